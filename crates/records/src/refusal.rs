@@ -1,0 +1,216 @@
+//! Why something was refused: one rule, one place, plain words.
+//!
+//! A refusal is shown to strangers and may be signed and kept, so it never repeats a value that
+//! should have been sealed. [`shown`] is the only way a submitted text gets into a message.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Identifier of one rule: `E…` refuses, `W…` only flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RuleId(&'static str);
+
+impl RuleId {
+    /// The identifier as text, e.g. `E06`.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Finds a rule by its text; `None` for anything that is not in [`rules`].
+    pub fn find(text: &str) -> Option<Self> {
+        RULES.iter().map(|(id, _)| *id).find(|id| id.0 == text)
+    }
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// One refusal: the rule, where it broke, and what was expected, got, and how to fix it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{rule} at {}: {message}", if pointer.is_empty() { "the whole document" } else { pointer.as_str() })]
+pub struct Refusal {
+    /// The rule that was broken.
+    pub rule: RuleId,
+    /// Where: an RFC 6901 pointer into the document that was judged; empty = the whole of it.
+    pub pointer: String,
+    /// Plain words: `expected …, got …; fix: …`.
+    pub message: String,
+}
+
+impl Refusal {
+    /// The same refusal seen from an enclosing document, where this one sits at `prefix`.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        self.pointer.insert_str(0, prefix);
+        self
+    }
+}
+
+/// All rules of this engine version with their meaning, in order.
+pub fn rules() -> &'static [(RuleId, &'static str)] {
+    RULES
+}
+
+/// A place in a document. It is a chain of borrowed names and costs nothing until something is refused.
+#[derive(Clone, Copy)]
+pub(crate) enum At<'a> {
+    /// The document itself.
+    Root,
+    /// A fixed place, already written as an RFC 6901 pointer.
+    Fixed(&'a str),
+    /// A member of the object at the outer place.
+    Member(&'a At<'a>, &'a str),
+    /// An item of the list at the outer place.
+    Item(&'a At<'a>, usize),
+}
+
+impl<'a> At<'a> {
+    pub(crate) const fn member(&'a self, name: &'a str) -> At<'a> {
+        At::Member(self, name)
+    }
+
+    pub(crate) const fn item(&'a self, index: usize) -> At<'a> {
+        At::Item(self, index)
+    }
+
+    /// RFC 6901 text. Member names hold neither `~` nor `/`, so nothing needs escaping.
+    pub(crate) fn pointer(&self) -> String {
+        let mut tokens = Vec::new();
+        let mut here = *self;
+        loop {
+            match here {
+                At::Root => break,
+                At::Fixed(path) => {
+                    tokens.push(path.to_owned());
+                    break;
+                }
+                At::Member(outer, name) => {
+                    tokens.push(format!("/{name}"));
+                    here = *outer;
+                }
+                At::Item(outer, index) => {
+                    tokens.push(format!("/{index}"));
+                    here = *outer;
+                }
+            }
+        }
+        tokens.reverse();
+        tokens.concat()
+    }
+
+    /// A refusal at this place.
+    pub(crate) fn refuse(
+        &self,
+        rule: RuleId,
+        expected: impl fmt::Display,
+        got: impl fmt::Display,
+        fix: impl fmt::Display,
+    ) -> Refusal {
+        refuse(rule, self.pointer(), expected, got, fix)
+    }
+}
+
+/// The one constructor of refusals: every message says what was expected, what came, and the fix.
+pub(crate) fn refuse(
+    rule: RuleId,
+    pointer: impl Into<String>,
+    expected: impl fmt::Display,
+    got: impl fmt::Display,
+    fix: impl fmt::Display,
+) -> Refusal {
+    Refusal {
+        rule,
+        pointer: pointer.into(),
+        message: format!("expected {expected}, got {got}; fix: {fix}"),
+    }
+}
+
+/// A submitted text as a message may show it: numbers and dates as they are, all else by its length.
+///
+/// A name, an address or an account number put into the wrong field must not leave in a refusal.
+pub(crate) fn shown(text: &str) -> String {
+    let harmless = |b: u8| b.is_ascii_digit() || b"+-.,:eETZ".contains(&b);
+    // Ten digits or more in a row without a decimal point may be an account or identity number.
+    let longest_run = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+    if text.is_empty() {
+        return "an empty text".to_owned();
+    }
+    if text.len() <= 40 && text.bytes().all(harmless) && (longest_run < 10 || text.contains('.')) {
+        return format!("\"{text}\"");
+    }
+    format!("a text of {} bytes", text.len())
+}
+
+macro_rules! rules {
+    ($($name:ident = $id:literal, $words:literal;)+) => {
+        impl RuleId {
+            $(#[doc = $words] pub const $name: Self = Self($id);)+
+        }
+        const RULES: &[(RuleId, &str)] = &[$((RuleId::$name, $words)),+];
+    };
+}
+
+rules! {
+    NOT_CANONICAL = "E01", "the document is not canonical JSON of the allowed values";
+    UNKNOWN_PROFILE = "E02", "the profile or the kind is not known, reserved, or not granted to this submitter";
+    KEY_NOT_ALLOWED = "E03", "the record is not signed by the keys that may sign it";
+    REVISION_CONFLICT = "E04", "the revision is taken by another record, or is not the next one";
+    WRONG_PREV = "E05", "prev is not the record hash of the revision before";
+    MONEY = "E06", "the amount or the currency is not well formed";
+    PERSON_IN_CLEAR = "E07", "a name, an identifier of a person or a free text stands in clear";
+    TOO_LARGE = "E12", "the document, a text or an object is too large or too deep";
+    SIGNATURE = "E13", "a signature is malformed or does not verify";
+    UNKNOWN_SUBMITTER = "E14", "the submitter is not registered";
+    GRAMMAR = "E15", "a member is missing, unknown or malformed";
+    OTHER_LOG = "E16", "the record is for another log";
+    DISCLOSURE = "E17", "a disclosure is missing, superfluous, malformed or does not fit its digest";
+    NOT_YOUR_BODY = "E18", "the submitter may not write for this body";
+    KEY_NOT_COUNTING = "E19", "the key is revoked or does not count yet";
+    REGISTRY = "E20", "the registry record breaks a rule of the registry";
+    SEALED_FIELD = "E21", "a sealed field is malformed, misplaced or overlaps";
+    OPERATION = "E22", "op, of and why do not fit together or to the object's history";
+    REPLAY = "E23", "the entry is not what the rules produce from its record";
+    UNLINKED_CONTRACT = "W01", "the contract it refers to is not in this log";
+    LATE = "W03", "it occurred more than 30 days before it was admitted";
+    DATED_AHEAD = "W04", "its date lies more than a day after the admission";
+    ROUNDED = "W09", "the importer rounded a binary-float tail";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_ids_are_unique_and_found_by_text() {
+        for (id, words) in rules() {
+            assert_eq!(RuleId::find(id.as_str()), Some(*id));
+            assert!(!words.is_empty());
+            assert_eq!(rules().iter().filter(|(other, _)| other == id).count(), 1);
+        }
+        assert_eq!(RuleId::find("E99"), None);
+    }
+
+    #[test]
+    fn pointer_is_rendered_from_the_root() {
+        let data = At::Root.member("data");
+        let lines = data.member("lines");
+        assert_eq!(lines.item(3).member("x").pointer(), "/data/lines/3/x");
+        assert_eq!(At::Root.pointer(), "");
+        assert_eq!(At::Fixed("/record").member("v").pointer(), "/record/v");
+    }
+
+    #[test]
+    fn names_and_account_numbers_are_never_shown() {
+        assert_eq!(shown("12.345"), "\"12.345\"");
+        assert_eq!(shown("2024-02-30"), "\"2024-02-30\"");
+        for hidden in ["Jane Roe", "GB29NWBK60161331926819", "19850312-1234567890", "a@b"] {
+            assert!(!shown(hidden).contains(hidden));
+        }
+        assert_eq!(shown(""), "an empty text");
+    }
+}

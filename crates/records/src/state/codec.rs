@@ -1,0 +1,247 @@
+//! The bytes of the state's values. Rebuilt from entries, so they may change with a format version.
+//!
+//! Each starts with a format byte; numbers are big-endian; texts carry a two-byte length.
+
+use super::{KeyRole, KeyState, ObjectHead, Revision, SubmitterState};
+use crate::admit::EntryIndex;
+use crate::jwk::{Kid, PublicKey, RawPublicKey};
+use crate::record::{Op, RecordHash};
+
+const FORMAT: u8 = 1;
+
+pub(super) fn encode_object_head(head: &ObjectHead) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.u32(head.rev);
+    out.u64(head.index.get());
+    out.raw(head.record_hash.as_bytes());
+    out.op(head.op, head.of);
+    out.text(&head.profile);
+    out.text(&head.kind);
+    out.0
+}
+
+pub(super) fn object_head(bytes: &[u8]) -> Option<ObjectHead> {
+    let mut input = Reader::new(bytes)?;
+    let rev = input.u32()?;
+    let index = EntryIndex::new(input.u64()?);
+    let record_hash = RecordHash::new(input.array()?);
+    let (op, of) = input.op()?;
+    let (profile, kind) = (input.text()?, input.text()?);
+    input.finish(ObjectHead { rev, index, record_hash, op, of, profile, kind })
+}
+
+pub(super) fn encode_revision(revision: &Revision) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.u64(revision.index.get());
+    out.raw(revision.record_hash.as_bytes());
+    out.op(revision.op, revision.of);
+    out.text(&revision.kind);
+    out.optional_u32(revision.replaced_by);
+    out.0
+}
+
+pub(super) fn revision(bytes: &[u8]) -> Option<Revision> {
+    let mut input = Reader::new(bytes)?;
+    let index = EntryIndex::new(input.u64()?);
+    let record_hash = RecordHash::new(input.array()?);
+    let (op, of) = input.op()?;
+    let kind = input.text()?;
+    let replaced_by = input.optional_u32()?;
+    input.finish(Revision { index, record_hash, op, of, kind, replaced_by })
+}
+
+pub(super) fn encode_key(key: &KeyState) -> Vec<u8> {
+    let mut out = Writer::new();
+    match key.public.raw() {
+        RawPublicKey::P256(point) => {
+            out.u8(1);
+            out.raw(point);
+        }
+        RawPublicKey::Ed25519(point) => {
+            out.u8(2);
+            out.raw(point);
+        }
+    }
+    out.u8(match key.role {
+        KeyRole::Governance => 1,
+        KeyRole::Operator => 2,
+        KeyRole::Submitter => 3,
+    });
+    out.text(&key.submitter);
+    out.u64(key.added.get());
+    match key.revoked {
+        Some(revoked) => {
+            out.u8(1);
+            out.u64(revoked.get());
+        }
+        None => out.u8(0),
+    }
+    out.text(key.since.as_deref().unwrap_or_default());
+    out.0
+}
+
+pub(super) fn key(kid: &Kid, bytes: &[u8]) -> Option<KeyState> {
+    let mut input = Reader::new(bytes)?;
+    let raw = match input.u8()? {
+        1 => RawPublicKey::P256(input.array()?),
+        2 => RawPublicKey::Ed25519(input.array()?),
+        _ => return None,
+    };
+    let role = match input.u8()? {
+        1 => KeyRole::Governance,
+        2 => KeyRole::Operator,
+        3 => KeyRole::Submitter,
+        _ => return None,
+    };
+    let submitter = input.text()?;
+    let added = EntryIndex::new(input.u64()?);
+    let revoked = match input.u8()? {
+        0 => None,
+        1 => Some(EntryIndex::new(input.u64()?)),
+        _ => return None,
+    };
+    let since = Some(input.text()?).filter(|since| !since.is_empty());
+    let public = PublicKey::trusted_as(raw, kid.clone());
+    input.finish(KeyState { public, role, submitter, added, revoked, since })
+}
+
+pub(super) fn encode_submitter(submitter: &SubmitterState) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.text(&submitter.log);
+    out.texts(&submitter.bodies);
+    out.texts(&submitter.profiles);
+    out.u64(submitter.added.get());
+    out.0
+}
+
+pub(super) fn submitter(id: &str, bytes: &[u8]) -> Option<SubmitterState> {
+    let mut input = Reader::new(bytes)?;
+    let log = input.text()?;
+    let (bodies, profiles) = (input.texts()?, input.texts()?);
+    let added = EntryIndex::new(input.u64()?);
+    input.finish(SubmitterState { submitter: id.to_owned(), log, bodies, profiles, added })
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn new() -> Self {
+        let mut bytes = Vec::with_capacity(96);
+        bytes.push(FORMAT);
+        Self(bytes)
+    }
+
+    fn u8(&mut self, number: u8) {
+        self.0.push(number);
+    }
+
+    fn u32(&mut self, number: u32) {
+        self.raw(&number.to_be_bytes());
+    }
+
+    fn u64(&mut self, number: u64) {
+        self.raw(&number.to_be_bytes());
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn optional_u32(&mut self, number: Option<u32>) {
+        self.u8(u8::from(number.is_some()));
+        if let Some(number) = number {
+            self.u32(number);
+        }
+    }
+
+    fn op(&mut self, op: Op, of: Option<u32>) {
+        self.u8(match op {
+            Op::Add => 1,
+            Op::Next => 2,
+            Op::Correct => 3,
+            Op::Void => 4,
+        });
+        self.optional_u32(of);
+    }
+
+    fn text(&mut self, text: &str) {
+        // Names are at most 255 bytes by their grammar; a longer one is cut here and refused when read.
+        let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        self.raw(&len.to_be_bytes());
+        self.raw(text.as_bytes());
+    }
+
+    fn texts(&mut self, texts: &[String]) {
+        let count = u16::try_from(texts.len()).unwrap_or(u16::MAX);
+        self.raw(&count.to_be_bytes());
+        texts.iter().for_each(|text| self.text(text));
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        bytes.strip_prefix(&[FORMAT]).map(Self)
+    }
+
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(|[byte]: [u8; 1]| byte)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn optional_u32(&mut self) -> Option<Option<u32>> {
+        match self.u8()? {
+            0 => Some(None),
+            1 => self.u32().map(Some),
+            _ => None,
+        }
+    }
+
+    fn op(&mut self) -> Option<(Op, Option<u32>)> {
+        let op = match self.u8()? {
+            1 => Op::Add,
+            2 => Op::Next,
+            3 => Op::Correct,
+            4 => Op::Void,
+            _ => return None,
+        };
+        Some((op, self.optional_u32()?))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let len = usize::from(self.u16()?);
+        std::str::from_utf8(self.take(len)?).ok().map(str::to_owned)
+    }
+
+    fn texts(&mut self) -> Option<Vec<String>> {
+        let count = self.u16()?;
+        (0..count).map(|_| self.text()).collect()
+    }
+
+    /// The value, if nothing is left over.
+    fn finish<T>(self, value: T) -> Option<T> {
+        self.0.is_empty().then_some(value)
+    }
+}
