@@ -52,6 +52,8 @@ pub mod policy;
 pub mod position;
 pub mod proof;
 pub mod prove;
+#[cfg(test)]
+mod reference;
 pub mod sign;
 pub mod sth;
 pub mod tile;

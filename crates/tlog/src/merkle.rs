@@ -10,8 +10,9 @@
 //!  0   2   4   6         8
 //! ```
 //!
-//! It panics on positions outside its range, so every call below first refuses them: a tree has at
-//! most 2^63 leaves here.
+//! It panics on positions outside its range, so every call below first refuses them. It could number
+//! trees of 2^63 leaves; the limit here is 2^62, because the consistency proof from 2^63 - 1 to 2^63
+//! leaves has 64 hashes and the wire carries 63.
 
 use ct_merkle::{ConsistencyProof, RootHash};
 use sha2::Sha256;
@@ -178,8 +179,9 @@ pub enum ProofError {
     RootMismatch,
 }
 
-/// The largest tree proofs are made and checked for: 2^63 leaves.
-pub const TREE_SIZE_MAX: TreeSize = TreeSize::new(1 << 63);
+/// The largest tree that proofs are made and checked for, 2^62 leaves: no proof in it has more than
+/// 63 hashes.
+pub const TREE_SIZE_MAX: TreeSize = TreeSize::new(1 << 62);
 
 #[cfg(test)]
 mod tests;

@@ -17,12 +17,13 @@
 use std::fmt;
 
 use crate::bundle::ENTRY_BYTES_MAX;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::encoding;
 use crate::hash::Hash;
 use crate::note::{Note, NoteError};
 use crate::position::LeafIndex;
 
-/// The content of a proof file. Well formed; nothing in it was checked.
+/// The content of a proof file. Well formed; no signature and no hash was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlogProof {
     /// Unauthenticated bytes; in civiclog the entry, at most 65,535 bytes.
@@ -42,6 +43,9 @@ impl TlogProof {
     /// [`TlogProofError`] naming the part that is not as it must be.
     pub fn parse(bytes: &[u8]) -> Result<Self, TlogProofError> {
         let text = std::str::from_utf8(bytes).map_err(|_| TlogProofError::Utf8)?;
+        if end_of_first(text) < text.len() {
+            return Err(TlogProofError::SeveralProofs);
+        }
         Self::parse_text(text)
     }
 
@@ -86,7 +90,10 @@ impl TlogProof {
             }
             path.push(Hash::from_base64(line).map_err(|_| TlogProofError::Hash)?);
         }
-        Ok(Self { extra, index, path, note: Note::parse(note.as_bytes())? })
+        let note = Note::parse(note.as_bytes())?;
+        // A checkpoint has no empty lines, so nothing can hide between two proofs.
+        Checkpoint::parse(note.text())?;
+        Ok(Self { extra, index, path, note })
     }
 
     /// Writes the proof file. Several written one after the other are a receipt file.
@@ -155,6 +162,12 @@ pub enum TlogProofError {
     /// What follows is not a note.
     #[error("the checkpoint is not a signed note")]
     Note(#[from] NoteError),
+    /// The text of the note is not a checkpoint.
+    #[error("the signed note is not a checkpoint")]
+    Checkpoint(#[from] CheckpointError),
+    /// A receipt file where one proof was expected.
+    #[error("expected one proof, got several")]
+    SeveralProofs,
     /// More than [`RECEIPT_PROOFS_MAX`].
     #[error("expected at most {RECEIPT_PROOFS_MAX} proofs in a file")]
     TooManyProofs,

@@ -85,7 +85,7 @@ pub fn tiles_for_consistency(from: TreeSize, to: TreeSize) -> Result<Vec<TileCoo
 /// The tiles that [`root_from_tiles`] reads, each once, to be fetched beforehand.
 ///
 /// # Errors
-/// [`ProofError::TreeTooLarge`] above 2^63 leaves.
+/// [`ProofError::TreeTooLarge`] above [`TREE_SIZE_MAX`].
 pub fn tiles_for_root(size: TreeSize) -> Result<Vec<TileCoord>, ProofError> {
     plan_root(size).map(|plan| plan.tiles())
 }
