@@ -1,1 +1,100 @@
-//! Placeholder.
+//! The log: takes signed records in, gives them an order, and publishes tree heads that a quorum
+//! of independent witnesses cosigned.
+//!
+//! It guarantees that no answer says more than what is durable and published, that it never signs
+//! two heads that contradict each other, and that it stops rather than guess. It never judges a
+//! record by anything but the entries before it.
+//!
+//! # The data path
+//!
+//! ```text
+//! submit ────► sequence ────► publish ────────► cosign ─────────► verify
+//! http::submit sequence       guard anchor sign publish  cosign   (anybody)
+//! admit pool   ONE commit     drive             quorum            receipt
+//! ```
+//!
+//! Each step takes what only the step before can make: [`anchor::Anchored`] comes from a
+//! [`guard::Guarded`], a [`published::Published`] from a cosigned checkpoint, a [`pool::Receipt`]
+//! from a commit.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`cli`], [`config`] | what the operator says |
+//! | [`init`], [`check`] | making a log; auditing and rebuilding it |
+//! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
+//! | [`admit`], [`pool`], [`sequence`], [`state`] | from a body to a commit |
+//! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
+//! | [`publish`], [`drive`], [`cosign`], [`published`] | from a signature to what everybody sees |
+//! | [`receipt`], [`http`] | what everybody gets |
+//! | [`mode`], [`metrics`] | what this process may do, and what it did |
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+
+pub mod admit;
+pub mod anchor;
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod cosign;
+pub mod drive;
+pub mod guard;
+pub mod http;
+pub mod init;
+pub mod keys;
+pub mod metrics;
+pub mod mode;
+pub mod pool;
+pub mod publish;
+pub mod published;
+pub mod receipt;
+pub mod run;
+pub mod sequence;
+pub mod sign;
+pub mod startup;
+pub mod state;
+
+use cli::{Arguments, Command, LogFormat};
+use config::Config;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// In words, with the chain of causes.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let format = match arguments.log_format {
+        LogFormat::Text => service::Format::Text,
+        LogFormat::Json => service::Format::Json,
+    };
+    service::init_tracing(format, &arguments.log_filter)?;
+    match arguments.command {
+        Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?)?),
+        Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
+        Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
+        Command::Run(it) => run::run(&Config::load(&it.config)?, |listening| {
+            // Whoever started us reads the ports from here; if nobody does, it is no fault.
+            let line = serde_json::to_string(listening).expect("three strings");
+            let _ = print_lines(&[line]);
+        }),
+        Command::Audit(it) => {
+            let summary = check::audit(&Config::load(&it.config)?)?;
+            print_lines(&[format!(
+                "audit: {} entries, root {}: every hash, tile, admission and state row is right",
+                summary.entries, summary.root
+            )])
+        }
+        Command::Rebuild(it) => {
+            check::rebuild(&Config::load(&it.config)?)?;
+            print_lines(&["rebuilt: tiles, leaf index and admission state".to_owned()])
+        }
+    }
+}
+
+fn print_lines(lines: &[String]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}").context("writing to standard output")?;
+    }
+    out.flush().context("writing to standard output")
+}

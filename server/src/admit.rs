@@ -1,0 +1,138 @@
+//! Everything stateless about a submission, in parallel: parsing, grammar, signatures. On threads
+//! of its own that yield to the threads that serve readers.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use records::{CheckedSubmission, Es256Verify, Refusal, Submission};
+use store::{Kv, ReadError, Store};
+use tokio::sync::oneshot;
+
+use crate::state::CommittedState;
+
+/// How far admission threads stand back behind the ones that serve readers.
+const NICENESS: i32 = 10;
+
+/// ES256 by `aws-lc-rs`, several times as fast as the reference in `records`.
+///
+/// A "no" of this one is only a refusal; a "yes" that the reference denies would break replay,
+/// which is why the two are compared over Wycheproof and over random input.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AwsLcEs256;
+
+impl Es256Verify for AwsLcEs256 {
+    fn verify(&self, sec1: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, sec1).verify(message, signature).is_ok()
+    }
+}
+
+/// Why a submission did not get as far as being judged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdmitError {
+    /// It breaks a rule that needs no state.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The store could not say whether a key is known.
+    #[error("looking up a key")]
+    Store(#[from] ReadError),
+}
+
+/// Checks everything about a submission that needs no order.
+///
+/// # Errors
+/// [`AdmitError::Refused`] with rule, place and words; [`AdmitError::Store`] when a key could not
+/// be looked up, which says nothing about the submission.
+pub fn check<K: Kv>(
+    store: &Store<K>,
+    origin: &str,
+    bytes: &[u8],
+) -> Result<CheckedSubmission, AdmitError> {
+    let submission = Submission::parse(bytes, origin).map_err(AdmitError::Refused)?;
+    let state = CommittedState(store);
+    let known = |kid: &records::Kid| {
+        Ok::<_, AdmitError>(
+            records::state::key(&state, kid).map_err(key_error)?.map(|it| it.public),
+        )
+    };
+    CheckedSubmission::check(submission, known, &AwsLcEs256)?.map_err(AdmitError::Refused)
+}
+
+fn key_error(error: records::StateError<ReadError>) -> AdmitError {
+    match error {
+        records::StateError::Read(source) => AdmitError::Store(source),
+        // The state is written by `records` alone, so a value it cannot read is damage.
+        _ => AdmitError::Store(crate::state::DAMAGED),
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A few threads that check submissions.
+pub struct AdmissionThreads {
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl AdmissionThreads {
+    /// Starts `count` threads.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(count: usize) -> std::io::Result<Self> {
+        let (jobs, waiting) = channel::<Job>();
+        let waiting = Arc::new(Mutex::new(waiting));
+        let threads = (0..count)
+            .map(|number| {
+                let waiting = Arc::clone(&waiting);
+                std::thread::Builder::new()
+                    .name(format!("admission-{number}"))
+                    .spawn(move || work(&waiting))
+            })
+            .collect::<std::io::Result<Vec<_>>>()?;
+        Ok(Self { jobs: Some(jobs), threads })
+    }
+
+    /// Runs a piece of work on one of the threads. How much may wait is bounded by the budget
+    /// that each request takes its room from before it comes here.
+    ///
+    /// Returns `None` when the work panicked or the threads have ended.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (done, result) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            // The request may have been given up meanwhile.
+            let _ = done.send(work());
+        });
+        self.jobs.as_ref()?.send(job).ok()?;
+        result.await.ok()
+    }
+}
+
+impl Drop for AdmissionThreads {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A panic was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(waiting: &Mutex<Receiver<Job>>) {
+    if let Err(error) = service::lower_thread_priority(NICENESS) {
+        tracing::warn!(%error, "admission runs at normal priority");
+    }
+    loop {
+        // The lock is held while waiting for a job, never while doing one.
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else {
+            return;
+        };
+        job();
+    }
+}

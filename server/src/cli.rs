@@ -1,0 +1,93 @@
+//! The command line of `civiclog-server`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The log: takes signed records in, publishes tree heads that a quorum of witnesses cosigned.
+///
+/// A new log is made in four steps: `keygen` makes its keys, `init --draft` writes the first
+/// entry for the governance keys to sign offline, `init --genesis` creates the database from the
+/// signed file, `run` starts serving.
+#[derive(Debug, Parser)]
+#[command(name = "civiclog-server", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// How log lines on standard error are written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Which log lines are written, as in `info` or `civiclog_server=debug,info`.
+    #[arg(long, global = true, default_value = "info")]
+    pub log_filter: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The shape of log lines.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// One line of words for a terminal.
+    Text,
+    /// One JSON object a line, for a collector.
+    Json,
+}
+
+/// The things this program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the log's keys and print their verifier keys, one a line: Ed25519, then P-256.
+    ///
+    /// Refuses to run when the keys exist: one log has one set of keys for its whole life.
+    Keygen(ConfigArgument),
+    /// Print the verifier keys of the log, one a line: Ed25519, then P-256.
+    Keys(ConfigArgument),
+    /// Create a log: first `--draft` for the governance keys to sign, then `--genesis`.
+    ///
+    /// Contacts nobody. Refuses to run where a database or an anchor exists.
+    Init(InitArguments),
+    /// Serve the log until SIGTERM or SIGINT.
+    ///
+    /// Prints one JSON line with the addresses it listens on. Accepts records only after the
+    /// witnesses confirmed that this data folder knows everything they have seen.
+    Run(ConfigArgument),
+    /// Re-hash every entry and tile and judge every admission again; the server must be stopped.
+    Audit(ConfigArgument),
+    /// Compute everything that follows from the entries anew; the server must be stopped.
+    Rebuild(ConfigArgument),
+}
+
+/// The configuration file, which every command reads.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgument {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// The arguments of `init`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("step").required(true).args(["draft", "genesis"]))]
+pub struct InitArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Write the first entry to this file, unsigned; sign it with `civiclog governance sign`.
+    #[arg(long, value_name = "FILE", requires = "governance")]
+    pub draft: Option<PathBuf>,
+    /// Create the database and the anchor from this signed first entry.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+    /// With `--draft`: the public half (JWK) of a governance key; repeat for each key.
+    #[arg(long, value_name = "JWK", conflicts_with = "genesis")]
+    pub governance: Vec<PathBuf>,
+    /// With `--draft`: how many governance keys must sign.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threshold: u32,
+    /// With `--draft`: the public half (JWK) of a key that governance may rotate to; only its
+    /// thumbprint is published. Without it the current keys are named as the next ones.
+    #[arg(long, value_name = "JWK", conflicts_with = "genesis")]
+    pub governance_next: Vec<PathBuf>,
+    /// With `--draft`: the public half (JWK) of an operator key, for signed refusals.
+    #[arg(long, value_name = "JWK", conflicts_with = "genesis")]
+    pub operator_key: Vec<PathBuf>,
+}

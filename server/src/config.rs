@@ -1,0 +1,254 @@
+//! The server's configuration: one TOML file, every field named, unknown fields refused.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use tlog::{Origin, Policy};
+
+/// The file as it is written; [`Config`] is what it means.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    origin: String,
+    data_dir: PathBuf,
+    policy: PathBuf,
+    anchor: Option<PathBuf>,
+    #[serde(default)]
+    listen: Listen,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    publish: Publish,
+}
+
+/// Where the server listens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// The port for everybody. Default `127.0.0.1:8080`; port 0 takes a free one.
+    pub public: SocketAddr,
+    /// The port for the operator: metrics and health. Default `127.0.0.1:9090`; keep it private.
+    pub admin: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            public: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
+        }
+    }
+}
+
+/// What the server takes on at once. The limits of the format itself are fixed in `records`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Entries in one commit, at most. Default 1024; 1 to 16,384.
+    pub batch_entries_max: usize,
+    /// Submissions waiting at once, at most. Default 65,536.
+    pub pool_submissions_max: usize,
+    /// Bytes of submissions and request bodies held at once, at most. Default 96 MiB.
+    pub pool_bytes_max: usize,
+    /// Open connections, at most; further ones wait to be accepted. Default 2,048.
+    pub connections_max: usize,
+    /// Write requests served at once; more are answered 503. Default 1,024.
+    pub writes_max: usize,
+    /// Read requests served at once; more are answered 503. Default 512.
+    pub reads_max: usize,
+    /// How long a client may take to send its headers, in milliseconds. Default 10,000.
+    pub header_timeout_ms: u64,
+    /// How long a client may take to send its body, in milliseconds. Default 30,000.
+    pub body_timeout_ms: u64,
+    /// How long `wait=published` waits before it answers 202, in milliseconds. Default 20,000.
+    pub wait_published_ms: u64,
+    /// How long open requests may take to finish after SIGTERM, in milliseconds. Default 25,000.
+    pub drain_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            batch_entries_max: 1024,
+            pool_submissions_max: 65_536,
+            pool_bytes_max: 96 * 1024 * 1024,
+            connections_max: 2048,
+            writes_max: 1024,
+            reads_max: 512,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            wait_published_ms: 20_000,
+            drain_timeout_ms: 25_000,
+        }
+    }
+}
+
+/// How heads are published.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Publish {
+    /// The least time between two rounds, in milliseconds. Default 250; 10 to 60,000.
+    pub checkpoint_interval_ms: u64,
+    /// A head is cosigned anew after this time even without growth. Default 60,000 ms.
+    pub refresh_interval_ms: u64,
+    /// How long one request to a witness may take, in milliseconds. Default 5,000.
+    pub witness_timeout_ms: u64,
+    /// Requests that each witness allows in a day; rounds are paced to it. Default 864,000.
+    pub requests_per_day: u64,
+    /// `/readyz` fails when the published head is older than this. Default 180,000 ms.
+    pub ready_age_max_ms: u64,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self {
+            checkpoint_interval_ms: 250,
+            refresh_interval_ms: 60_000,
+            witness_timeout_ms: 5_000,
+            requests_per_day: 864_000,
+            ready_age_max_ms: 180_000,
+        }
+    }
+}
+
+/// A checked configuration, with every path made absolute to the file's own folder.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The log's name for ever.
+    pub origin: Origin,
+    /// The folder that holds keys, database and, unless moved, the anchor.
+    pub data_dir: PathBuf,
+    /// The anchor: what was signed last. Keep it on another disk where you can.
+    pub anchor: PathBuf,
+    /// The witness policy file.
+    pub policy_path: PathBuf,
+    /// Where to listen.
+    pub listen: Listen,
+    /// What to take on at once.
+    pub limits: Limits,
+    /// How heads are published.
+    pub publish: Publish,
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has an unknown or missing field, or a value out of range;
+    /// the message names the field.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let raw: RawConfig = service::config::load_toml(path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let config = Self {
+            origin: raw
+                .origin
+                .parse()
+                .with_context(|| format!("{}: `origin`", path.display()))?,
+            data_dir: folder.join(&raw.data_dir),
+            anchor: raw
+                .anchor
+                .map_or_else(|| folder.join(&raw.data_dir).join("anchor"), |it| folder.join(it)),
+            policy_path: folder.join(raw.policy),
+            listen: raw.listen,
+            limits: raw.limits,
+            publish: raw.publish,
+        };
+        config.check_ranges().with_context(|| path.display().to_string())?;
+        Ok(config)
+    }
+
+    /// Where the log's private keys are.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.data_dir.join("keys")
+    }
+
+    /// Where the database is.
+    pub fn database_dir(&self) -> PathBuf {
+        self.data_dir.join("db")
+    }
+
+    /// Reads the witness policy; refuses one that a split view could satisfy.
+    ///
+    /// # Errors
+    /// When the file is unreadable or malformed, or when two disjoint sets of witnesses could
+    /// both satisfy it.
+    pub fn policy(&self) -> anyhow::Result<(Policy, String)> {
+        let path = self.policy_path.display();
+        let text = std::fs::read_to_string(&self.policy_path)
+            .with_context(|| format!("reading the witness policy {path}"))?;
+        let policy = Policy::parse(&text).with_context(|| format!("witness policy {path}"))?;
+        policy.refuse_unsafe().with_context(|| format!("witness policy {path}"))?;
+        for witness in policy.witnesses() {
+            anyhow::ensure!(
+                witness.url.is_some(),
+                "witness policy {path}: `witness {}` has no URL, so it cannot be asked",
+                witness.name
+            );
+        }
+        Ok((policy, text))
+    }
+
+    fn check_ranges(&self) -> anyhow::Result<()> {
+        let in_range = |name: &str, value: u64, least: u64, most: u64| {
+            anyhow::ensure!(
+                (least..=most).contains(&value),
+                "`{name}` is {value}; it must be {least} to {most}"
+            );
+            Ok(())
+        };
+        let (limits, publish) = (&self.limits, &self.publish);
+        in_range("limits.batch_entries_max", limits.batch_entries_max as u64, 1, 16_384)?;
+        in_range("limits.pool_submissions_max", limits.pool_submissions_max as u64, 1, 1 << 20)?;
+        let body = records::limits::BATCH_BYTES_MAX as u64;
+        in_range("limits.pool_bytes_max", limits.pool_bytes_max as u64, body, 4 << 30)?;
+        in_range("limits.connections_max", limits.connections_max as u64, 1, 65_536)?;
+        in_range("limits.writes_max", limits.writes_max as u64, 1, 65_536)?;
+        in_range("limits.reads_max", limits.reads_max as u64, 1, 65_536)?;
+        in_range("limits.header_timeout_ms", limits.header_timeout_ms, 10, 600_000)?;
+        in_range("limits.body_timeout_ms", limits.body_timeout_ms, 10, 600_000)?;
+        in_range("limits.wait_published_ms", limits.wait_published_ms, 0, 20_000)?;
+        in_range("limits.drain_timeout_ms", limits.drain_timeout_ms, 0, 600_000)?;
+        in_range("publish.checkpoint_interval_ms", publish.checkpoint_interval_ms, 10, 60_000)?;
+        in_range("publish.refresh_interval_ms", publish.refresh_interval_ms, 1_000, 3_600_000)?;
+        in_range("publish.witness_timeout_ms", publish.witness_timeout_ms, 100, 60_000)?;
+        in_range("publish.requests_per_day", publish.requests_per_day, 24, 864_000_000)?;
+        in_range("publish.ready_age_max_ms", publish.ready_age_max_ms, 1_000, 86_400_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> anyhow::Result<Config> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, text).expect("writing the file");
+        Config::load(&path)
+    }
+
+    const LEAST: &str = "origin = \"log.example/spending\"\ndata_dir = \"data\"\npolicy = \"p\"\n";
+
+    #[test]
+    fn three_fields_are_enough() {
+        let config = load(LEAST).expect("a valid file");
+        assert_eq!(config.limits.batch_entries_max, 1024);
+        assert_eq!(config.publish.checkpoint_interval_ms, 250);
+        assert!(config.anchor.ends_with("data/anchor"));
+    }
+
+    #[test]
+    fn unknown_fields_are_refused_by_name() {
+        let error = load(&format!("{LEAST}[limits]\nbatch_max = 3\n")).expect_err("unknown field");
+        assert!(format!("{error:#}").contains("batch_max"), "{error:#}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_name() {
+        let text = format!("{LEAST}[publish]\ncheckpoint_interval_ms = 1\n");
+        let error = load(&text).expect_err("too small");
+        assert!(format!("{error:#}").contains("publish.checkpoint_interval_ms"), "{error:#}");
+    }
+}

@@ -1,0 +1,278 @@
+//! Carries out what the [`Publisher`] decides: one task that feeds it events, one thread that
+//! gates, anchors, signs and stores, and a request at a time to each witness.
+
+use std::sync::Arc;
+use std::sync::mpsc as thread_channel;
+use std::time::Duration;
+
+use service::Clock;
+use store::{Kv, Store};
+use tlog::{
+    AddCheckpoint, CosignedCheckpoint, Policy, SignedCheckpoint, TreeHead, TreeSize, UnixMillis,
+    VerifierKey, WitnessAnswer,
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::anchor::Anchor;
+use crate::cosign::WitnessClient;
+use crate::guard::guard;
+use crate::metrics::Metrics;
+use crate::mode::ModeSwitch;
+use crate::publish::{Answered, Effect, Event, Publisher, RoundNumber, WitnessId, WitnessStatus};
+use crate::published::{Board, Published, SignedTreeHead};
+use crate::sequence::error_chain;
+use crate::sign::LogSigner;
+
+/// What the driver works with.
+pub struct Deps<K: Kv> {
+    /// The store.
+    pub store: Store<K>,
+    /// The policy that heads are published under, and its text.
+    pub policy: Arc<Policy>,
+    /// One client for each witness of the policy, in its order.
+    pub witnesses: Vec<WitnessClient>,
+    /// Where published heads are shown.
+    pub board: Board,
+    /// What this process may do.
+    pub mode: ModeSwitch,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What is known of the witnesses, for readers.
+    pub statuses: watch::Sender<Vec<WitnessStatus>>,
+}
+
+/// What the publishing thread is told to do.
+enum Order {
+    Sign(TreeHead),
+    Publish(CosignedCheckpoint),
+}
+
+/// Runs the publisher until `events` ends or the mode becomes read-only; what is in flight then is
+/// dropped, which is safe at any moment.
+pub async fn drive<K: Kv + 'static>(
+    deps: Deps<K>,
+    desk: SigningDesk<K>,
+    mut publisher: Publisher,
+    first: Vec<Effect>,
+    sender: mpsc::UnboundedSender<Event>,
+    mut events: mpsc::UnboundedReceiver<Event>,
+) {
+    let (orders, waiting) = thread_channel::channel();
+    let signed = sender.clone();
+    let thread = std::thread::Builder::new()
+        .name("publisher".to_owned())
+        .spawn(move || desk.work(&waiting, &signed));
+    if let Err(error) = thread {
+        deps.mode.read_only(format!("starting the publishing thread: {error}"));
+        return;
+    }
+    let mut effects = first;
+    loop {
+        for effect in effects {
+            carry_out(&deps, &orders, &sender, &publisher, effect);
+        }
+        deps.statuses.send_replace(publisher.witnesses().to_vec());
+        if let Some(words) = publisher.waiting_for() {
+            deps.mode.still_starting(words);
+        }
+        if deps.mode.is_read_only() {
+            return;
+        }
+        let now = deps.clock.unix_millis();
+        let pause = Duration::from_millis(publisher.wake_at_ms(now) - now);
+        let event = match tokio::time::timeout(pause, events.recv()).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return,
+            Err(_elapsed) => Event::Tick,
+        };
+        effects = publisher.step(deps.clock.unix_millis(), event);
+    }
+}
+
+fn carry_out<K: Kv + 'static>(
+    deps: &Deps<K>,
+    orders: &thread_channel::Sender<Order>,
+    sender: &mpsc::UnboundedSender<Event>,
+    publisher: &Publisher,
+    effect: Effect,
+) {
+    match effect {
+        Effect::Sign(head) => order(deps, orders, Order::Sign(head)),
+        Effect::Publish(cosigned) => order(deps, orders, Order::Publish(cosigned)),
+        Effect::Ask { witness, round, old, signed } => {
+            ask(deps, sender, witness, round, old, signed);
+        }
+        Effect::Start => {
+            tracing::info!("the witnesses confirmed what was signed last; taking records");
+            deps.mode.start();
+        }
+        Effect::Refuse(refusal) => deps.mode.read_only(refusal.to_string()),
+        Effect::Distrust { witness, because } => {
+            let name = publisher.witnesses().get(witness.0).map_or("?", |it| it.name.as_str());
+            tracing::error!(witness = name, claim = %because, "a witness contradicts this log");
+        }
+    }
+}
+
+fn order<K: Kv>(deps: &Deps<K>, orders: &thread_channel::Sender<Order>, order: Order) {
+    if orders.send(order).is_err() {
+        deps.mode.read_only("the publishing thread has ended".to_owned());
+    }
+}
+
+/// Sends one request in a task of its own, so that a slow witness delays nobody.
+fn ask<K: Kv + 'static>(
+    deps: &Deps<K>,
+    sender: &mpsc::UnboundedSender<Event>,
+    witness: WitnessId,
+    round: RoundNumber,
+    old: TreeSize,
+    signed: Arc<SignedCheckpoint>,
+) {
+    let (Some(client), Some(named)) =
+        (deps.witnesses.get(witness.0).cloned(), deps.policy.witnesses().get(witness.0))
+    else {
+        return;
+    };
+    let request = match add_checkpoint(&deps.store, old, &signed) {
+        Ok(request) => request,
+        Err(because) => {
+            deps.mode.read_only(format!("building a consistency proof: {because}"));
+            return;
+        }
+    };
+    let (name, metrics, sender) = (named.name.clone(), Arc::clone(&deps.metrics), sender.clone());
+    tokio::spawn(async move {
+        let answer = match client.ask(&request).await {
+            Ok(answer) => {
+                metrics.witness_asked(&name, outcome_of(&answer));
+                if let WitnessAnswer::Cosigned(_) = &answer {
+                    metrics.witness_size(&name, signed.head().size);
+                } else {
+                    tracing::warn!(witness = %name, ?answer, "the witness did not cosign");
+                }
+                Some(answer)
+            }
+            Err(error) => {
+                metrics.witness_asked(&name, "unreachable");
+                tracing::warn!(witness = %name, error = %error_chain(&error), "no answer");
+                None
+            }
+        };
+        // The publisher may have ended; the answer is of no use then.
+        let _ = sender.send(Event::Answered(Answered { witness, round, answer }));
+    });
+}
+
+fn add_checkpoint<K: Kv>(
+    store: &Store<K>,
+    old: TreeSize,
+    signed: &SignedCheckpoint,
+) -> Result<AddCheckpoint, String> {
+    let size = signed.head().size;
+    let proof = if old == TreeSize::ZERO || old == size {
+        Vec::new()
+    } else {
+        tlog::prove_consistency(old, size, store).map_err(|it| error_chain(&it))?
+    };
+    Ok(AddCheckpoint { old, proof, note: signed.note().clone() })
+}
+
+fn outcome_of(answer: &WitnessAnswer) -> &'static str {
+    match answer {
+        WitnessAnswer::Cosigned(_) => "cosigned",
+        WitnessAnswer::Conflict { .. } => "conflict",
+        _ => "refused",
+    }
+}
+
+/// The thread that signs and stores: it alone holds the anchor and the keys.
+pub struct SigningDesk<K: Kv> {
+    /// The store.
+    pub store: Store<K>,
+    /// The anchor, locked.
+    pub anchor: Anchor,
+    /// The keys.
+    pub signer: Arc<LogSigner>,
+    /// The policy, to check the note again with the log's second signature in it.
+    pub policy: Arc<Policy>,
+    /// The policy's text, remembered in the anchor with the first head published under it.
+    pub policy_text: String,
+    /// Where published heads are shown.
+    pub board: Board,
+    /// What this process may do.
+    pub mode: ModeSwitch,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl<K: Kv> SigningDesk<K> {
+    /// Takes a head through gate and anchor, and signs it.
+    ///
+    /// # Errors
+    /// In words; the caller signs nothing more.
+    pub fn sign(&mut self, head: TreeHead) -> Result<SignedCheckpoint, String> {
+        if self.mode.is_read_only() {
+            return Err("this process is read-only".to_owned());
+        }
+        let guarded =
+            guard(&self.store, self.anchor.head(), head).map_err(|it| error_chain(&it))?;
+        self.store.alive().map_err(|it| error_chain(&it))?;
+        let anchored = self.anchor.advance(guarded).map_err(|it| error_chain(&it))?;
+        Ok(self.signer.sign(anchored))
+    }
+
+    fn work(
+        mut self,
+        orders: &thread_channel::Receiver<Order>,
+        sender: &mpsc::UnboundedSender<Event>,
+    ) {
+        while let Ok(order) = orders.recv() {
+            let done = match order {
+                Order::Sign(head) => self.sign(head).map(|signed| {
+                    // The publisher may have ended; an unused signature harms nobody.
+                    let _ = sender.send(Event::Signed(signed));
+                }),
+                Order::Publish(cosigned) => self.publish(&cosigned),
+            };
+            if let Err(because) = done {
+                self.mode.read_only(because);
+                // Wakes the publisher, which then ends.
+                let _ = sender.send(Event::Tick);
+                return;
+            }
+        }
+    }
+
+    /// Adds the RFC 6962 signature, stores the whole note, and shows it.
+    fn publish(&mut self, cosigned: &CosignedCheckpoint) -> Result<(), String> {
+        if self.mode.is_read_only() {
+            return Err("this process is read-only".to_owned());
+        }
+        let now_ms = self.clock.unix_millis();
+        let note = self
+            .signer
+            .sign_tree_head(cosigned, UnixMillis::new(now_ms))
+            .map_err(|it| error_chain(&it))?;
+        let whole = self.policy.check(&note).map_err(|it| error_chain(&it))?;
+        self.anchor.remember_policy(&self.policy_text).map_err(|it| error_chain(&it))?;
+        self.store.publish(&whole, UnixMillis::new(now_ms)).map_err(|it| error_chain(&it))?;
+        let size = whole.head().size;
+        let tree_head = tree_head_of(&note, self.signer.tree_head_key());
+        self.board.show(Published::new(whole, tree_head));
+        self.metrics.published(size, now_ms);
+        Ok(())
+    }
+}
+
+/// The RFC 6962 form in a published note: the line of the log's P-256 key, checked.
+pub fn tree_head_of(note: &tlog::Note, key: &VerifierKey) -> Option<SignedTreeHead> {
+    let line = note.signatures().iter().find(|line| key.owns(line))?;
+    key.verify(note.text(), &line.bytes).ok()?;
+    let (at, signature) = tlog::tree_head_signature_bytes(line)?;
+    Some(SignedTreeHead { at, signature })
+}

@@ -1,0 +1,79 @@
+//! The gate before every signature: what is about to be signed is derived a second time, from the
+//! bytes that readers will be given.
+//!
+//! A single flipped bit between hashing an entry and signing its tree ended several large logs.
+//! So nothing computed while the batch was built is believed here: entries are read back and
+//! hashed, the root is computed from the stored tiles, and the step from the head signed before is
+//! proven with the same proof and the same verifier that a stranger uses.
+
+use store::{Kv, RecheckError, Store};
+use tlog::{TreeHead, TreeSize};
+
+/// A head that passed the gate, with the anchored head it extends.
+#[derive(Debug)]
+pub struct Guarded {
+    from: TreeHead,
+    to: TreeHead,
+}
+
+impl Guarded {
+    /// The head it starts from and the head that passed.
+    pub(crate) fn into_parts(self) -> (TreeHead, TreeHead) {
+        (self.from, self.to)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(from: TreeHead, to: TreeHead) -> Self {
+        Self { from, to }
+    }
+}
+
+/// Why a head may not be signed. Every one of them is fatal: the process signs nothing more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// The head is smaller than the one signed before.
+    #[error("the head to sign has {to} entries, fewer than the {from} signed before")]
+    Backwards {
+        /// The size signed before.
+        from: TreeSize,
+        /// The size to sign.
+        to: TreeSize,
+    },
+    /// What is stored is not what is about to be signed.
+    #[error("reading back what is about to be signed")]
+    Recheck(#[from] RecheckError),
+    /// No proof could be made that the head extends the one signed before.
+    #[error("proving that the head to sign extends the one signed before")]
+    Prove(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The public verifier denies that the head extends the one signed before.
+    #[error("the head to sign does not extend the head signed before")]
+    NotAnExtension(#[source] tlog::ProofError),
+}
+
+/// Lets a committed head through if everything that readers will see supports it.
+///
+/// `anchored` is the head in the anchor, `to` the head of the store.
+///
+/// # Errors
+/// A [`GuardError`] names what does not hold; the caller signs nothing more.
+pub fn guard<K: Kv>(
+    store: &Store<K>,
+    anchored: TreeHead,
+    to: TreeHead,
+) -> Result<Guarded, GuardError> {
+    if to.size < anchored.size {
+        return Err(GuardError::Backwards { from: anchored.size, to: to.size });
+    }
+    // Entries from the anchored size on are hashed again as they will be served, every tile they
+    // touch is compared, and the root is computed from the tiles on the disk.
+    store.recheck(anchored.size, &to)?;
+    let proof = if anchored.size == TreeSize::ZERO || anchored.size == to.size {
+        Vec::new()
+    } else {
+        tlog::prove_consistency(anchored.size, to.size, store)
+            .map_err(|it| GuardError::Prove(it.into()))?
+    };
+    tlog::verify_consistency(&anchored, &to, &proof).map_err(GuardError::NotAnExtension)?;
+    Ok(Guarded { from: anchored, to })
+}

@@ -1,0 +1,178 @@
+//! Everything that can go wrong for a client, and the one place that chooses the HTTP status.
+//! What went wrong inside is logged, never sent.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use service::Problem;
+use tlog::{LeafIndex, TreeSize};
+
+use crate::mode::Mode;
+use crate::pool::NotJudged;
+
+/// Seconds after which a client may try again, when there was no room.
+pub const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Seconds after which a client may try again, when the log takes nothing at present.
+pub const RETRY_AFTER_CLOSED_SECONDS: u32 = 10;
+
+/// Why a request is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// A rule refuses the record.
+    #[error("{refusal}")]
+    Refused {
+        /// The rule, the place, the words.
+        refusal: records::Refusal,
+        /// The entry it contradicts.
+        conflicts_with: Option<LeafIndex>,
+    },
+    /// The body is larger than the limit.
+    #[error("the body is larger than {bytes_max} bytes")]
+    BodyTooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// More lines than the limit.
+    #[error("the body has more than {lines_max} lines; send it in several requests")]
+    TooManyLines {
+        /// The limit.
+        lines_max: usize,
+    },
+    /// The body ended before it was whole.
+    #[error("the body ended before it was whole; nothing of it was taken in")]
+    BodyTruncated,
+    /// The body came too slowly.
+    #[error("the body did not arrive in time; nothing of it was taken in")]
+    BodyTimeout,
+    /// Another media type than the two that are understood.
+    #[error(
+        "the content type must be application/json (one submission) or application/x-ndjson (one \
+         a line)"
+    )]
+    MediaType,
+    /// A parameter is not understood.
+    #[error("{name}: {expected}")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// There is no room for more at present.
+    #[error("the log has no room for more submissions at this moment; try again")]
+    Overloaded,
+    /// The log does not take records at present.
+    #[error("the log takes no records at present: {}", mode_words(.0))]
+    Closed(Mode),
+    /// The submission was not judged.
+    #[error("{0}")]
+    NotJudged(NotJudged),
+    /// The thing asked for is not there, or not published.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// The index is not, or not yet, under a published head.
+    #[error("entry {index} is not published: the published log has {size} entries")]
+    NotPublished {
+        /// The index asked for.
+        index: LeafIndex,
+        /// The published size.
+        size: TreeSize,
+    },
+    /// No checkpoint of that size is kept.
+    #[error("no checkpoint of that size is kept; the next one kept has {next} entries")]
+    OtherSizeKept {
+        /// The next size.
+        next: TreeSize,
+    },
+    /// No such path.
+    #[error("there is nothing at this path")]
+    NoSuchPath,
+    /// Another method than the path understands.
+    #[error("this path does not understand that method")]
+    MethodNotAllowed,
+    /// Something failed inside.
+    #[error("the log could not answer; the operator's log says why")]
+    Internal,
+}
+
+impl ApiError {
+    /// Logs what failed inside and hides it from the client.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = %crate::sequence::error_chain(error), "answering a request");
+        Self::Internal
+    }
+
+    /// The only place where a status is chosen.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused { conflicts_with: Some(_), .. } => StatusCode::CONFLICT,
+            Self::Refused { refusal, .. } => match refusal.rule.as_str() {
+                "E12" => StatusCode::PAYLOAD_TOO_LARGE,
+                "E01" => StatusCode::BAD_REQUEST,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            },
+            Self::BodyTooLarge { .. } | Self::TooManyLines { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTruncated | Self::Parameter { .. } => StatusCode::BAD_REQUEST,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Overloaded | Self::Closed(_) | Self::NotJudged(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::NotFound(_)
+            | Self::NotPublished { .. }
+            | Self::OtherSizeKept { .. }
+            | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::Overloaded => Some(RETRY_AFTER_SECONDS),
+            Self::Closed(_) | Self::NotJudged(_) => Some(RETRY_AFTER_CLOSED_SECONDS),
+            _ => None,
+        }
+    }
+
+    /// The problem document of this error.
+    pub fn problem(&self) -> Problem {
+        let status = self.status();
+        let title = status.canonical_reason().unwrap_or("Error");
+        let mut problem = Problem::new(status, title);
+        problem = match self {
+            Self::Refused { refusal, conflicts_with } => {
+                let problem = problem
+                    .detail(refusal.message.clone())
+                    .rule(refusal.rule.as_str())
+                    .pointer(refusal.pointer.clone());
+                match conflicts_with {
+                    Some(index) => problem.with("index", index.get()),
+                    None => problem,
+                }
+            }
+            other => problem.detail(other.to_string()),
+        };
+        match self.retry_after_seconds() {
+            Some(seconds) => problem.retry_after_s(seconds),
+            None => problem,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.problem().into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+fn mode_words(mode: &Mode) -> String {
+    match mode {
+        Mode::Starting(words) | Mode::ReadOnly(words) => words.clone(),
+        Mode::Running => "it was closed a moment ago".to_owned(),
+        Mode::Stopping => "it is shutting down".to_owned(),
+    }
+}

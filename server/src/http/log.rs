@@ -1,0 +1,177 @@
+//! What the log says about itself: its keys, its policy, its witnesses, who may submit.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use tlog::TreeSize;
+
+use super::respond::{Caching, json};
+use super::{ApiError, App};
+
+/// Submitters in one answer.
+pub(super) const SUBMITTERS_MAX: usize = 10_000;
+
+#[derive(Serialize)]
+struct LogView {
+    origin: String,
+    vkeys: Vec<String>,
+    policy: Vec<String>,
+    policy_words: String,
+    liars_for_split_view: usize,
+    witnesses_down_tolerated: usize,
+    committed_size: u64,
+    published: Option<HeadView>,
+}
+
+#[derive(Serialize)]
+struct HeadView {
+    size: u64,
+    root: String,
+}
+
+/// `GET /v1/log`
+pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let resilience = app.policy.resilience();
+    let published = app.board.current().map(|it| HeadView {
+        size: it.size().get(),
+        root: it.head().root.to_base64(),
+    });
+    let answer = LogView {
+        origin: app.origin.to_string(),
+        vkeys: app.verifier_keys.iter().map(ToString::to_string).collect(),
+        policy: app.policy_text.lines().map(str::to_owned).collect(),
+        policy_words: policy_words(&app.policy),
+        liars_for_split_view: resilience.liars_for_split_view,
+        witnesses_down_tolerated: resilience.down_tolerated,
+        committed_size: app.store.head().size.get(),
+        published,
+    };
+    Ok(json(StatusCode::OK, Caching::NoStore, &answer))
+}
+
+/// What a policy protects from, in a sentence.
+pub(super) fn policy_words(policy: &tlog::Policy) -> String {
+    let resilience = policy.resilience();
+    format!(
+        "{} witnesses; at least {} of them would have to lie before two readers could be shown \
+         two different logs, and publishing goes on while {} of them cannot be reached",
+        resilience.witnesses, resilience.liars_for_split_view, resilience.down_tolerated
+    )
+}
+
+#[derive(Serialize)]
+struct WitnessView {
+    name: String,
+    vkey: String,
+    /// Under the published head, when (Unix seconds); absent when it did not cosign that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cosigned_published_at: Option<u64>,
+    /// The size it cosigned last, as far as this process knows.
+    size: u64,
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distrusted: Option<String>,
+}
+
+/// `GET /v1/witnesses`
+pub(super) async fn witnesses(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let published = app.board.current();
+    let statuses = app.statuses.borrow().clone();
+    let answer: Vec<WitnessView> = app
+        .policy
+        .witnesses()
+        .iter()
+        .enumerate()
+        .map(|(at, witness)| {
+            let status = statuses.get(at);
+            let cosigned = published.as_ref().and_then(|it| {
+                it.checkpoint().cosigners().iter().find(|cosigner| cosigner.name == witness.name)
+            });
+            WitnessView {
+                name: witness.name.clone(),
+                vkey: witness.key.to_string(),
+                cosigned_published_at: cosigned.map(|it| it.at.get()),
+                size: status.map_or(0, |it| it.size.get()),
+                failures: status.map_or(0, |it| it.failures),
+                distrusted: status.and_then(|it| it.distrusted).map(|it| it.to_string()),
+            }
+        })
+        .collect();
+    Ok(json(StatusCode::OK, Caching::NoStore, &answer))
+}
+
+#[derive(Serialize)]
+struct SubmitterView {
+    submitter: String,
+    added: u64,
+    bodies: Vec<String>,
+    profiles: Vec<String>,
+}
+
+/// `GET /v1/submitters`
+pub(super) async fn submitters(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let size = app.board.current().map_or(TreeSize::ZERO, |it| it.size());
+    let found = app
+        .store
+        .state_scan(&records::state::submitter_key(""), None, SUBMITTERS_MAX)
+        .map_err(|it| ApiError::internal(&it))?;
+    let mut answer = Vec::new();
+    for (key, value) in found {
+        let state = records::parse_submitter(&key, &value)
+            .ok_or_else(|| ApiError::internal(&crate::state::DAMAGED))?;
+        if state.added.get() < size.get() {
+            answer.push(SubmitterView {
+                submitter: state.submitter,
+                added: state.added.get(),
+                bodies: state.bodies,
+                profiles: state.profiles,
+            });
+        }
+    }
+    Ok(json(StatusCode::OK, Caching::NoStore, &answer))
+}
+
+#[derive(Serialize)]
+struct ProfileView {
+    profile: &'static str,
+    engine: u32,
+    kinds: &'static [&'static str],
+    rules: Vec<RuleView>,
+}
+
+#[derive(Serialize)]
+struct RuleView {
+    rule: &'static str,
+    means: &'static str,
+}
+
+/// `GET /v1/profiles/{id}`: the kinds of a built-in profile, and the rules that judge them.
+pub(super) async fn profile(
+    State(_): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let (profile, kinds) = BUILT_IN_PROFILES
+        .iter()
+        .find(|(profile, _)| *profile == id)
+        .ok_or(ApiError::NotFound("the log knows no profile of that name"))?;
+    let answer = ProfileView {
+        profile,
+        engine: records::ENGINE_VERSION,
+        kinds,
+        rules: records::rules()
+            .iter()
+            .map(|(rule, means)| RuleView { rule: rule.as_str(), means })
+            .collect(),
+    };
+    Ok(json(StatusCode::OK, Caching::NoStore, &answer))
+}
+
+/// The profiles of engine version 1 and the kinds that it judges.
+const BUILT_IN_PROFILES: [(&str, &[&str]); 3] = [
+    ("contract/1", &["register"]),
+    ("registry/1", &["genesis", "key.add", "key.revoke", "submitter.add"]),
+    ("spending/1", &["payment"]),
+];

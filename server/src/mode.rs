@@ -1,0 +1,127 @@
+//! What this process may do at present. It only ever moves forward: after a refusal or a fatal
+//! error nothing but a restart, with the whole start-up rule, brings signing back.
+
+use tokio::sync::watch;
+
+/// What the log may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Reads are served; the start-up rule does not hold yet. In words, what it waits for.
+    Starting(String),
+    /// Everything.
+    Running,
+    /// Reads are served; this process commits and signs nothing any more. In words, why.
+    ReadOnly(String),
+    /// On the way out: reads are served until the connections are drained.
+    Stopping,
+}
+
+/// The one place that changes the [`Mode`].
+#[derive(Clone, Debug)]
+pub struct ModeSwitch {
+    sender: watch::Sender<Mode>,
+}
+
+impl ModeSwitch {
+    /// A process starts by waiting for its witnesses.
+    pub fn new() -> Self {
+        let words = "waiting for witnesses to confirm the tree signed last".to_owned();
+        Self { sender: watch::Sender::new(Mode::Starting(words)) }
+    }
+
+    /// The mode now.
+    pub fn current(&self) -> Mode {
+        self.sender.borrow().clone()
+    }
+
+    /// Whether records are admitted and heads signed.
+    pub fn is_running(&self) -> bool {
+        matches!(*self.sender.borrow(), Mode::Running)
+    }
+
+    /// Whether something went wrong for good: nothing may be committed or signed.
+    pub fn is_read_only(&self) -> bool {
+        matches!(*self.sender.borrow(), Mode::ReadOnly(_))
+    }
+
+    /// Follows the changes.
+    pub fn subscribe(&self) -> watch::Receiver<Mode> {
+        self.sender.subscribe()
+    }
+
+    /// Says anew what the start-up rule waits for.
+    pub fn still_starting(&self, waiting_for: String) {
+        self.sender.send_if_modified(|mode| {
+            let is_change = matches!(mode, Mode::Starting(before) if *before != waiting_for);
+            if is_change {
+                *mode = Mode::Starting(waiting_for);
+            }
+            is_change
+        });
+    }
+
+    /// The start-up rule holds.
+    pub fn start(&self) {
+        self.sender.send_if_modified(|mode| {
+            let is_change = matches!(mode, Mode::Starting(_));
+            if is_change {
+                *mode = Mode::Running;
+            }
+            is_change
+        });
+    }
+
+    /// Ends committing and signing for the life of this process. The first reason stays.
+    pub fn read_only(&self, because: String) {
+        self.sender.send_if_modified(|mode| {
+            let is_change = !matches!(mode, Mode::ReadOnly(_));
+            if is_change {
+                tracing::error!(%because, "this process commits and signs nothing any more");
+                *mode = Mode::ReadOnly(because);
+            }
+            is_change
+        });
+    }
+
+    /// Admission ends because the process was asked to stop.
+    pub fn stop(&self) {
+        self.sender.send_if_modified(|mode| {
+            let is_change = matches!(mode, Mode::Starting(_) | Mode::Running);
+            if is_change {
+                *mode = Mode::Stopping;
+            }
+            is_change
+        });
+    }
+}
+
+impl Default for ModeSwitch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leads_back_from_read_only() {
+        let mode = ModeSwitch::new();
+        mode.start();
+        assert!(mode.is_running());
+        mode.read_only("a disk failed".to_owned());
+        mode.read_only("another reason".to_owned());
+        mode.start();
+        mode.stop();
+        assert_eq!(mode.current(), Mode::ReadOnly("a disk failed".to_owned()));
+    }
+
+    #[test]
+    fn stopping_does_not_start_again() {
+        let mode = ModeSwitch::new();
+        mode.stop();
+        mode.start();
+        assert_eq!(mode.current(), Mode::Stopping);
+    }
+}

@@ -1,0 +1,283 @@
+//! What waits to be sequenced: a bounded queue, and the one budget that bounds everything a
+//! submission occupies from the first byte of its body to its answer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use records::CheckedSubmission;
+use tlog::{Hash, LeafIndex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// Room in the budget is counted in units of this many bytes.
+const UNIT_BYTES: usize = 1024;
+
+/// A submission that passed everything stateless, on its way to the sequencer.
+pub struct Pending {
+    /// What was submitted.
+    pub submission: CheckedSubmission,
+    /// Where the answer goes. Nobody may be listening any more; the record counts all the same.
+    pub answer: oneshot::Sender<Outcome>,
+    /// The room it takes, given back when it is answered.
+    pub room: Arc<Room>,
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is in the store, durably.
+    Committed(Receipt),
+    /// It was judged and may not enter the log.
+    Refused {
+        /// The rule, the place and the words.
+        refusal: records::Refusal,
+        /// The stored entry that it contradicts, when it names an object and revision that exist.
+        conflicts_with: Option<LeafIndex>,
+    },
+    /// It was not judged: nothing is known about the record itself.
+    NotJudged(NotJudged),
+}
+
+/// Why a submission was not judged. The client may send the same bytes again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotJudged {
+    /// The log does not take records now.
+    #[error("the log does not take records at present")]
+    Closed,
+    /// A commit failed in a way that leaves its outcome unknown until the restart.
+    #[error(
+        "the outcome of the commit is unknown until the log was restarted; send the same bytes \
+         again then"
+    )]
+    OutcomeUnknown,
+    /// The machine's clock is behind the last entry's admission time.
+    #[error("the log's clock is behind its last entry; nothing is admitted until it is right")]
+    ClockBehind,
+}
+
+/// Where a committed record stands. Only the sequencer makes one, after the commit:
+///
+/// ```compile_fail
+/// fn answer_at_once(index: tlog::LeafIndex, leaf_hash: tlog::Hash) -> civiclog_server::pool::Receipt {
+///     civiclog_server::pool::Receipt { index, leaf_hash, is_duplicate: false }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt {
+    index: LeafIndex,
+    leaf_hash: Hash,
+    is_duplicate: bool,
+}
+
+impl Receipt {
+    /// A receipt for an entry that the store holds durably.
+    pub(crate) fn durable(
+        committed: &store::Committed,
+        index: LeafIndex,
+        leaf_hash: Hash,
+        is_duplicate: bool,
+    ) -> Self {
+        assert!(index.is_within(committed.head().size), "a receipt is for a committed entry");
+        Self { index, leaf_hash, is_duplicate }
+    }
+
+    /// The entry's index.
+    pub fn index(&self) -> LeafIndex {
+        self.index
+    }
+
+    /// The hash of the entry as a leaf.
+    pub fn leaf_hash(&self) -> Hash {
+        self.leaf_hash
+    }
+
+    /// Whether the record was in the log already.
+    pub fn is_duplicate(&self) -> bool {
+        self.is_duplicate
+    }
+}
+
+/// The one budget for bodies in flight and submissions waiting.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    submissions: Arc<Semaphore>,
+    units: Arc<Semaphore>,
+}
+
+/// Room taken from the [`Budget`]; dropping it gives it back.
+#[derive(Debug)]
+pub struct Room {
+    _submissions: Option<OwnedSemaphorePermit>,
+    _bytes: Option<OwnedSemaphorePermit>,
+}
+
+impl Budget {
+    /// A budget of so many submissions and bytes.
+    pub fn new(submissions_max: usize, bytes_max: usize) -> Self {
+        Self {
+            submissions: Arc::new(Semaphore::new(submissions_max)),
+            units: Arc::new(Semaphore::new(bytes_max / UNIT_BYTES)),
+        }
+    }
+
+    /// Takes room for a body of at most `bytes`; `None` when there is none left.
+    pub fn room_for_bytes(&self, bytes: usize) -> Option<Room> {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok()?;
+        let bytes = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        Some(Room { _submissions: None, _bytes: Some(bytes) })
+    }
+
+    /// Takes room for `count` submissions, or for none of them.
+    pub fn room_for_submissions(&self, count: usize) -> Option<Room> {
+        let count = u32::try_from(count).ok()?;
+        let submissions = Arc::clone(&self.submissions).try_acquire_many_owned(count).ok()?;
+        Some(Room { _submissions: Some(submissions), _bytes: None })
+    }
+
+    /// Bytes taken at present, for the metrics.
+    pub fn bytes_free(&self) -> usize {
+        self.units.available_permits() * UNIT_BYTES
+    }
+
+    /// Submissions that still fit, for the metrics.
+    pub fn submissions_free(&self) -> usize {
+        self.submissions.available_permits()
+    }
+}
+
+impl Room {
+    /// Several rooms that are given back together.
+    pub fn join(self, other: Self) -> Self {
+        let join = |one: Option<OwnedSemaphorePermit>, other: Option<OwnedSemaphorePermit>| {
+            match (one, other) {
+                (Some(mut one), Some(other)) => {
+                    one.merge(other);
+                    Some(one)
+                }
+                (one, other) => one.or(other),
+            }
+        };
+        Self {
+            _submissions: join(self._submissions, other._submissions),
+            _bytes: join(self._bytes, other._bytes),
+        }
+    }
+}
+
+/// The queue between admission and the sequencer. Bounded by the [`Budget`] of what is in it.
+#[derive(Default)]
+pub struct Pool {
+    /// Locked for moments only, never while anything is read, hashed or written.
+    queue: Mutex<Queue>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Pending>,
+    is_closed: bool,
+}
+
+impl Pool {
+    /// An empty, open pool.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts submissions in, in order. A closed pool answers each of them at once.
+    pub fn put(&self, submissions: impl IntoIterator<Item = Pending>) {
+        let mut queue = self.lock();
+        if queue.is_closed {
+            drop(queue);
+            for pending in submissions {
+                pending.answer_with(Outcome::NotJudged(NotJudged::Closed));
+            }
+            return;
+        }
+        queue.waiting.extend(submissions);
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Takes what waits, at most `entries_max`; blocks while there is nothing. `None` once the
+    /// pool is closed and empty.
+    pub fn take(&self, entries_max: usize) -> Option<Vec<Pending>> {
+        let mut queue = self
+            .filled
+            .wait_while(self.lock(), |queue| queue.waiting.is_empty() && !queue.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = queue.waiting.len().min(entries_max);
+        (count > 0).then(|| queue.waiting.drain(..count).collect())
+    }
+
+    /// Takes nothing more in; what waits can still be taken out.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.filled.notify_all();
+    }
+
+    /// Closes the pool and answers everything in it.
+    pub fn close_with(&self, outcome: &Outcome) {
+        let waiting = {
+            let mut queue = self.lock();
+            queue.is_closed = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        self.filled.notify_all();
+        for pending in waiting {
+            pending.answer_with(outcome.clone());
+        }
+    }
+
+    /// Submissions waiting, for the metrics.
+    pub fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // The queue is whole between any two statements that change it, so a panic elsewhere
+        // while it was locked does no harm.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    /// Answers and gives the room back.
+    pub fn answer_with(self, outcome: Outcome) {
+        // The caller may have gone away; the record's fate does not depend on it.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_all_or_nothing_and_comes_back() {
+        let budget = Budget::new(10, 8 * UNIT_BYTES);
+        let first = budget.room_for_submissions(7).expect("there is room");
+        assert!(budget.room_for_submissions(4).is_none());
+        let joined = first.join(budget.room_for_submissions(3).expect("exactly the rest"));
+        assert!(budget.room_for_submissions(1).is_none());
+        drop(joined);
+        assert_eq!(budget.submissions_free(), 10);
+
+        let body = budget.room_for_bytes(7 * UNIT_BYTES + 1).expect("there is room");
+        assert!(budget.room_for_bytes(1).is_none());
+        drop(body);
+        assert_eq!(budget.bytes_free(), 8 * UNIT_BYTES);
+    }
+
+    #[test]
+    fn a_closed_pool_is_emptied_and_then_ends() {
+        let pool = Pool::new();
+        pool.close();
+        assert!(pool.take(10).is_none());
+        assert!(pool.is_empty());
+    }
+}

@@ -1,0 +1,589 @@
+//! The publisher's decisions: which head is signed when, which witness is asked what, and which
+//! head is published. Plain state, no clock, no files, no network: [`Publisher::step`] takes what
+//! happened and returns what to do, so that tests and a simulation can drive it as well as
+//! [`crate::drive`].
+//!
+//! ```text
+//!             Sign(head)                Ask(witness)                    Publish(cosigned)
+//! Committed ─────────────► Signed ─────────────────► Answered … ────────────────► served
+//!     gate, anchor, key        one request each             policy satisfied
+//! ```
+//!
+//! Before anything new is signed, the head in the anchor is shown to the witnesses again (the
+//! start-up rule): a witness that knows more than the anchor proves that this data is an old copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tlog::{
+    CosignedCheckpoint, Note, NoteSignature, Policy, SignedCheckpoint, TreeHead, TreeSize,
+    WitnessAnswer,
+};
+
+/// Rounds kept open at once; the oldest is given up beyond it.
+pub const ROUNDS_IN_FLIGHT_MAX: usize = 8;
+
+/// The longest pause before an unanswering witness is asked again.
+pub const BACKOFF_MAX_MS: u64 = 10_000;
+
+/// The first pause after a witness did not answer; doubled each time up to [`BACKOFF_MAX_MS`].
+pub const BACKOFF_FIRST_MS: u64 = 100;
+
+/// Times that a witness may correct the size it is asked from before it counts as not answering.
+pub const SIZE_CORRECTIONS_MAX: u32 = 3;
+
+/// The numbers that pace the rounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The least time between the starts of two rounds.
+    pub checkpoint_interval_ms: u64,
+    /// The age at which a published head is cosigned anew.
+    pub refresh_interval_ms: u64,
+    /// How long a round may keep the next one waiting.
+    pub round_timeout_ms: u64,
+    /// The least time between two requests to one witness.
+    pub request_interval_ms: u64,
+}
+
+/// One of the policy's witnesses, by its position in [`Policy::witnesses`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WitnessId(pub usize);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The sequencer committed up to this head.
+    Committed(TreeHead),
+    /// A [`Effect::Sign`] is done.
+    Signed(SignedCheckpoint),
+    /// A witness answered an [`Effect::Ask`], or could not be reached.
+    Answered(Answered),
+    /// Time passed.
+    Tick,
+}
+
+/// A witness's answer to one request.
+#[derive(Debug)]
+pub struct Answered {
+    /// Who.
+    pub witness: WitnessId,
+    /// Which round it was asked for.
+    pub round: RoundNumber,
+    /// What it said; `None` when it could not be reached or did not answer in time.
+    pub answer: Option<WitnessAnswer>,
+}
+
+/// Rounds are counted from 1 in the life of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoundNumber(u64);
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Take this head through the gate and the anchor, and sign it. Answered by
+    /// [`Event::Signed`].
+    Sign(TreeHead),
+    /// Send the head to a witness, with a proof from `old`. Answered by [`Event::Answered`].
+    Ask {
+        /// Whom.
+        witness: WitnessId,
+        /// For which round.
+        round: RoundNumber,
+        /// The size that the witness is believed to have.
+        old: TreeSize,
+        /// The head, with the log's own signature only.
+        signed: Arc<SignedCheckpoint>,
+    },
+    /// Store the head and show it to everybody.
+    Publish(CosignedCheckpoint),
+    /// The start-up rule holds: records may be committed.
+    Start,
+    /// Never sign again in this process; go on serving what is published.
+    Refuse(Refusal),
+    /// Nothing more is asked of this witness; tell the operator.
+    Distrust {
+        /// Whom.
+        witness: WitnessId,
+        /// What it claims.
+        because: Claim,
+    },
+}
+
+/// A witness's unsigned claim that cannot be true together with what this log signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Claim {
+    /// It has cosigned a larger tree than this log ever signed.
+    #[error("it has cosigned a tree of {theirs} entries; the largest signed here has {ours}")]
+    KnowsMore {
+        /// Its size.
+        theirs: TreeSize,
+        /// The largest size signed here.
+        ours: TreeSize,
+    },
+    /// It denies that a proven head extends what it saw.
+    #[error("it denies that our tree of {ours} entries extends what it saw")]
+    Denies {
+        /// The size it was shown.
+        ours: TreeSize,
+    },
+}
+
+/// Why the log may not sign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// At start-up, a witness contradicts the anchor: this data is an old copy, or the witness
+    /// was shown another history.
+    #[error(
+        "witness {name} contradicts this data folder: {claim}. If the folder was restored from a \
+         copy, bring back the newest one; nothing is signed until then"
+    )]
+    WitnessContradicts {
+        /// The witness's name in the policy.
+        name: String,
+        /// What it said.
+        claim: Claim,
+    },
+    /// The witnesses that are still believed cannot satisfy the policy.
+    #[error("the witnesses that do not contradict this log can no longer satisfy the policy")]
+    QuorumLost,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Showing the anchored head to the witnesses; nothing new may be signed.
+    Confirming { confirmed: BTreeSet<WitnessId> },
+    Running,
+    /// Final.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Round {
+    signed: Arc<SignedCheckpoint>,
+    /// The log's signature and the cosignatures that came so far.
+    note: Note,
+    opened_ms: u64,
+    is_settled: bool,
+    answered: BTreeSet<WitnessId>,
+}
+
+/// What the log knows of one witness.
+#[derive(Clone, Debug)]
+pub struct WitnessStatus {
+    /// Its name in the policy.
+    pub name: String,
+    /// The size it cosigned last, as far as we know.
+    pub size: TreeSize,
+    /// When it last cosigned (Unix milliseconds by the caller's clock), if it did.
+    pub cosigned_ms: Option<u64>,
+    /// Failures since its last cosignature.
+    pub failures: u32,
+    /// The claim for which it is no longer asked.
+    pub distrusted: Option<Claim>,
+    asked: Option<RoundNumber>,
+    cosigned_round: Option<RoundNumber>,
+    asked_ms: Option<u64>,
+    not_before_ms: u64,
+    corrections: u32,
+}
+
+/// The publisher's state.
+#[derive(Debug)]
+pub struct Publisher {
+    policy: Policy,
+    /// The policy that the last published head satisfied, when it is another one.
+    policy_before: Option<Policy>,
+    pace: Pace,
+    phase: Phase,
+    committed: TreeHead,
+    /// The largest head that was signed; at start-up, the anchored one.
+    signed: TreeHead,
+    is_signing: bool,
+    published: Option<(TreeSize, u64)>,
+    rounds: BTreeMap<RoundNumber, Round>,
+    next_round: u64,
+    last_opened_ms: Option<u64>,
+    witnesses: Vec<WitnessStatus>,
+}
+
+impl Publisher {
+    /// Starts with the head that was signed last, signed once more (the bytes are the same), and
+    /// the effects that show it to the witnesses.
+    pub fn new(
+        policy: Policy,
+        policy_before: Option<Policy>,
+        pace: Pace,
+        anchored: SignedCheckpoint,
+        published: Option<TreeSize>,
+        now_ms: u64,
+    ) -> (Self, Vec<Effect>) {
+        let head = anchored.head();
+        let witnesses = policy.witnesses().iter().map(|it| WitnessStatus::new(&it.name, head.size));
+        let mut publisher = Self {
+            witnesses: witnesses.collect(),
+            policy,
+            policy_before,
+            pace,
+            phase: Phase::Confirming { confirmed: BTreeSet::new() },
+            committed: head,
+            signed: head,
+            is_signing: false,
+            published: published.map(|size| (size, now_ms)),
+            rounds: BTreeMap::new(),
+            next_round: 1,
+            last_opened_ms: None,
+        };
+        publisher.open_round(anchored, now_ms);
+        let effects = publisher.act(now_ms);
+        (publisher, effects)
+    }
+
+    /// Takes one event at a time and returns what to do about it.
+    pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Committed(head) => {
+                if head.size > self.committed.size {
+                    self.committed = head;
+                }
+            }
+            Event::Signed(signed) => {
+                self.is_signing = false;
+                if signed.head().size >= self.signed.size {
+                    self.signed = signed.head();
+                }
+                self.open_round(signed, now_ms);
+            }
+            Event::Answered(answered) => self.answered(now_ms, answered, &mut effects),
+            Event::Tick => {}
+        }
+        effects.extend(self.act(now_ms));
+        effects
+    }
+
+    /// When [`Event::Tick`] is due next, at the latest.
+    pub fn wake_at_ms(&self, now_ms: u64) -> u64 {
+        let mut at = now_ms + self.pace.refresh_interval_ms;
+        let waiting = self.committed.size > self.signed.size || !self.rounds.is_empty();
+        if let (true, Some(opened)) = (waiting, self.last_opened_ms) {
+            for pause in [self.pace.checkpoint_interval_ms, self.pace.round_timeout_ms] {
+                if opened + pause > now_ms {
+                    at = at.min(opened + pause);
+                }
+            }
+        }
+        if let Some((_, published_ms)) = self.published {
+            at = at.min(published_ms + self.pace.refresh_interval_ms);
+        }
+        for witness in &self.witnesses {
+            if witness.distrusted.is_none() && witness.asked.is_none() {
+                let due = self.due_ms(witness);
+                if due > now_ms {
+                    at = at.min(due);
+                }
+            }
+        }
+        // Never sooner than a moment from now: whatever is due already was acted upon.
+        at.max(now_ms + 1)
+    }
+
+    /// What is known of each witness, in the policy's order.
+    pub fn witnesses(&self) -> &[WitnessStatus] {
+        &self.witnesses
+    }
+
+    /// Whether the start-up rule holds and nothing was refused since.
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
+    /// In words, what the start-up rule still waits for; `None` once it holds.
+    pub fn waiting_for(&self) -> Option<String> {
+        let Phase::Confirming { confirmed } = &self.phase else {
+            return None;
+        };
+        let missing: Vec<&str> = self
+            .witnesses
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !confirmed.contains(&WitnessId(*at)))
+            .map(|(_, it)| it.name.as_str())
+            .collect();
+        Some(format!(
+            "waiting for witnesses to confirm the tree of {} entries signed last; no answer yet \
+             from: {}",
+            self.signed.size,
+            missing.join(", ")
+        ))
+    }
+
+    fn open_round(&mut self, signed: SignedCheckpoint, now_ms: u64) {
+        let number = RoundNumber(self.next_round);
+        self.next_round += 1;
+        self.last_opened_ms = Some(now_ms);
+        let round = Round {
+            note: signed.note().clone(),
+            signed: Arc::new(signed),
+            opened_ms: now_ms,
+            is_settled: false,
+            answered: BTreeSet::new(),
+        };
+        self.rounds.insert(number, round);
+        while self.rounds.len() > ROUNDS_IN_FLIGHT_MAX {
+            self.rounds.pop_first();
+        }
+    }
+
+    fn answered(&mut self, now_ms: u64, answered: Answered, effects: &mut Vec<Effect>) {
+        let Answered { witness: id, round, answer } = answered;
+        let Some(witness) = self.witnesses.get_mut(id.0) else {
+            return;
+        };
+        if witness.asked != Some(round) {
+            return;
+        }
+        witness.asked = None;
+        match answer {
+            Some(WitnessAnswer::Cosigned(signatures)) => {
+                self.cosigned(now_ms, id, round, signatures, effects);
+            }
+            Some(WitnessAnswer::Conflict { size }) if size > self.signed.size => {
+                let claim = Claim::KnowsMore { theirs: size, ours: self.signed.size };
+                self.contradicted(id, claim, effects);
+            }
+            Some(WitnessAnswer::Conflict { size })
+                if witness.corrections < SIZE_CORRECTIONS_MAX && size != witness.size =>
+            {
+                // It has a size of its own, which is how a witness tells where to start from.
+                witness.corrections += 1;
+                witness.size = size;
+                witness.asked_ms = None;
+            }
+            Some(WitnessAnswer::Inconsistent) => {
+                let ours = self.rounds.get(&round).map_or(self.signed, |it| it.signed.head()).size;
+                self.contradicted(id, Claim::Denies { ours }, effects);
+            }
+            _ => self.failed(now_ms, id, round),
+        }
+    }
+
+    fn cosigned(
+        &mut self,
+        now_ms: u64,
+        id: WitnessId,
+        number: RoundNumber,
+        signatures: Vec<NoteSignature>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(round) = self.rounds.get_mut(&number) else {
+            // The round was given up; the witness is known to be alive all the same.
+            self.witnesses[id.0].failures = 0;
+            return;
+        };
+        let key = &self.policy.witnesses()[id.0].key;
+        let Some(signature) = signatures.into_iter().find(|it| {
+            it.name == *key.name()
+                && it.id == key.id()
+                && key.verify(round.note.text(), &it.bytes).is_ok()
+        }) else {
+            self.failed(now_ms, id, number);
+            return;
+        };
+        if round.note.push(signature).is_err() {
+            self.failed(now_ms, id, number);
+            return;
+        }
+        round.answered.insert(id);
+        let head = round.signed.head();
+        let witness = &mut self.witnesses[id.0];
+        witness.size = head.size;
+        witness.failures = 0;
+        witness.corrections = 0;
+        witness.not_before_ms = 0;
+        witness.cosigned_round = witness.cosigned_round.max(Some(number));
+        witness.cosigned_ms = Some(now_ms);
+        self.confirm(id, effects);
+        self.publish_if_satisfied(now_ms, number, effects);
+    }
+
+    /// Counts a witness towards the start-up rule.
+    fn confirm(&mut self, id: WitnessId, effects: &mut Vec<Effect>) {
+        let Phase::Confirming { confirmed } = &mut self.phase else {
+            return;
+        };
+        confirmed.insert(id);
+        let silent: BTreeSet<&str> = self
+            .witnesses
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !confirmed.contains(&WitnessId(*at)))
+            .map(|(_, it)| it.name.as_str())
+            .collect();
+        // Those who are silent might have cosigned a later head than the anchor's, but alone they
+        // could not have made it a published one.
+        let could_publish = |policy: &Policy| policy.is_satisfied_by(&silent);
+        if !could_publish(&self.policy) && !self.policy_before.as_ref().is_some_and(could_publish) {
+            self.phase = Phase::Running;
+            effects.push(Effect::Start);
+        }
+    }
+
+    fn publish_if_satisfied(
+        &mut self,
+        now_ms: u64,
+        number: RoundNumber,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(round) = self.rounds.get_mut(&number) else {
+            return;
+        };
+        if round.is_settled {
+            return;
+        }
+        let Ok(cosigned) = self.policy.check(&round.note) else {
+            return;
+        };
+        round.is_settled = true;
+        let size = round.signed.head().size;
+        let is_smaller = self.published.is_some_and(|(published, _)| size < published);
+        // The empty tree is shown to witnesses once, and to nobody else.
+        if is_smaller || size == TreeSize::ZERO {
+            return;
+        }
+        self.published = Some((size, now_ms));
+        // Older rounds can no longer be published: a published head never shrinks.
+        self.rounds.retain(|at, _| *at >= number);
+        effects.push(Effect::Publish(cosigned));
+    }
+
+    /// A witness's word alone, unsigned: at start-up it stops the log, later it costs the witness
+    /// its seat.
+    fn contradicted(&mut self, id: WitnessId, claim: Claim, effects: &mut Vec<Effect>) {
+        let witness = &mut self.witnesses[id.0];
+        witness.distrusted = Some(claim);
+        effects.push(Effect::Distrust { witness: id, because: claim });
+        if matches!(self.phase, Phase::Confirming { .. }) {
+            let name = witness.name.clone();
+            self.phase = Phase::Refused;
+            effects.push(Effect::Refuse(Refusal::WitnessContradicts { name, claim }));
+            return;
+        }
+        let believed: BTreeSet<&str> = self
+            .witnesses
+            .iter()
+            .filter(|it| it.distrusted.is_none())
+            .map(|it| it.name.as_str())
+            .collect();
+        if matches!(self.phase, Phase::Running) && !self.policy.is_satisfied_by(&believed) {
+            self.phase = Phase::Refused;
+            effects.push(Effect::Refuse(Refusal::QuorumLost));
+        }
+    }
+
+    fn failed(&mut self, now_ms: u64, id: WitnessId, number: RoundNumber) {
+        if let Some(round) = self.rounds.get_mut(&number) {
+            round.answered.insert(id);
+        }
+        let witness = &mut self.witnesses[id.0];
+        let doublings = witness.failures.min(16);
+        witness.failures = witness.failures.saturating_add(1);
+        witness.corrections = 0;
+        let pause = (BACKOFF_FIRST_MS << doublings).min(BACKOFF_MAX_MS);
+        witness.not_before_ms = now_ms + pause;
+    }
+
+    /// What is due now: a signature for a new head, requests to idle witnesses.
+    fn act(&mut self, now_ms: u64) -> Vec<Effect> {
+        if matches!(self.phase, Phase::Refused) {
+            return Vec::new();
+        }
+        let mut effects = Vec::new();
+        if let Some(head) = self.head_to_sign(now_ms) {
+            self.is_signing = true;
+            effects.push(Effect::Sign(head));
+        }
+        self.ask_idle_witnesses(now_ms, &mut effects);
+        effects
+    }
+
+    fn head_to_sign(&self, now_ms: u64) -> Option<TreeHead> {
+        if !self.is_running() || self.is_signing {
+            return None;
+        }
+        let since_opened = self.last_opened_ms.map_or(u64::MAX, |it| now_ms.saturating_sub(it));
+        if since_opened < self.pace.checkpoint_interval_ms {
+            return None;
+        }
+        if self.committed.size > self.signed.size {
+            return self.newest_is_over(now_ms).then_some(self.committed);
+        }
+        let (_, published_ms) = self.published?;
+        let is_stale = now_ms.saturating_sub(published_ms) >= self.pace.refresh_interval_ms;
+        // One refresh at a time: a round in which witnesses still may answer is one already.
+        (is_stale && since_opened >= self.pace.refresh_interval_ms).then_some(self.signed)
+    }
+
+    /// Whether the newest round no longer keeps the next one waiting. Were a new head offered
+    /// before, slow witnesses could each cosign another head and no head find its quorum.
+    fn newest_is_over(&self, now_ms: u64) -> bool {
+        let Some((_, round)) = self.rounds.last_key_value() else {
+            return true;
+        };
+        round.is_settled
+            || round.answered.len() >= self.witnesses.len()
+            || now_ms.saturating_sub(round.opened_ms) >= self.pace.round_timeout_ms
+    }
+
+    fn ask_idle_witnesses(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let Some((&number, round)) = self.rounds.last_key_value() else {
+            return;
+        };
+        let request_interval_ms = self.pace.request_interval_ms;
+        for (at, witness) in self.witnesses.iter_mut().enumerate() {
+            let is_idle = witness.distrusted.is_none() && witness.asked.is_none();
+            if !is_idle || witness.cosigned_round >= Some(number) {
+                continue;
+            }
+            if witness.due_ms(request_interval_ms) > now_ms {
+                continue;
+            }
+            witness.asked = Some(number);
+            witness.asked_ms = Some(now_ms);
+            effects.push(Effect::Ask {
+                witness: WitnessId(at),
+                round: number,
+                old: witness.size.min(round.signed.head().size),
+                signed: Arc::clone(&round.signed),
+            });
+        }
+    }
+
+    fn due_ms(&self, witness: &WitnessStatus) -> u64 {
+        witness.due_ms(self.pace.request_interval_ms)
+    }
+}
+
+impl WitnessStatus {
+    fn new(name: &str, size: TreeSize) -> Self {
+        Self {
+            name: name.to_owned(),
+            size,
+            cosigned_ms: None,
+            failures: 0,
+            distrusted: None,
+            asked: None,
+            cosigned_round: None,
+            asked_ms: None,
+            not_before_ms: 0,
+            corrections: 0,
+        }
+    }
+
+    /// The earliest time at which this witness may be asked again.
+    fn due_ms(&self, request_interval_ms: u64) -> u64 {
+        self.asked_ms.map_or(0, |it| it + request_interval_ms).max(self.not_before_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests;

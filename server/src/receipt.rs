@@ -1,0 +1,70 @@
+//! Proof files and receipt files, made from the store.
+//!
+//! A receipt file is several proofs in a row under one head: the entry's, those of the entries
+//! that registered the keys behind its signatures, and that of entry 0, where the log's own rules
+//! begin. Whoever holds it can follow the signature back without asking anybody.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use store::{Kv, Store};
+use tlog::{LeafIndex, Note, TlogProof, TreeSize};
+
+use crate::published::Published;
+use crate::state::CommittedState;
+
+type Failure = Box<dyn Error + Send + Sync + 'static>;
+
+/// The proof of one entry under a head of `size` entries, with the entry in it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn proof_under<K: Kv>(
+    store: &Store<K>,
+    index: LeafIndex,
+    size: TreeSize,
+    note: &Note,
+) -> Result<TlogProof, Failure> {
+    let entry = store.entry(index)?.ok_or("an entry under the published head is missing")?;
+    let path = tlog::prove_inclusion(index, size, store)?;
+    Ok(TlogProof { extra: Some(entry.to_vec()), index, path, note: note.clone() })
+}
+
+/// The receipt file of one entry.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn receipt<K: Kv>(
+    store: &Store<K>,
+    index: LeafIndex,
+    published: &Published,
+) -> Result<String, Failure> {
+    let mut behind = registrations(store, index)?;
+    behind.insert(LeafIndex::new(0));
+    behind.remove(&index);
+    let mut text = String::new();
+    for one in std::iter::once(index).chain(behind) {
+        // A key that signed a published entry was registered before it, so it is published too.
+        let note = published.checkpoint().note();
+        text.push_str(&proof_under(store, one, published.size(), note)?.encode());
+    }
+    Ok(text)
+}
+
+/// The entries that registered the keys which signed an entry.
+fn registrations<K: Kv>(
+    store: &Store<K>,
+    index: LeafIndex,
+) -> Result<BTreeSet<LeafIndex>, Failure> {
+    let bytes = store.entry(index)?.ok_or("an entry under the published head is missing")?;
+    let entry = records::Entry::parse(&bytes)?;
+    let state = CommittedState(store);
+    let mut found = BTreeSet::new();
+    for signature in entry.signatures() {
+        // Governance keys are in entry 0, which is in every receipt.
+        if let Some(key) = records::state::key(&state, signature.kid())? {
+            found.insert(LeafIndex::new(key.added.get()));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,317 @@
+//! The sequencer: one thread of plain functions that gives entries their order.
+//!
+//! ```text
+//! pool ─► judge, one after the other ─► integrate ─► ONE synced commit ─► answers
+//! ```
+//!
+//! It commits back to back. The moment a commit returns it takes whatever waits, so a lone record
+//! is durable in milliseconds and a flood shares each fsync. It never waits for a witness.
+//! After a commit whose outcome is unknown it ends, for the life of the process.
+
+use std::sync::Arc;
+
+use records::{AdmitError, EntryIndex, Verdict};
+use service::Clock;
+use store::{CommitError, Committed, Kv, NewBatch, NewEntry, ReadError, Store, Writer};
+use tlog::{Hash, LeafIndex, TreeHead};
+
+use crate::admit::AwsLcEs256;
+use crate::metrics::Metrics;
+use crate::mode::ModeSwitch;
+use crate::pool::{NotJudged, Outcome, Pending, Pool, Receipt};
+use crate::state::BatchState;
+
+/// Nothing is committed while the clock is further than this behind the last entry.
+pub const CLOCK_BEHIND_MAX_MS: u64 = 10_000;
+
+/// Why the sequencer ended. Every variant is final for this process.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SequenceError {
+    /// The state before could not be read: nothing can be judged.
+    #[error("reading the state that records are judged by")]
+    Read(#[source] ReadError),
+    /// A state value that this program wrote cannot be understood.
+    #[error("the admission state is damaged; `audit` names the place, `rebuild` writes it anew")]
+    Judge(#[source] AdmitError<ReadError>),
+    /// The commit failed; whether it took effect is unknown.
+    #[error("committing a batch")]
+    Commit(#[source] CommitError),
+    /// The last entry cannot be read.
+    #[error("reading the last entry's admission time")]
+    LastEntry(#[source] records::Refusal),
+    /// The last entry is missing.
+    #[error("the last entry is not in the store")]
+    LastEntryMissing,
+}
+
+/// Everything the sequencer owns.
+pub struct Sequencer<K: Kv> {
+    store: Store<K>,
+    writer: Writer<K>,
+    pool: Arc<Pool>,
+    clock: Arc<dyn Clock>,
+    mode: ModeSwitch,
+    metrics: Arc<Metrics>,
+    /// Told of every new head, after its commit.
+    committed: Box<dyn Fn(TreeHead) + Send>,
+    batch_entries_max: usize,
+    /// The admission time of the last entry: no entry is admitted before it.
+    last_admitted_ms: u64,
+}
+
+/// An accepted entry and who waits for it.
+struct Accepted {
+    answer: Pending,
+    index: LeafIndex,
+    leaf_hash: Hash,
+    is_duplicate: bool,
+}
+
+/// A judged batch, before its commit.
+#[derive(Default)]
+struct Judged {
+    entries: Vec<NewEntry>,
+    leaves: Vec<Hash>,
+    accepted: Vec<Accepted>,
+    refused: Vec<(Pending, Outcome)>,
+}
+
+impl<K: Kv> Sequencer<K> {
+    /// Takes over the store's only writer.
+    ///
+    /// # Errors
+    /// [`SequenceError`] when the last entry cannot be read.
+    #[expect(clippy::too_many_arguments, reason = "the wiring of one thread, called once")]
+    pub fn new(
+        store: Store<K>,
+        writer: Writer<K>,
+        pool: Arc<Pool>,
+        clock: Arc<dyn Clock>,
+        mode: ModeSwitch,
+        metrics: Arc<Metrics>,
+        committed: Box<dyn Fn(TreeHead) + Send>,
+        batch_entries_max: usize,
+    ) -> Result<Self, SequenceError> {
+        let last_admitted_ms = last_admitted_ms(&store)?;
+        Ok(Self {
+            store,
+            writer,
+            pool,
+            clock,
+            mode,
+            metrics,
+            committed,
+            batch_entries_max,
+            last_admitted_ms,
+        })
+    }
+
+    /// Sequences until the pool is closed or something fails for good.
+    pub fn run(mut self) {
+        while let Some(batch) = self.pool.take(self.batch_entries_max) {
+            if let Err(error) = self.round(batch) {
+                self.mode.read_only(error_chain(&error));
+                self.pool.close_with(&Outcome::NotJudged(NotJudged::OutcomeUnknown));
+                return;
+            }
+        }
+    }
+
+    /// One batch from judgement to answers.
+    fn round(&mut self, batch: Vec<Pending>) -> Result<(), SequenceError> {
+        let now_ms = self.clock.unix_millis();
+        if !self.mode.is_running() && !self.is_draining() {
+            return Ok(answer_all(batch, NotJudged::Closed));
+        }
+        if now_ms + CLOCK_BEHIND_MAX_MS < self.last_admitted_ms {
+            tracing::error!(now_ms, last = self.last_admitted_ms, "the clock is behind");
+            return Ok(answer_all(batch, NotJudged::ClockBehind));
+        }
+        let admitted_ms = now_ms.max(self.last_admitted_ms);
+        let mut state = BatchState::new(&self.store);
+        let judged = match judge_all(&self.store, &mut state, &self.writer, admitted_ms, batch) {
+            Ok(judged) => judged,
+            Err((error, batch)) => {
+                answer_all(batch, NotJudged::OutcomeUnknown);
+                return Err(error);
+            }
+        };
+        let changes = state.into_changes();
+        self.commit_and_answer(judged, changes, admitted_ms)
+    }
+
+    fn commit_and_answer(
+        &mut self,
+        judged: Judged,
+        state: Vec<(Vec<u8>, Vec<u8>)>,
+        admitted_ms: u64,
+    ) -> Result<(), SequenceError> {
+        let Judged { entries, leaves, accepted, refused } = judged;
+        let count = entries.len();
+        let committed = if entries.is_empty() {
+            // Only refusals, and records that are committed already.
+            self.writer.last_committed()
+        } else {
+            let integration = self.writer.frontier().integrate(&leaves);
+            let started_ms = self.clock.monotonic_millis();
+            match self.writer.commit(NewBatch { entries, state, integration }) {
+                Ok(committed) => {
+                    self.last_admitted_ms = admitted_ms;
+                    let took_ms = self.clock.monotonic_millis().saturating_sub(started_ms);
+                    self.metrics.committed(count, took_ms, committed.head().size);
+                    (self.committed)(committed.head());
+                    committed
+                }
+                Err(error) => {
+                    let unknown = || Outcome::NotJudged(NotJudged::OutcomeUnknown);
+                    accepted.into_iter().for_each(|it| it.answer.answer_with(unknown()));
+                    refused.into_iter().for_each(|(it, _)| it.answer_with(unknown()));
+                    return Err(SequenceError::Commit(error));
+                }
+            }
+        };
+        self.answer(&committed, accepted, refused);
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        committed: &Committed,
+        accepted: Vec<Accepted>,
+        refused: Vec<(Pending, Outcome)>,
+    ) {
+        for Accepted { answer, index, leaf_hash, is_duplicate } in accepted {
+            let receipt = Receipt::durable(committed, index, leaf_hash, is_duplicate);
+            answer.answer_with(Outcome::Committed(receipt));
+        }
+        for (answer, outcome) in refused {
+            self.metrics.refused();
+            answer.answer_with(outcome);
+        }
+    }
+
+    /// While stopping, what was taken in before is still committed.
+    fn is_draining(&self) -> bool {
+        matches!(self.mode.current(), crate::mode::Mode::Stopping)
+    }
+}
+
+/// Judges a batch in order. On an error the submissions come back, to be answered.
+fn judge_all<K: Kv>(
+    store: &Store<K>,
+    state: &mut BatchState<'_, K>,
+    writer: &Writer<K>,
+    admitted_ms: u64,
+    batch: Vec<Pending>,
+) -> Result<Judged, (SequenceError, Vec<Pending>)> {
+    let first = writer.frontier().size().get();
+    let mut judged = Judged::default();
+    let mut waiting = batch.into_iter();
+    while let Some(pending) = waiting.next() {
+        let index = LeafIndex::new(first + judged.entries.len() as u64);
+        if let Err((error, pending)) =
+            judge_one(store, state, admitted_ms, first, index, pending, &mut judged)
+        {
+            let mut unanswered = vec![pending];
+            unanswered.extend(waiting);
+            unanswered.extend(judged.accepted.into_iter().map(|it| it.answer));
+            unanswered.extend(judged.refused.into_iter().map(|(it, _)| it));
+            return Err((error, unanswered));
+        }
+    }
+    Ok(judged)
+}
+
+fn judge_one<K: Kv>(
+    store: &Store<K>,
+    state: &mut BatchState<'_, K>,
+    admitted_ms: u64,
+    first: u64,
+    index: LeafIndex,
+    pending: Pending,
+    judged: &mut Judged,
+) -> Result<(), (SequenceError, Pending)> {
+    let verdict = records::admit(
+        state,
+        EntryIndex::new(index.get()),
+        admitted_ms,
+        &pending.submission,
+        &AwsLcEs256,
+    );
+    match verdict {
+        Ok(Verdict::Accepted(admitted)) => {
+            let leaf_hash = tlog::leaf_hash(&admitted.entry);
+            state.apply(admitted.changes);
+            judged.leaves.push(leaf_hash);
+            judged
+                .entries
+                .push(NewEntry { entry: admitted.entry, disclosures: admitted.disclosures });
+            let is_duplicate = false;
+            judged.accepted.push(Accepted { answer: pending, index, leaf_hash, is_duplicate });
+        }
+        Ok(Verdict::AlreadyThere { index }) => {
+            let index = LeafIndex::new(index.get());
+            let leaf_hash = match leaf_hash_of(store, first, index, &judged.leaves) {
+                Ok(leaf_hash) => leaf_hash,
+                Err(error) => return Err((SequenceError::Read(error), pending)),
+            };
+            let is_duplicate = true;
+            judged.accepted.push(Accepted { answer: pending, index, leaf_hash, is_duplicate });
+        }
+        Ok(Verdict::Conflict { index, refusal }) => {
+            let conflicts_with = Some(LeafIndex::new(index.get()));
+            judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with }));
+        }
+        Ok(Verdict::Refused(refusal)) => {
+            judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with: None }));
+        }
+        Err(error) => return Err((SequenceError::Judge(error), pending)),
+    }
+    Ok(())
+}
+
+/// The leaf hash of an entry that is stored, or that stands earlier in this batch.
+fn leaf_hash_of<K: Kv>(
+    store: &Store<K>,
+    first: u64,
+    index: LeafIndex,
+    batch: &[Hash],
+) -> Result<Hash, ReadError> {
+    let in_batch = index.get().checked_sub(first).and_then(|it| usize::try_from(it).ok());
+    if let Some(leaf_hash) = in_batch.and_then(|it| batch.get(it)) {
+        return Ok(*leaf_hash);
+    }
+    let entry = store.entry(index)?.ok_or_else(|| ReadError::MissingEntry { index })?;
+    Ok(tlog::leaf_hash(&entry))
+}
+
+fn last_admitted_ms<K: Kv>(store: &Store<K>) -> Result<u64, SequenceError> {
+    let Some(last) = store.head().size.get().checked_sub(1) else {
+        return Ok(0);
+    };
+    let entry = store
+        .entry(LeafIndex::new(last))
+        .map_err(SequenceError::Read)?
+        .ok_or(SequenceError::LastEntryMissing)?;
+    let entry = records::Entry::parse(&entry).map_err(SequenceError::LastEntry)?;
+    Ok(entry.admitted_ms())
+}
+
+fn answer_all(batch: Vec<Pending>, because: NotJudged) {
+    for pending in batch {
+        pending.answer_with(Outcome::NotJudged(because));
+    }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        words.push_str(": ");
+        words.push_str(&source.to_string());
+        cause = source.source();
+    }
+    words
+}

@@ -1,0 +1,134 @@
+//! What must hold on this machine before anything else: the anchor, the store and the keys belong
+//! to one log, and the head in the anchor is a prefix of the store's tree.
+//!
+//! That this is the *newest* copy of them only the witnesses can tell: the publisher asks them
+//! before it signs or commits anything new (see [`crate::publish`]).
+
+use anyhow::{Context as _, ensure};
+use store::{Kv, Store, Writer};
+use tlog::{LeafIndex, Note, Policy, SignedCheckpoint, TreeSize};
+
+use crate::anchor::Anchor;
+use crate::config::Config;
+use crate::guard::guard;
+use crate::keys::LogKeys;
+use crate::published::Published;
+use crate::sign::LogSigner;
+
+/// A log whose parts fit together.
+pub struct Opened<K: Kv> {
+    /// The store's reading side.
+    pub store: Store<K>,
+    /// Its one writer.
+    pub writer: Writer<K>,
+    /// The anchor, locked.
+    pub anchor: Anchor,
+    /// The keys.
+    pub signer: LogSigner,
+    /// The anchored head, signed once more: the same bytes as the first time.
+    pub anchored: SignedCheckpoint,
+    /// The policy that heads are published under.
+    pub policy: Policy,
+    /// Its text.
+    pub policy_text: String,
+    /// The policy under which a head was published last, when it is another one.
+    pub policy_before: Option<Policy>,
+}
+
+/// Opens anchor, keys and store of an existing log, and checks that they fit.
+///
+/// # Errors
+/// In words, with the cause; nothing was written, and nothing new was signed.
+pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
+    let (policy, policy_text) = config.policy()?;
+    let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
+    let vkeys = keys.verifier_keys().map(|it| it.to_string());
+    ensure!(
+        policy.logs().iter().any(|it| it.key.to_string() == vkeys[0]),
+        "the witness policy {} has no line `log {}`",
+        config.policy_path.display(),
+        vkeys[0]
+    );
+    // The anchor first: it is the lock that keeps a second server out, and its absence says that
+    // this is not the whole log.
+    let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
+    let settings = store::Settings::default();
+    let (store, writer) = Store::open(&config.database_dir(), &config.origin, &settings)
+        .with_context(|| format!("opening the database {}", config.database_dir().display()))?;
+    check_genesis(&store, &vkeys)?;
+    let policy_before = policy_before(&anchor, &policy_text)?;
+    let signer = LogSigner::new(config.origin.clone(), keys);
+    let anchored = sign_anchored(&store, &mut anchor, &signer)?;
+    Ok(Opened { store, writer, anchor, signer, anchored, policy, policy_text, policy_before })
+}
+
+/// The newest published head, as the store keeps it.
+///
+/// # Errors
+/// When neither today's policy nor the one before accepts it.
+pub fn published<K: Kv>(opened: &Opened<K>) -> anyhow::Result<Option<Published>> {
+    let Some(stored) = opened.store.latest_published() else {
+        return Ok(None);
+    };
+    let note = Note::parse(stored.note().as_bytes()).context("the last published checkpoint")?;
+    // A policy that was tightened since must not hide what was published under the one before.
+    let checked = match (opened.policy.check(&note), &opened.policy_before) {
+        (Err(_), Some(before)) => before.check(&note),
+        (checked, _) => checked,
+    };
+    let cosigned = checked.context("the last published checkpoint under the witness policy")?;
+    let tree_head = crate::drive::tree_head_of(&note, opened.signer.tree_head_key());
+    Ok(Some(Published::new(cosigned, tree_head)))
+}
+
+/// Checks that the anchored head is a prefix of the store's tree, from the tiles, and signs it
+/// again. Ed25519 is deterministic, so this makes no signature that was not made, or allowed,
+/// before.
+fn sign_anchored<K: Kv>(
+    store: &Store<K>,
+    anchor: &mut Anchor,
+    signer: &LogSigner,
+) -> anyhow::Result<SignedCheckpoint> {
+    let (signed, stored) = (anchor.head(), store.head());
+    ensure!(
+        signed.size <= stored.size,
+        "the log signed a tree of {} entries, the database has only {}: it is an older copy or \
+         lost entries. Nothing is signed. Bring back the newest database",
+        signed.size,
+        stored.size
+    );
+    let guarded = guard(store, signed, signed)
+        .context("the tree signed last is not the beginning of the tree in the database")?;
+    let anchored = anchor.advance(guarded)?;
+    Ok(signer.sign(anchored))
+}
+
+/// The keys in use must be the ones that entry 0 names.
+fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result<()> {
+    ensure!(
+        store.head().size > TreeSize::ZERO,
+        "the database has no entry 0: `init` did not finish; remove the data folder and repeat it"
+    );
+    let entry = store
+        .entry(LeafIndex::new(0))
+        .context("reading entry 0")?
+        .context("entry 0 is not in the database")?;
+    let entry = records::Entry::parse(&entry).context("entry 0")?;
+    let named = crate::init::genesis_vkeys(entry.record());
+    ensure!(
+        named == vkeys,
+        "entry 0 names the log's keys {named:?}, the key files are of {vkeys:?}: these are not \
+         the keys of this log"
+    );
+    Ok(())
+}
+
+fn policy_before(anchor: &Anchor, policy_text: &str) -> anyhow::Result<Option<Policy>> {
+    match anchor.policy() {
+        Some(before) if before != policy_text => {
+            let policy = Policy::parse(before).context("the policy kept in the anchor")?;
+            Ok(Some(policy))
+        }
+        _ => Ok(None),
+    }
+}
