@@ -7,7 +7,7 @@ use crate::refusal::{At, Refusal, RuleId, shown};
 
 /// An object being taken apart; what is left over at the end is refused.
 pub(crate) struct Members<'a> {
-    members: BTreeMap<String, Value>,
+    rest: BTreeMap<String, Value>,
     at: At<'a>,
     rule: RuleId,
 }
@@ -16,13 +16,13 @@ impl<'a> Members<'a> {
     /// Starts with an object; anything else is refused by `rule`.
     pub(crate) fn of(value: Value, at: At<'a>, rule: RuleId) -> Result<Self, Refusal> {
         match value {
-            Value::Map(members) => Ok(Self { members, at, rule }),
+            Value::Map(members) => Ok(Self { rest: members, at, rule }),
             other => Err(at.refuse(rule, "an object", other.kind(), "see the record's grammar")),
         }
     }
 
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name)
+        self.rest.remove(name)
     }
 
     pub(crate) fn required(&mut self, name: &str) -> Result<Value, Refusal> {
@@ -131,7 +131,7 @@ impl<'a> Members<'a> {
 
     /// Refuses what was not taken.
     pub(crate) fn finish(self) -> Result<(), Refusal> {
-        match self.members.keys().next() {
+        match self.rest.keys().next() {
             None => Ok(()),
             Some(name) => Err(self.at.member(name).refuse(
                 self.rule,

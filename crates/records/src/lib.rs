@@ -40,6 +40,8 @@ pub mod codes;
 pub mod date;
 pub mod entry;
 mod fields;
+#[cfg(test)]
+mod fixture;
 pub mod json;
 pub mod jwk;
 pub mod jws;

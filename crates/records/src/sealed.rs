@@ -123,7 +123,12 @@ impl SealedField {
             "log" => Held::Log,
             "submitter" => Held::Submitter,
             _ => {
-                return Err(members.wrong("held", "log or submitter", "another text", "choose one"));
+                return Err(members.wrong(
+                    "held",
+                    "log or submitter",
+                    "another text",
+                    "choose one",
+                ));
             }
         };
         let why = members.optional_text_of("why", codes::SEALED_WHY_WORDS, codes::is_sealed_why)?;

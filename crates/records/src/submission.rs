@@ -116,13 +116,9 @@ impl Submission {
         let disclosures = members.optional_list("disclosures")?;
         members.finish()?;
         let at = At::Fixed("/record");
-        let record = match record_bytes {
-            Some(bytes) => Record::from_value(record, bytes, at)?,
-            None => {
-                let bytes = json::to_canonical(&record);
-                Record::from_value(record, &bytes, at)?
-            }
-        };
+        let rewritten = record_bytes.is_none().then(|| json::to_canonical(&record));
+        let bytes = record_bytes.or(rewritten.as_deref()).unwrap_or_default();
+        let record = Record::from_value(record, bytes, at)?;
         let signatures = parse_signatures(signatures)?;
         let disclosures = parse_disclosures(disclosures)?;
         sealed::check_disclosures(record.sealed(), &disclosures)?;

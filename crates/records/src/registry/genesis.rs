@@ -198,8 +198,9 @@ fn is_vkey(vkey: &str, log: &str) -> bool {
     }
     let hash =
         Sha256::new().chain_update(log).chain_update(b"\n").chain_update(&material).finalize();
-    let expected: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    material.len() == 33 && expected == id
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let expected = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
+    material.len() == 33 && id.chars().eq(expected.take(8))
 }
 
 fn vkey_type(vkey: &str) -> Option<u8> {

@@ -46,7 +46,7 @@ pub(super) fn revision(bytes: &[u8]) -> Option<Revision> {
     let record_hash = RecordHash::new(input.array()?);
     let (op, of) = input.op()?;
     let kind = input.text()?;
-    let replaced_by = input.optional_u32()?;
+    let replaced_by = input.optional()?.into();
     input.finish(Revision { index, record_hash, op, of, kind, replaced_by })
 }
 
@@ -174,7 +174,9 @@ impl Writer {
     fn texts(&mut self, texts: &[String]) {
         let count = u16::try_from(texts.len()).unwrap_or(u16::MAX);
         self.raw(&count.to_be_bytes());
-        texts.iter().for_each(|text| self.text(text));
+        for text in texts {
+            self.text(text);
+        }
     }
 }
 
@@ -211,10 +213,11 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    fn optional_u32(&mut self) -> Option<Option<u32>> {
+    /// A flag byte, and the number if it is set; the flag tells absence from an end of the bytes.
+    fn optional(&mut self) -> Option<Presence> {
         match self.u8()? {
-            0 => Some(None),
-            1 => self.u32().map(Some),
+            0 => Some(Presence::Absent),
+            1 => self.u32().map(Presence::Present),
             _ => None,
         }
     }
@@ -227,7 +230,7 @@ impl<'a> Reader<'a> {
             4 => Op::Void,
             _ => return None,
         };
-        Some((op, self.optional_u32()?))
+        Some((op, self.optional()?.into()))
     }
 
     fn text(&mut self) -> Option<String> {
@@ -243,5 +246,19 @@ impl<'a> Reader<'a> {
     /// The value, if nothing is left over.
     fn finish<T>(self, value: T) -> Option<T> {
         self.0.is_empty().then_some(value)
+    }
+}
+
+enum Presence {
+    Absent,
+    Present(u32),
+}
+
+impl From<Presence> for Option<u32> {
+    fn from(presence: Presence) -> Self {
+        match presence {
+            Presence::Absent => None,
+            Presence::Present(number) => Some(number),
+        }
     }
 }
