@@ -7,13 +7,15 @@
 //! Spec: c2sp.org/tlog-tiles §Log Entries.
 
 use crate::position::{LeafIndex, TreeSize};
-use crate::tile::{TILE_INDEX_MAX, TILE_WIDTH_MAX, TileCoord, TileError, tile_of_size};
+use crate::tile::{
+    TILE_HASHES_MAX, TILE_INDEX_MAX, TILE_WIDTH_MAX, TileCoord, TileError, tile_of_size,
+};
 
 /// Which bundle: its index and how many entries it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BundleCoord {
-    index: u64,
-    width: u16,
+    /// At level 0; same index, same width.
+    tile: TileCoord,
 }
 
 impl BundleCoord {
@@ -23,7 +25,7 @@ impl BundleCoord {
     /// [`TileError`] naming the part outside its range.
     pub const fn new(index: u64, width: u16) -> Result<Self, TileError> {
         match TileCoord::new(0, index, width) {
-            Ok(_) => Ok(Self { index, width }),
+            Ok(tile) => Ok(Self { tile }),
             Err(error) => Err(error),
         }
     }
@@ -33,34 +35,33 @@ impl BundleCoord {
         if !index.is_within(size) {
             return None;
         }
-        let tile = tile_of_size(0, index.get() / u64::from(TILE_WIDTH_MAX), size)?;
-        Some(Self { index: tile.index(), width: tile.width() })
+        tile_of_size(0, index.get() / TILE_HASHES_MAX, size).map(|tile| Self { tile })
     }
 
     /// Position among the bundles.
     pub const fn index(self) -> u64 {
-        self.index
+        self.tile.index()
     }
 
     /// How many entries, 1..=256.
     pub const fn width(self) -> u16 {
-        self.width
+        self.tile.width()
     }
 
     /// It holds all 256 entries and will never change.
     pub const fn is_full(self) -> bool {
-        self.width == TILE_WIDTH_MAX
+        self.tile.is_full()
     }
 
     /// The index of its first entry.
     pub const fn first_index(self) -> LeafIndex {
         // The constructor keeps the index small enough for this to fit.
-        LeafIndex::new(self.index.saturating_mul(256))
+        LeafIndex::new(self.tile.index().saturating_mul(TILE_HASHES_MAX))
     }
 
     /// The level-0 tile with the leaf hashes of these entries.
-    pub const fn tile(self) -> Result<TileCoord, TileError> {
-        TileCoord::new(0, self.index, self.width)
+    pub const fn tile(self) -> TileCoord {
+        self.tile
     }
 }
 
@@ -68,7 +69,7 @@ impl BundleCoord {
 pub fn bundles_of_size(size: TreeSize) -> impl Iterator<Item = BundleCoord> {
     (0..=TILE_INDEX_MAX)
         .map_while(move |index| tile_of_size(0, index, size))
-        .map(|tile| BundleCoord { index: tile.index(), width: tile.width() })
+        .map(|tile| BundleCoord { tile })
 }
 
 /// Writes entries as a bundle.

@@ -10,7 +10,7 @@
 use crate::hash::{EMPTY_ROOT, Hash, node_hash};
 use crate::position::{TreeHead, TreeSize};
 use crate::tile::{
-    TILE_WIDTH_MAX, TREE_TILE_LEVELS, Tile, TileCoord, TileReader, hashes_at_level, tile_of_size,
+    TILE_HASHES_MAX, TREE_TILE_LEVELS, Tile, TileCoord, TileReader, hashes_at_level, tile_of_size,
 };
 
 /// The right edge of a tree. Never stored: it is read from tiles when a store is opened.
@@ -196,7 +196,7 @@ pub(crate) fn root_of_row(row: &[Hash]) -> Hash {
 }
 
 fn full_tiles(level: u8, size: TreeSize) -> u64 {
-    hashes_at_level(size, level) / u64::from(TILE_WIDTH_MAX)
+    hashes_at_level(size, level) / TILE_HASHES_MAX
 }
 
 fn partial_tile(level: u8, size: TreeSize) -> Option<TileCoord> {

@@ -19,7 +19,7 @@ use crate::frontier::root_of_row;
 use crate::hash::{EMPTY_ROOT, Hash, node_hash};
 use crate::merkle::{NodeNumber, ProofError, TREE_SIZE_MAX, consistency_nodes, inclusion_nodes};
 use crate::position::{LeafIndex, TreeSize};
-use crate::tile::{TILE_HEIGHT, TILE_WIDTH_MAX, Tile, TileCoord, TileReader, tile_of_size};
+use crate::tile::{TILE_HASHES_MAX, TILE_HEIGHT, Tile, TileCoord, TileReader, tile_of_size};
 
 /// Proves that a leaf is in the tree of this size: at most 63 hashes, the leaf's sibling first.
 ///
@@ -156,8 +156,8 @@ fn subtree(start: u64, height: u32, size: TreeSize) -> Option<Subtree> {
     let level = height / TILE_HEIGHT;
     let length = 1_usize.checked_shl(height % TILE_HEIGHT)?;
     let position = start.checked_shr(level.saturating_mul(TILE_HEIGHT))?;
-    let tile = tile_of_size(u8::try_from(level).ok()?, position / u64::from(TILE_WIDTH_MAX), size)?;
-    let offset = usize::try_from(position % u64::from(TILE_WIDTH_MAX)).ok()?;
+    let tile = tile_of_size(u8::try_from(level).ok()?, position / TILE_HASHES_MAX, size)?;
+    let offset = usize::try_from(position % TILE_HASHES_MAX).ok()?;
     Some(Subtree { tile, offset, length })
 }
 

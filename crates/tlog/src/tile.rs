@@ -149,16 +149,16 @@ impl<R: TileReader + ?Sized> TileReader for &R {
 pub fn tiles_of_size(size: TreeSize) -> impl Iterator<Item = TileCoord> {
     (0..TREE_TILE_LEVELS).flat_map(move |level| {
         let hashes = hashes_at_level(size, level);
-        (0..hashes.div_ceil(u64::from(TILE_WIDTH_MAX)))
+        (0..hashes.div_ceil(TILE_HASHES_MAX))
             .filter_map(move |index| tile_of_size(level, index, size))
     })
 }
 
 /// One tile of a tree, as wide as that tree has it; `None` when the tree has no hash there.
 pub fn tile_of_size(level: u8, index: u64, size: TreeSize) -> Option<TileCoord> {
-    let before = index.checked_mul(u64::from(TILE_WIDTH_MAX))?;
+    let before = index.checked_mul(TILE_HASHES_MAX)?;
     let held = hashes_at_level(size, level).checked_sub(before)?;
-    let width = u16::try_from(held.min(u64::from(TILE_WIDTH_MAX))).ok()?;
+    let width = u16::try_from(held.min(TILE_HASHES_MAX)).ok()?;
     TileCoord::new(level, index, width).ok()
 }
 
@@ -336,6 +336,8 @@ pub const TILE_WIDTH_MAX: u16 = 256;
 /// The highest level a path may name. Trees that fit 64-bit sizes use the levels 0 to 7.
 pub const TILE_LEVEL_MAX: u8 = 63;
 
+/// [`TILE_WIDTH_MAX`], to count with.
+pub(crate) const TILE_HASHES_MAX: u64 = 256;
 /// Levels a tree with a 64-bit size can have: 256^8 = 2^64.
 pub(crate) const TREE_TILE_LEVELS: u8 = 8;
 /// A tile is this many binary levels high: 2^8 = 256.

@@ -115,7 +115,12 @@ pub fn encode_tree_size(size: TreeSize) -> String {
 
 /// The body of a 200: signature lines and nothing else.
 pub fn encode_cosignatures(signatures: &[NoteSignature]) -> String {
-    signatures.iter().map(|signature| format!("{signature}\n")).collect()
+    let mut body = String::new();
+    for signature in signatures {
+        body.push_str(&signature.to_string());
+        body.push('\n');
+    }
+    body
 }
 
 fn parse_cosignatures(body: &[u8]) -> Option<Vec<NoteSignature>> {

@@ -308,17 +308,22 @@ struct ConsistencyCase {
 fn foreign_consistency_cases_are_judged_right() {
     let Some(cases) = foreign_cases::<ConsistencyCase>("merkle-consistency.json") else { return };
     for case in &cases {
-        let judged = (|| {
-            let head = |size, root: &str| {
-                Some(TreeHead { size: TreeSize::new(size), root: Hash::from_base64(root).ok()? })
-            };
-            let from = head(case.size1, &case.root1)?;
-            let to = head(case.size2, &case.root2)?;
-            verify_consistency(&from, &to, &foreign_proof(case.proof.as_deref())?).ok()
-        })();
-        assert_eq!(judged.is_none(), case.want_err, "{}", case.name);
+        let from = TreeHead { size: TreeSize::new(case.size1), root: foreign_root(&case.root1) };
+        let to = TreeHead { size: TreeSize::new(case.size2), root: foreign_root(&case.root2) };
+        let judged = foreign_proof(case.proof.as_deref())
+            .is_some_and(|proof| verify_consistency(&from, &to, &proof).is_ok());
+        // That library refuses to compare with the empty tree; to a witness every tree extends it.
+        let extends_empty = from == TreeHead::EMPTY
+            && to.size > TreeSize::ZERO
+            && case.proof.as_deref().unwrap_or_default().is_empty();
+        assert_eq!(judged, !case.want_err || extends_empty, "{}", case.name);
     }
     assert_eq!(cases.len(), 98);
+}
+
+/// Some cases have short texts as roots, where only their being equal or not matters.
+fn foreign_root(text: &str) -> Hash {
+    Hash::from_base64(text).unwrap_or_else(|_| leaf_hash(text.as_bytes()))
 }
 
 fn foreign_proof(proof: Option<&[String]>) -> Option<Vec<Hash>> {
@@ -326,6 +331,7 @@ fn foreign_proof(proof: Option<&[String]>) -> Option<Vec<Hash>> {
 }
 
 /// Cases of transparency-dev/merkle, kept beside the project, not in it.
+#[expect(clippy::print_stdout, reason = "a test that was skipped says so")]
 fn foreign_cases<T: serde::de::DeserializeOwned>(file: &str) -> Option<Vec<T>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors");
     let path = std::path::Path::new(folder).join(file);

@@ -24,11 +24,16 @@ struct Reader {
     logs: Vec<LogEntry>,
     witnesses: Vec<Witness>,
     groups: Vec<Group>,
-    quorum: Option<Option<Member>>,
+    quorum: Option<QuorumLine>,
     /// Witnesses and groups share one set of names.
     defined: BTreeMap<String, Member>,
     /// Those that are members of a group.
     taken: BTreeSet<Member>,
+}
+
+enum QuorumLine {
+    NoWitness,
+    Of(Member),
 }
 
 impl Reader {
@@ -113,14 +118,17 @@ impl Reader {
             return Err(PolicyLineError::QuorumTwice);
         }
         self.quorum = Some(match name {
-            NONE => None,
-            name => Some(*self.defined.get(name).ok_or(PolicyLineError::Undefined)?),
+            NONE => QuorumLine::NoWitness,
+            name => QuorumLine::Of(*self.defined.get(name).ok_or(PolicyLineError::Undefined)?),
         });
         Ok(())
     }
 
     fn finish(self) -> Result<Policy, PolicyError> {
-        let quorum = self.quorum.ok_or(PolicyError::NoQuorumLine)?;
+        let quorum = match self.quorum.ok_or(PolicyError::NoQuorumLine)? {
+            QuorumLine::NoWitness => None,
+            QuorumLine::Of(member) => Some(member),
+        };
         let Self { logs, witnesses, groups, .. } = self;
         Ok(Policy { logs, witnesses, groups, quorum })
     }

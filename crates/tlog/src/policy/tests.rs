@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -20,7 +22,7 @@ fn witness(number: u8) -> CosignatureSigner {
 fn policy_text(witnesses: u8, lines: &str) -> String {
     let mut text = format!("log {}\n", log(1).verifier_key());
     for number in 0..witnesses {
-        text += &format!("witness w{number} {}\n", witness(number).verifier_key());
+        writeln!(text, "witness w{number} {}", witness(number).verifier_key()).unwrap();
     }
     text + lines
 }
@@ -317,10 +319,10 @@ fn random_policy(shape: &[(usize, usize)]) -> Policy {
     for (number, (width, threshold)) in shape.iter().enumerate() {
         let members: Vec<String> = free.drain(..(1 + width % 4).min(free.len())).collect();
         let threshold = 1 + threshold % members.len();
-        lines += &format!("group g{number} {threshold} {}\n", members.join(" "));
+        writeln!(lines, "group g{number} {threshold} {}", members.join(" ")).unwrap();
         free.push(format!("g{number}"));
     }
-    lines += &format!("quorum g{}\n", shape.len() - 1);
+    writeln!(lines, "quorum g{}", shape.len() - 1).unwrap();
     policy(7, &lines)
 }
 

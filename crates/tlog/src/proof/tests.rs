@@ -20,7 +20,9 @@ fn proof(index: u64, extra: Option<&[u8]>, hashes: usize) -> TlogProof {
 
 #[test]
 fn a_proof_reads_back_as_written() {
-    for extra in [None, Some(b"".as_slice()), Some(b"entry"), Some(&[7; ENTRY_BYTES_MAX])] {
+    for extra in
+        [None, Some(b"".as_slice()), Some(b"entry"), Some(vec![7; ENTRY_BYTES_MAX].as_slice())]
+    {
         for hashes in [0, 1, INCLUSION_PROOF_HASHES_MAX] {
             let proof = proof(5, extra, hashes);
             assert_eq!(TlogProof::parse(proof.encode().as_bytes()), Ok(proof));
@@ -94,7 +96,7 @@ fn rejects_what_is_not_a_proof() {
     assert_eq!(TlogProof::parse(b"\xff"), Err(TlogProofError::Utf8));
     let long = proof(1, None, INCLUSION_PROOF_HASHES_MAX + 1).encode();
     assert_eq!(TlogProof::parse(long.as_bytes()), Err(TlogProofError::TooManyHashes));
-    let large = proof(1, Some(&[7; ENTRY_BYTES_MAX + 1]), 0).encode();
+    let large = proof(1, Some(&vec![7; ENTRY_BYTES_MAX + 1]), 0).encode();
     assert_eq!(TlogProof::parse(large.as_bytes()), Err(TlogProofError::Extra));
 }
 
