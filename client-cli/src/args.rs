@@ -1,0 +1,407 @@
+//! The command line. Its help texts are the first documentation people read.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Submit payments and contracts to a transparency log, and check what others submitted.
+#[derive(Debug, Parser)]
+#[command(name = "civiclog", version, about, long_about = LONG_ABOUT, after_long_help = EXIT_CODES)]
+#[command(max_term_width = 100)]
+pub struct Cli {
+    /// Print one JSON document instead of words
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Folder for what civiclog remembers [default: $XDG_STATE_HOME/civiclog or
+    /// ~/.local/state/civiclog]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a proof or receipt file on this machine, without any network
+    Verify(Verify),
+    /// Fetch the receipt of an entry into one file
+    Prove(Prove),
+    /// Show an entry or an object as the log serves it
+    Get(Get),
+    /// Show what a log says about itself
+    Log(AtLog),
+    /// Check that the log still contains all it showed you before
+    Consistency(Consistency),
+    /// Submit the rows of a CSV file and collect their receipts
+    Submit(Submit),
+    /// Submit one ready submission, such as a signed governance draft
+    Post(Post),
+    /// Make a key pair for signing records
+    Keygen(Keygen),
+    /// Draft and sign the log's own records: who may submit, with which keys
+    #[command(subcommand)]
+    Governance(Governance),
+}
+
+/// The log a command talks to.
+#[derive(Debug, Args)]
+pub struct AtLog {
+    /// URL of the log, such as https://log.example/spending-2026
+    #[arg(long, value_name = "URL")]
+    pub log: String,
+}
+
+/// `civiclog verify`
+#[derive(Debug, Args)]
+#[command(after_long_help = VERIFY_EXAMPLES)]
+pub struct Verify {
+    /// A .tlog-proof, or a receipt file made by `prove` or `submit`
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The log and the witnesses you trust (tlog-policy file). Get it from someone other than
+    /// the log's operator if you can: it decides what "verified" means
+    #[arg(long, value_name = "POLICY")]
+    pub policy: PathBuf,
+}
+
+/// `civiclog prove`
+#[derive(Debug, Args)]
+#[command(after_long_help = PROVE_EXAMPLES)]
+pub struct Prove {
+    /// Index of the entry, counted from 0
+    #[arg(value_name = "INDEX")]
+    pub index: tlog::LeafIndex,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// Where to write it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Check it against this policy before writing [default: the policy the log names itself]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PathBuf>,
+}
+
+/// `civiclog get`
+#[derive(Debug, Args)]
+#[command(after_long_help = GET_EXAMPLES)]
+pub struct Get {
+    /// Index of an entry (a number) or the id of an object
+    #[arg(value_name = "INDEX|OBJECT")]
+    pub what: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+}
+
+/// `civiclog consistency`
+#[derive(Debug, Args)]
+#[command(after_long_help = CONSISTENCY_EXAMPLES)]
+pub struct Consistency {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// The log and the witnesses you trust (tlog-policy file)
+    #[arg(long, value_name = "POLICY")]
+    pub policy: PathBuf,
+}
+
+/// `civiclog submit`
+#[derive(Debug, Args)]
+#[command(long_about = SUBMIT_ABOUT, after_long_help = SUBMIT_EXAMPLES)]
+pub struct Submit {
+    /// The CSV file, with a header row
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+    /// How its columns become records (TOML; see deploy/maps for three)
+    #[arg(long, value_name = "MAP.toml")]
+    pub map: PathBuf,
+    /// Your private key (PKCS#8 PEM); its public half must be registered with the log
+    #[arg(long, value_name = "KEY.pem")]
+    pub key: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// The log and the witnesses that receipts must satisfy [default: the policy the log names
+    /// itself]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PathBuf>,
+    /// Receipts of all rows, one file; its table goes to FILE.csv beside it [default: the CSV's
+    /// name with .receipts]
+    #[arg(long, value_name = "FILE")]
+    pub receipts: Option<PathBuf>,
+    /// Journal of what was signed and sent. Keep it: it holds the only copy of values that you
+    /// sealed for yourself [default: in the state folder, one per log and submitter]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Rows that did not go in [default: the CSV's name with .errors.csv]
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<PathBuf>,
+    /// Check everything, sign nothing, send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long to wait for the witnesses after the last row is in
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub wait_seconds: u64,
+}
+
+/// `civiclog post`
+#[derive(Debug, Args)]
+#[command(after_long_help = POST_EXAMPLES)]
+pub struct Post {
+    /// The submission, JSON
+    #[arg(value_name = "FILE.json")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// Where to write its proof
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `civiclog keygen`
+#[derive(Debug, Args)]
+#[command(after_long_help = KEYGEN_EXAMPLES)]
+pub struct Keygen {
+    /// Where to write the private key; the public half goes beside it as .jwk
+    #[arg(long, value_name = "KEY.pem")]
+    pub out: PathBuf,
+    /// Signature algorithm
+    #[arg(long, value_enum, default_value_t = Alg::Es256)]
+    pub alg: Alg,
+}
+
+/// A signature algorithm of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Alg {
+    /// ECDSA on P-256 with SHA-256: what smart cards and HSMs have
+    #[value(name = "ES256", alias = "es256")]
+    Es256,
+    /// Ed25519
+    #[value(name = "Ed25519", alias = "ed25519")]
+    Ed25519,
+}
+
+/// `civiclog governance`
+#[derive(Debug, Subcommand)]
+pub enum Governance {
+    /// Make a governance key. Keep it off every server
+    Keygen(Keygen),
+    /// Write the unsigned submission of a governance record
+    #[command(subcommand)]
+    Draft(Draft),
+    /// Add your signature to a draft, in place
+    Sign(Sign),
+}
+
+/// `civiclog governance draft`
+#[derive(Debug, Subcommand)]
+pub enum Draft {
+    /// Let a new submitter in, with its first key
+    ///
+    /// Signed by as many governance keys as the log's threshold says and by the new key, which
+    /// proves that its holder agreed.
+    #[command(after_long_help = SUBMITTER_ADD_EXAMPLES)]
+    SubmitterAdd(SubmitterAdd),
+    /// Add a key to a submitter
+    ///
+    /// Signed by the new key and by one that the submitter already has.
+    KeyAdd(KeyAdd),
+    /// Revoke a key: it counts for no entry after the revocation
+    ///
+    /// Signed by the governance keys, or by a current key of the submitter.
+    KeyRevoke(KeyRevoke),
+}
+
+/// What all drafts need.
+#[derive(Debug, Args)]
+pub struct DraftCommon {
+    /// Origin of the log, such as log.example/spending-2026 (see `civiclog log`)
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin: String,
+    /// The day of the decision, YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    pub occurred: String,
+    /// Where to write the draft
+    #[arg(long, value_name = "F.json")]
+    pub out: PathBuf,
+}
+
+/// `civiclog governance draft submitter-add`
+#[derive(Debug, Args)]
+pub struct SubmitterAdd {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub common: DraftCommon,
+    /// Id of the submitter, such as GB-LAE-DEV
+    #[arg(long, value_name = "ID")]
+    pub submitter: String,
+    /// Body it may write for; repeat for several [default: the submitter itself]
+    #[arg(long, value_name = "ID")]
+    pub body: Vec<String>,
+    /// Profile it may use; repeat for several
+    #[arg(long, value_name = "PROFILE", required = true)]
+    pub profile: Vec<String>,
+    /// Its public key, a JWK file
+    #[arg(long, value_name = "K.jwk")]
+    pub key: PathBuf,
+    /// Its name in words; sealed, so that it can be taken down
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+}
+
+/// `civiclog governance draft key-add`
+#[derive(Debug, Args)]
+pub struct KeyAdd {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub common: DraftCommon,
+    /// Id of the submitter, such as GB-LAE-DEV
+    #[arg(long, value_name = "ID")]
+    pub submitter: String,
+    /// The new public key, a JWK file
+    #[arg(long, value_name = "K.jwk")]
+    pub key: PathBuf,
+}
+
+/// `civiclog governance draft key-revoke`
+#[derive(Debug, Args)]
+pub struct KeyRevoke {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub common: DraftCommon,
+    /// The key to revoke: its kid (the thumbprint that keygen prints) or its JWK file
+    #[arg(long, value_name = "KID|K.jwk")]
+    pub key: String,
+    /// The day from which it may have been in other hands, YYYY-MM-DD: `verify` will warn
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+}
+
+/// `civiclog governance sign`
+#[derive(Debug, Args)]
+pub struct Sign {
+    /// The draft; your signature is added to it
+    #[arg(value_name = "F.json")]
+    pub file: PathBuf,
+    /// Your private key
+    #[arg(long, value_name = "KEY.pem")]
+    pub key: PathBuf,
+}
+
+const LONG_ABOUT: &str = "\
+Submit payments and contracts to a transparency log, and check what others submitted.
+
+A log is a list that can only grow. Independent witnesses sign every state of it that they saw.
+With one receipt file and the witnesses' public keys, anyone can check on their own machine that
+an entry is in the log and that everybody is shown the same log.
+
+Journalists need two commands:  civiclog prove 4711 --log URL -o row.receipt
+                                civiclog verify row.receipt --policy policy.txt
+Treasuries need three:          civiclog keygen, civiclog submit, civiclog consistency";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  verified, or done
+  1  not verified, or not accepted (submit: some rows were not)
+  2  the command line or a file it names cannot be used
+  3  the log could not be reached
+  4  the log misbehaved: it answered what no honest log answers. Keep the evidence";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  civiclog verify row.receipt --policy policy.txt
+  civiclog verify payments.csv.receipts --policy policy.txt --json | jq .entries[0]
+
+Needs no network. Exit code 0: everything checked out; 1: it did not, and the output names the
+link of the chain that broke.";
+
+const PROVE_EXAMPLES: &str = "\
+Example:
+  civiclog prove 4711 --log https://log.example/spending-2026 -o row.receipt
+
+The file holds the entry itself, the registration of the key that signed it and the log's first
+entry, each with its proof. Keep it: it stays valid for ever, whatever becomes of the log.";
+
+const GET_EXAMPLES: &str = "\
+Examples:
+  civiclog get 4711 --log https://log.example/spending-2026
+  civiclog get GB-LAE-DEV/payment/CFADDAY36539932 --log https://log.example/spending-2026
+
+Shows what the log serves, unverified. To be sure of it: civiclog prove, then civiclog verify.";
+
+const CONSISTENCY_EXAMPLES: &str = "\
+Example, once a day:
+  civiclog consistency --log https://log.example/spending-2026 --policy policy.txt
+
+The first use remembers the log's checkpoint. Every later one checks that the log grew from what
+you remember. If it did not, both signed checkpoints are written to a file that proves it, and
+the exit code is 4.";
+
+const SUBMIT_ABOUT: &str = "\
+Submit the rows of a CSV file and collect their receipts.
+
+Each row becomes one signed record. Names and free text are sealed: the log's tree holds only
+their salted digests, so that they can be erased. The command may be killed at any moment and run
+again: nothing is submitted twice, and the same rows give the same receipts, with the journal and
+without it.";
+
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  civiclog submit payments.csv --map map.toml --key key.pem --log URL --dry-run
+  civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt
+
+What you get:
+  payments.csv.receipts       the proof of every row in row order, then the key registrations and
+                              the log's first entry; check it with `civiclog verify`
+  payments.csv.receipts.csv   row,object,index,leaf_hash
+  payments.csv.errors.csv     line,path,value,rule,message: the rows that did not go in, if any
+
+A bad row never stops the others; if there was one, the exit code is 1. Correct the row in the
+file and run the same command again. Rows that the log has already are recognised, not repeated;
+a row that changed since it was submitted is an error, for it needs a correction, not a second
+submission. Exit code 3: rows may be in but are not proven yet; run the same command again.";
+
+const POST_EXAMPLES: &str = "\
+Example:
+  civiclog governance draft submitter-add … --out add.json
+  civiclog governance sign add.json --key gov.pem
+  civiclog governance sign add.json --key treasury.pem
+  civiclog post add.json --log URL";
+
+const KEYGEN_EXAMPLES: &str = "\
+Example:
+  civiclog keygen --out treasury.pem
+
+Writes treasury.pem (private, readable by you alone, never overwritten) and treasury.jwk (public).
+Send the .jwk to the log's governance to be registered. Back the private key up.";
+
+const SUBMITTER_ADD_EXAMPLES: &str = "\
+Example:
+  civiclog governance draft submitter-add --origin log.example/spending-2026 \\
+    --submitter GB-LAE-DEV --body GB-LAE-DEV --profile spending/1 --profile contract/1 \\
+    --key treasury.jwk --name 'Devon County Council' --occurred 2026-03-01 --out add.json";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help() {
+        fn visit(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            command.get_subcommands().for_each(visit);
+        }
+        visit(&Cli::command());
+    }
+}

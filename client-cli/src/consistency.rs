@@ -1,0 +1,188 @@
+//! `civiclog consistency`: does the log still contain all it showed before?
+//!
+//! The last checkpoint that was seen and held is kept in the state folder. If the log's new one
+//! is not a continuation of it, both are written to an evidence file: two statements signed by
+//! the same key that cannot both be true.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::Serialize;
+use tlog::{CosignedCheckpoint, Hash, Note, Policy, verify_consistency};
+use tlog_client::{Limits, LogClient};
+
+use crate::args::Consistency;
+use crate::durable::{self, Readers};
+use crate::exit::{Exit, Explain, Failure, Outcome};
+use crate::screen::Screen;
+use crate::state::StateFolder;
+use crate::trust;
+
+/// Runs the command.
+pub(crate) async fn run(args: &Consistency, state: &StateFolder, screen: &mut Screen) -> Outcome {
+    let policy = trust::read_policy(&args.policy)?;
+    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let new = trust::checkpoint(&client, &policy).await?;
+    let memory = Memory::open(&state.checkpoints(&new.checkpoint().origin))?;
+    let Some(old) = memory.recall(&policy)? else {
+        memory.remember(&new)?;
+        return Ok(first_use(&new, screen));
+    };
+    let (from, to) = (old.head(), new.head());
+    let answer = Answer {
+        log: new.checkpoint().origin.to_string(),
+        first_use: false,
+        consistent: true,
+        from: Some(from.size.get()),
+        to: to.size.get(),
+        evidence: None,
+    };
+    let doubt = if to.size < from.size {
+        Some((
+            format!(
+                "it shows {} entries, but showed {} before: it lost entries, or an old checkpoint \
+                 is being served (a stale cache? try again in a minute)",
+                to.size, from.size
+            ),
+            Vec::new(),
+        ))
+    } else {
+        let proof = if to.size == from.size || from.size.get() == 0 {
+            Vec::new()
+        } else {
+            client.consistency(from.size, to.size).await?
+        };
+        let held = verify_consistency(&from, &to, &proof);
+        held.err().map(|error| (format!("{:#}", anyhow::Error::new(error)), proof))
+    };
+    let Some((why, proof)) = doubt else {
+        memory.remember(&new)?;
+        screen.report(&answer);
+        screen.say(format!(
+            "Consistent: {} grew from {} to {} entries, and all it showed before is still there.",
+            answer.log, from.size, to.size
+        ));
+        return Ok(Exit::Done);
+    };
+    let evidence = memory.keep_evidence(&old, &new, &proof, &why)?;
+    let shown = evidence.display().to_string();
+    screen.report(&Answer { consistent: false, evidence: Some(shown.clone()), ..answer });
+    screen.say(format!(
+        "NOT CONSISTENT: {}\n\n  Why: {why}\n  Evidence: {shown}\n\n\
+         The file holds both checkpoints with the signatures of the log and its witnesses. Keep \
+         it, and show it to the witnesses and the press. What was remembered before stays \
+         remembered.",
+        new.checkpoint().origin
+    ));
+    Ok(Exit::Misbehaved)
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    log: String,
+    first_use: bool,
+    consistent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<u64>,
+    to: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<String>,
+}
+
+fn first_use(new: &CosignedCheckpoint, screen: &mut Screen) -> Exit {
+    let (log, to) = (new.checkpoint().origin.to_string(), new.head().size.get());
+    screen.say(format!(
+        "First use: remembered the checkpoint of {log} with {to} entries. There was nothing to \
+         compare it with yet; run this again later."
+    ));
+    let (first_use, consistent) = (true, true);
+    screen.report(&Answer { log, first_use, consistent, from: None, to, evidence: None });
+    Exit::Done
+}
+
+/// The last checkpoint seen of one log, on disk. Locked, so that two runs cannot forget one.
+struct Memory {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Memory {
+    fn open(folder: &Path) -> Outcome<Self> {
+        let shown = folder.display();
+        durable::create_folder(folder)
+            .explain(Exit::Usage, || format!("creating the state folder {shown}"))?;
+        let lock = File::create(folder.join("lock"))
+            .explain(Exit::Usage, || format!("locking the state folder {shown}"))?;
+        flock(&lock, FlockOperation::LockExclusive)
+            .explain(Exit::Usage, || format!("locking the state folder {shown}"))?;
+        Ok(Self { folder: folder.to_owned(), _lock: lock })
+    }
+
+    fn latest(&self) -> PathBuf {
+        self.folder.join("latest")
+    }
+
+    /// What is remembered. It is checked against today's policy: a checkpoint that does not hold
+    /// under it can accuse nobody.
+    fn recall(&self, policy: &Policy) -> Outcome<Option<CosignedCheckpoint>> {
+        let path = self.latest();
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read.explain(Exit::Usage, || format!("reading {}", path.display()))?,
+        };
+        let unusable = || {
+            format!(
+                "the remembered checkpoint {} cannot be used with this policy; if you changed the \
+                 policy on purpose, move the file away to begin anew",
+                path.display()
+            )
+        };
+        let note = Note::parse(&bytes).explain(Exit::Usage, unusable)?;
+        policy.check(&note).map(Some).explain(Exit::Usage, unusable)
+    }
+
+    fn remember(&self, checkpoint: &CosignedCheckpoint) -> Outcome<()> {
+        let path = self.latest();
+        let text = checkpoint.note().to_string();
+        durable::replace(&path, text.as_bytes(), Readers::Anyone)
+            .explain(Exit::Usage, || format!("writing {}", path.display()))
+    }
+
+    /// Writes the evidence under the first free name; an earlier one is never replaced.
+    fn keep_evidence(
+        &self,
+        old: &CosignedCheckpoint,
+        new: &CosignedCheckpoint,
+        proof: &[Hash],
+        why: &str,
+    ) -> Outcome<PathBuf> {
+        let proof: String = proof.iter().map(|hash| format!("{hash}\n")).collect();
+        let text = format!(
+            "Two checkpoints of {}, signed by the log and cosigned by witnesses, of which the \
+             second does not continue the first.\nWhy: {why}\n\n\
+             === seen first ===\n{}\n=== seen now ===\n{}\n=== consistency proof the log gave ===\n{proof}",
+            new.checkpoint().origin,
+            old.note(),
+            new.note(),
+        );
+        for number in 1..=EVIDENCE_FILES_MAX {
+            let path = self.folder.join(format!("evidence-{number}.txt"));
+            match durable::create_new(&path, text.as_bytes(), Readers::Anyone) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                written => {
+                    written.explain(Exit::Usage, || format!("writing {}", path.display()))?;
+                    return Ok(path);
+                }
+            }
+        }
+        let words = format!("{} holds too many evidence files already", self.folder.display());
+        Err(Failure::new(Exit::Misbehaved, words))
+    }
+}
+
+const EVIDENCE_FILES_MAX: u32 = 10_000;
+
+#[cfg(test)]
+mod tests;

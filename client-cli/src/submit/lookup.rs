@@ -1,0 +1,110 @@
+//! Which rows does the log hold already? Asked only for rows that the journal does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use records::{Disclosure, Entry};
+use tlog::LeafIndex;
+use tlog_client::tree::REQUESTS_IN_FLIGHT_MAX;
+use tlog_client::{ClientError, LogClient, TreeView};
+
+use crate::exit::{Exit, Explain, Outcome};
+
+/// What the log holds about an object: its newest revision, proven, with what is disclosed of it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) index: LeafIndex,
+    pub(crate) entry: Entry,
+    pub(crate) disclosures: Vec<Disclosure>,
+}
+
+/// Finds the newest published revision of each object.
+///
+/// A small log is read whole, which proves absence as well; in a large one each object is asked
+/// for, and a log that denies one is found out when it answers "conflict" to the submission.
+pub(crate) async fn find(
+    client: &LogClient,
+    view: &TreeView,
+    objects: &BTreeSet<&str>,
+    progress: impl FnMut(usize, usize),
+) -> Outcome<BTreeMap<String, Found>> {
+    if objects.is_empty() || view.head().size.get() == 0 {
+        return Ok(BTreeMap::new());
+    }
+    let rows = u64::try_from(objects.len()).unwrap_or(u64::MAX);
+    let scan_max = rows.saturating_mul(SCAN_ENTRIES_PER_ROW).saturating_add(SCAN_ENTRIES_FREE);
+    let indices = if view.head().size.get() <= scan_max {
+        scan(view, objects).await?
+    } else {
+        ask(client, objects).await?
+    };
+    open(client, view, &indices, progress).await
+}
+
+/// The proven entries at these indices with their disclosures, by object.
+pub(crate) async fn open(
+    client: &LogClient,
+    view: &TreeView,
+    indices: &BTreeSet<LeafIndex>,
+    mut progress: impl FnMut(usize, usize),
+) -> Outcome<BTreeMap<String, Found>> {
+    let proven = view.entries(indices, |_, _| ()).await?;
+    let mut opened = stream::iter(proven)
+        .map(async |(index, entry)| {
+            let disclosures = disclosures(client, index).await;
+            disclosures.map(|disclosures| (index, entry.bytes, disclosures))
+        })
+        .buffer_unordered(REQUESTS_IN_FLIGHT_MAX);
+    let mut found = BTreeMap::new();
+    while let Some((index, bytes, disclosures)) = opened.try_next().await? {
+        let entry = Entry::parse(&bytes)
+            .explain(Exit::Misbehaved, || format!("entry {index} is not a record"))?;
+        found.insert(entry.record().object().to_owned(), Found { index, entry, disclosures });
+        progress(found.len(), indices.len());
+    }
+    Ok(found)
+}
+
+async fn scan(view: &TreeView, objects: &BTreeSet<&str>) -> Outcome<BTreeSet<LeafIndex>> {
+    let mut newest: BTreeMap<String, LeafIndex> = BTreeMap::new();
+    view.scan(|index, bytes| {
+        // An entry of an engine newer than this program is not one of ours.
+        let Ok(entry) = Entry::parse(bytes) else { return };
+        let object = entry.record().object();
+        if objects.contains(object) {
+            newest.insert(object.to_owned(), index);
+        }
+    })
+    .await?;
+    Ok(newest.into_values().collect())
+}
+
+async fn ask(client: &LogClient, objects: &BTreeSet<&str>) -> Outcome<BTreeSet<LeafIndex>> {
+    let mut answers = stream::iter(objects)
+        .map(async |object| client.object(object).await)
+        .buffer_unordered(REQUESTS_IN_FLIGHT_MAX);
+    let mut indices = BTreeSet::new();
+    while let Some(answer) = answers.try_next().await? {
+        let newest = answer.as_ref().and_then(|object| object["revisions"].as_array()?.last());
+        let index = newest.and_then(|revision| revision["index"].as_u64());
+        indices.extend(index.map(LeafIndex::new));
+    }
+    Ok(indices)
+}
+
+/// What the log still discloses of an entry. They are matched with digests later, so what does
+/// not fit is just not found.
+async fn disclosures(client: &LogClient, index: LeafIndex) -> Result<Vec<Disclosure>, ClientError> {
+    let record = client.record(index).await?;
+    let texts = record["disclosures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(texts
+        .iter()
+        .filter_map(|text| text.as_str())
+        .filter_map(|text| Disclosure::parse(text).ok())
+        .collect())
+}
+
+/// A log of so many entries is read whole whatever the number of rows: 45 MB.
+const SCAN_ENTRIES_FREE: u64 = 65_536;
+/// Reading a whole bundle of 256 costs about as much as asking for a few objects.
+const SCAN_ENTRIES_PER_ROW: u64 = 32;

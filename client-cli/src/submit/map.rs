@@ -1,0 +1,313 @@
+//! The map file: which column becomes which part of a record.
+//!
+//! One map per publisher and file layout. Paths are those below `data`, with dots:
+//! `payee.id` is `/data/payee/id`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::date::DateFormat;
+use crate::exit::{Exit, Explain, Failure, Outcome};
+
+/// A map file, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Map {
+    /// What it is for, in words. Not used.
+    #[serde(default, rename = "about")]
+    _about: String,
+    /// Id of the registered submitter.
+    pub(crate) submitter: String,
+    /// What a row is.
+    pub(crate) kind: RowKind,
+    /// How the file's bytes are text.
+    #[serde(default)]
+    pub(crate) encoding: Encoding,
+    /// One ASCII character; comma if absent.
+    #[serde(default = "comma")]
+    pub(crate) delimiter: char,
+    /// The object that a row is about.
+    pub(crate) object: ObjectRule,
+    /// The day on which it happened.
+    pub(crate) occurred: DateRule,
+    /// The money.
+    pub(crate) amount: AmountRule,
+    /// The contract that a payment belongs to.
+    pub(crate) contract: Option<ContractRule>,
+    /// Which rows are about natural persons.
+    pub(crate) person: Option<PersonRule>,
+    /// Values that anyone may read for ever: ids, codes, dates. Never names, never free text.
+    #[serde(default)]
+    pub(crate) clear: BTreeMap<String, ClearRule>,
+    /// Values of which the tree holds only a salted digest.
+    #[serde(default)]
+    pub(crate) sealed: BTreeMap<String, SealedRule>,
+}
+
+/// What a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RowKind {
+    /// `spending/1` `payment`
+    Payment,
+    /// `contract/1` `register`
+    Register,
+}
+
+impl RowKind {
+    pub(crate) fn profile(self) -> &'static str {
+        match self {
+            Self::Payment => "spending/1",
+            Self::Register => "contract/1",
+        }
+    }
+
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Register => "register",
+        }
+    }
+
+    /// The segment of the object's id between the body and the number.
+    pub(crate) fn object_segment(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Register => "contract",
+        }
+    }
+
+    /// Where in `data` the money goes.
+    pub(crate) fn money_member(self) -> &'static str {
+        match self {
+            Self::Payment => "amount",
+            Self::Register => "value",
+        }
+    }
+
+    /// Where in `data` the body goes, and the other party.
+    pub(crate) fn parties(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Payment => ("payer", "payee"),
+            Self::Register => ("buyer", "supplier"),
+        }
+    }
+}
+
+/// How the file's bytes are text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub(crate) enum Encoding {
+    /// With or without a byte order mark.
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// What older spreadsheets write in Western Europe.
+    #[serde(rename = "windows-1252")]
+    Windows1252,
+}
+
+/// `[object]`: `<body>/payment/<number>`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectRule {
+    /// The body whose money it is; the submitter if absent.
+    pub(crate) body: Option<String>,
+    /// The column with the publisher's own number.
+    pub(crate) column: String,
+    /// Whether one number may stand on several lines, which then are `<number>/1`, `/2`, …
+    #[serde(default)]
+    pub(crate) lines: bool,
+}
+
+/// `[occurred]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DateRule {
+    pub(crate) column: String,
+    /// Such as `DD/MM/YYYY`; a time after the date is ignored.
+    #[serde(default)]
+    pub(crate) format: DateFormat,
+}
+
+/// `[amount]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AmountRule {
+    pub(crate) column: String,
+    /// ISO 4217, such as `GBP`.
+    pub(crate) currency: String,
+}
+
+/// `[contract]`: `<body>/contract/<number>`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContractRule {
+    pub(crate) column: String,
+}
+
+/// `[person]`: in these rows everything about the paid party is sealed as personal, ids included.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PersonRule {
+    pub(crate) column: String,
+    /// Cells that mean "a natural person".
+    pub(crate) values: Vec<String>,
+}
+
+/// A line of `[clear]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClearRule {
+    pub(crate) column: String,
+    /// Put before the value, such as `XI-LOCAL-`.
+    #[serde(default)]
+    pub(crate) prefix: String,
+    /// Set for dates: how the column writes them.
+    pub(crate) date: Option<DateFormat>,
+    /// Cells that mean "nothing", besides the empty one.
+    #[serde(default)]
+    pub(crate) omit: Vec<String>,
+}
+
+/// A line of `[sealed]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SealedRule {
+    pub(crate) column: String,
+    /// Who keeps the value.
+    #[serde(default)]
+    pub(crate) held: Held,
+    /// Cells that mean "nothing", besides the empty one.
+    #[serde(default)]
+    pub(crate) omit: Vec<String>,
+}
+
+/// Who keeps a sealed value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Held {
+    /// The log: it serves it until it is told to erase it.
+    #[default]
+    Log,
+    /// The submitter alone, in the journal.
+    Submitter,
+}
+
+/// Reads a map file.
+///
+/// # Errors
+/// Usage, naming the file and the member.
+pub(crate) fn read(path: &Path) -> Outcome<Map> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .explain(Exit::Usage, || format!("reading the map {shown}"))?;
+    let map: Map =
+        toml::from_str(&text).explain(Exit::Usage, || format!("the map {shown} cannot be used"))?;
+    map.check().map_err(|words| Failure::usage(format!("the map {shown}: {words}")))?;
+    Ok(map)
+}
+
+impl Map {
+    /// The body whose money it is.
+    pub(crate) fn body(&self) -> &str {
+        self.object.body.as_deref().unwrap_or(&self.submitter)
+    }
+
+    /// All columns that the map names.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        [&self.object.column, &self.occurred.column, &self.amount.column]
+            .into_iter()
+            .chain(self.contract.iter().map(|rule| &rule.column))
+            .chain(self.person.iter().map(|rule| &rule.column))
+            .chain(self.clear.values().map(|rule| &rule.column))
+            .chain(self.sealed.values().map(|rule| &rule.column))
+            .map(String::as_str)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !self.delimiter.is_ascii() {
+            return Err(format!("delimiter `{}` is not one ASCII character", self.delimiter));
+        }
+        let (body, _) = self.kind.parties();
+        let money = self.kind.money_member();
+        for path in self.clear.keys().chain(self.sealed.keys()) {
+            let first = path.split('.').next().unwrap_or_default();
+            if first == body || first == money {
+                return Err(format!(
+                    "`{path}` is set by [object] and [amount], not by [clear] or [sealed]"
+                ));
+            }
+            if path.split('.').any(str::is_empty) || path.split('.').count() > PATH_DEPTH_MAX {
+                return Err(format!("`{path}` is not a path such as payee.id"));
+            }
+        }
+        let paths: Vec<&String> = self.clear.keys().chain(self.sealed.keys()).collect();
+        for path in &paths {
+            let below = format!("{path}.");
+            let clashes = paths.iter().filter(|other| ***other == **path).count() > 1
+                || paths.iter().any(|other| other.starts_with(&below));
+            if clashes {
+                return Err(format!("`{path}` is set twice, or holds another path"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn comma() -> char {
+    ','
+}
+
+const PATH_DEPTH_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = r#"
+        submitter = "XX-LAE-WMC"
+        kind = "payment"
+        object = { column = "No" }
+        occurred = { column = "Date" }
+        amount = { column = "Amount", currency = "GBP" }
+    "#;
+
+    fn parse(extra: &str) -> Result<Map, String> {
+        let map: Map = toml::from_str(&format!("{MINIMAL}{extra}")).map_err(|e| e.to_string())?;
+        map.check().map(|()| map)
+    }
+
+    #[test]
+    fn a_minimal_map_has_documented_defaults() {
+        let map = parse("").unwrap();
+        assert_eq!(map.body(), "XX-LAE-WMC");
+        assert_eq!((map.encoding, map.delimiter), (Encoding::Utf8, ','));
+        assert_eq!(map.columns().collect::<Vec<_>>(), ["No", "Date", "Amount"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (extra, expected) in [
+            ("colour = 1", "colour"),
+            ("[clear]\n\"payer.id\" = { column = \"x\" }", "payer.id"),
+            ("[sealed]\n\"amount\" = { column = \"x\" }", "amount"),
+            ("[clear]\n\"a..b\" = { column = \"x\" }", "a..b"),
+            ("[clear]\na = { column = \"x\" }\n[sealed]\n\"a.b\" = { column = \"x\" }", "`a`"),
+            ("[clear]\na = { column = \"x\", date = \"MM\" }", "MM"),
+        ] {
+            let refused = parse(extra).unwrap_err();
+            assert!(refused.contains(expected), "{extra}: {refused}");
+        }
+    }
+
+    #[test]
+    fn shipped_maps_can_be_used() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
+        for name in ["devon.toml", "sample-payments.toml", "sample-contracts.toml"] {
+            read(&folder.join(name))
+                .unwrap_or_else(|failure| panic!("{name}: {:#}", failure.error));
+        }
+    }
+}

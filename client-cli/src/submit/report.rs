@@ -1,0 +1,257 @@
+//! What a run came to: for people, for programs, and the rows that did not go in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+use serde::Serialize;
+use tlog::{CosignedCheckpoint, Origin};
+
+use super::row::{Draft, RowError};
+use super::{Fate, Item};
+use crate::args::Submit;
+use crate::durable::{self, Readers};
+use crate::exit::{Exit, Explain, Outcome};
+use crate::screen::Screen;
+
+/// The result of a run; its JSON form is what `--json` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    log: String,
+    dry_run: bool,
+    /// Rows of the file, the header not counted.
+    rows: usize,
+    /// Rows in the log after this run; in a dry run: rows that would be sent.
+    accepted: usize,
+    /// Of these, put there by this run.
+    new: usize,
+    /// Of these, there before.
+    unchanged: usize,
+    /// Rows that did not go in.
+    bad: usize,
+    /// Rows whose amount lost a binary-float tail.
+    rounded: usize,
+    /// Of the accepted rows, by currency.
+    totals: BTreeMap<&'static str, Total>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Published>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts_table: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<PathBuf>,
+    /// The first few of `errors`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    first_errors: Vec<RowError>,
+}
+
+#[derive(Debug, Serialize)]
+struct Published {
+    size: u64,
+    root: String,
+    witnesses: Vec<String>,
+}
+
+/// The money of one currency.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Total {
+    rows: usize,
+    /// Decimal, credit notes subtracted.
+    sum: String,
+    /// Rows with a negative amount.
+    negative: usize,
+    #[serde(skip)]
+    minor: i128,
+}
+
+impl Report {
+    pub(crate) fn new(origin: &Origin, rows: usize, args: &Submit) -> Self {
+        Self {
+            log: origin.to_string(),
+            dry_run: args.dry_run,
+            rows,
+            accepted: 0,
+            new: 0,
+            unchanged: 0,
+            bad: 0,
+            rounded: 0,
+            totals: BTreeMap::new(),
+            checkpoint: None,
+            receipts: None,
+            receipts_table: None,
+            errors: None,
+            first_errors: Vec::new(),
+        }
+    }
+
+    /// Counts the rows that are in the log, or would be sent.
+    pub(crate) fn count(&mut self, items: &[Item]) {
+        for Item { draft, fate } in items {
+            match fate {
+                Fate::There { is_new: true, .. } | Fate::New | Fate::Kept(_) => self.new += 1,
+                Fate::There { is_new: false, .. } => self.unchanged += 1,
+                Fate::Taken(_) | Fate::Bad(_) => continue,
+            }
+            self.accepted += 1;
+            self.rounded += usize::from(draft.rounded);
+            self.add(draft);
+        }
+    }
+
+    fn add(&mut self, draft: &Draft) {
+        let minor = draft.money.in_minor_units();
+        let currency = draft.money.currency();
+        let total = self.totals.entry(currency).or_default();
+        total.rows += 1;
+        total.negative += usize::from(minor < 0);
+        // At most 65,000 amounts of at most 28 digits: far below i128.
+        total.minor = total.minor.saturating_add(minor);
+        total.sum = decimal(total.minor, records::minor_units(currency).unwrap_or(0));
+    }
+
+    pub(crate) fn note_checkpoint(&mut self, checkpoint: &CosignedCheckpoint) {
+        let witnesses = checkpoint.cosigners().iter().map(|witness| witness.name.clone());
+        self.checkpoint = Some(Published {
+            size: checkpoint.head().size.get(),
+            root: checkpoint.head().root.to_base64(),
+            witnesses: witnesses.collect(),
+        });
+    }
+
+    pub(crate) fn note_receipts(&mut self, receipts: &Path, table: &Path) {
+        self.receipts = Some(receipts.to_owned());
+        self.receipts_table = Some(table.to_owned());
+    }
+
+    /// Writes the error CSV, or removes that of an earlier run if there is nothing to say.
+    pub(crate) fn note_errors(&mut self, path: &Path, errors: &[RowError]) -> Outcome<()> {
+        self.bad = errors.len();
+        if errors.is_empty() {
+            return match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).explain(Exit::Usage, || format!("removing {}", path.display()))
+                }
+                _ => Ok(()),
+            };
+        }
+        let mut errors: Vec<&RowError> = errors.iter().collect();
+        errors.sort_by_key(|error| error.line);
+        durable::replace_with(path, Readers::Anyone, |file| {
+            let mut csv = csv::Writer::from_writer(file);
+            csv.write_record(["line", "path", "value", "rule", "message"])?;
+            for error in &errors {
+                let RowError { line, path, value, rule, message } = error;
+                csv.write_record([&line.to_string(), path, &defused(value), rule, message])?;
+            }
+            csv.flush()
+        })
+        .explain(Exit::Usage, || format!("writing {}", path.display()))?;
+        self.errors = Some(path.to_owned());
+        self.first_errors = errors.into_iter().take(ERRORS_SHOWN).cloned().collect();
+        Ok(())
+    }
+
+    /// Prints the result and decides the exit code.
+    pub(crate) fn finish(&self, screen: &mut Screen) -> Exit {
+        screen.report(self);
+        screen.say(self.words());
+        if self.bad == 0 { Exit::Done } else { Exit::NotVerified }
+    }
+
+    fn words(&self) -> String {
+        let mut lines = Vec::new();
+        if self.dry_run {
+            let accepted = self.accepted;
+            lines.push(format!("Dry run: {accepted} of {} rows can be submitted.", self.rows));
+        } else {
+            lines.push(format!(
+                "{} of {} rows are in {}: {} new, {} were there already.",
+                self.accepted, self.rows, self.log, self.new, self.unchanged
+            ));
+        }
+        for (currency, total) in &self.totals {
+            lines.push(format!(
+                "  {currency} {} in {} rows, {} of them negative",
+                total.sum, total.rows, total.negative
+            ));
+        }
+        if self.rounded > 0 {
+            lines.push(format!(
+                "Warning: {} amounts had a binary-float tail (430.69000000000005) and were rounded.",
+                self.rounded
+            ));
+        }
+        if let Some(checkpoint) = &self.checkpoint {
+            lines.push(format!(
+                "Published in the checkpoint of {} entries, signed by {}.",
+                checkpoint.size,
+                checkpoint.witnesses.join(", ")
+            ));
+        }
+        if let (Some(receipts), Some(table)) = (&self.receipts, &self.receipts_table) {
+            lines.push(format!("Receipts: {}", receipts.display()));
+            lines.push(format!("Table:    {}", table.display()));
+        }
+        if let Some(errors) = &self.errors {
+            lines.push(format!("{} rows did not go in; see {}:", self.bad, errors.display()));
+            lines.extend(self.first_errors.iter().map(|error| {
+                format!("  line {} {} {}: {}", error.line, error.rule, error.path, error.message)
+            }));
+        }
+        lines.join("\n")
+    }
+}
+
+/// Feeds a bar whose length becomes known on the way.
+pub(crate) fn progress_of(bar: &ProgressBar) -> impl FnMut(usize, usize) {
+    |done, total| {
+        bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
+        bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    }
+}
+
+/// An amount in minor units as a decimal.
+fn decimal(minor: i128, decimals: u32) -> String {
+    let sign = if minor < 0 { "-" } else { "" };
+    let width = usize::try_from(decimals).unwrap_or(0) + 1;
+    let digits = format!("{:0width$}", minor.unsigned_abs());
+    let (whole, fraction) = digits.split_at(digits.len() - width + 1);
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}")
+}
+
+/// A cell that a spreadsheet will not run as a formula.
+fn defused(value: &str) -> String {
+    if value.starts_with(['=', '+', '@', '\t', '\r']) {
+        format!("'{value}")
+    } else {
+        value.to_owned()
+    }
+}
+
+const ERRORS_SHOWN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_decimals_of_the_currency() {
+        for (minor, decimals, expected) in [
+            (0, 2, "0.00"),
+            (5, 2, "0.05"),
+            (-123_456, 2, "-1234.56"),
+            (7, 0, "7"),
+            (-1, 3, "-0.001"),
+        ] {
+            assert_eq!(decimal(minor, decimals), expected);
+        }
+    }
+
+    #[test]
+    fn error_cells_are_not_formulas() {
+        assert_eq!(defused("=1+1"), "'=1+1");
+        assert_eq!(defused("-5.00"), "-5.00");
+    }
+}

@@ -1,0 +1,313 @@
+//! One row of the table as what its record will say, before anything is sealed or signed.
+
+use std::collections::BTreeMap;
+
+use records::{Money, Value};
+
+use super::map::{ClearRule, Held, Map};
+use super::table::{Row, Table};
+
+/// What a row says. Two drafts of the same row are equal; two records made of it are not, for
+/// their salts differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(crate) place: Place,
+    pub(crate) object: String,
+    pub(crate) occurred: String,
+    pub(crate) money: Money,
+    /// Whether a binary-float tail was rounded away.
+    pub(crate) rounded: bool,
+    /// The clear data.
+    pub(crate) data: Value,
+    /// The object of the contract that it belongs to.
+    pub(crate) contract: Option<String>,
+    /// What is sealed, sorted by path.
+    pub(crate) sealed: Vec<Secret>,
+}
+
+/// Where a row stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// 1-based line of the text file.
+    pub(crate) line: u64,
+    /// 1-based row of the sheet, the header being 1.
+    pub(crate) row: u64,
+}
+
+/// A value to seal. Never shown, never in an error.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret {
+    /// RFC 6901, below `/data/`.
+    pub(crate) path: String,
+    pub(crate) value: String,
+    pub(crate) held: Held,
+    /// Whether it names a natural person.
+    pub(crate) is_personal: bool,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Why a row does not go in: one line of the error CSV.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct RowError {
+    pub(crate) line: u64,
+    /// JSON pointer into the submission, or the name of a column.
+    pub(crate) path: String,
+    /// What stands there; empty if it is sealed.
+    pub(crate) value: String,
+    /// A rule of the log (`E06`) or a word of ours: `csv`, `date`, `id`, `twice`, `changed`, `held`.
+    pub(crate) rule: String,
+    pub(crate) message: String,
+}
+
+impl RowError {
+    pub(crate) fn new(line: u64, rule: &str, path: &str, message: impl Into<String>) -> Self {
+        let (path, rule, message) = (path.to_owned(), rule.to_owned(), message.into());
+        Self { line, path, value: String::new(), rule, message }
+    }
+
+    /// A rule of the log that the draft of this row breaks. What stands there is shown only if
+    /// it is clear data.
+    pub(crate) fn of_refusal(draft: &Draft, refusal: &records::Refusal) -> Self {
+        Self::of_rule(draft, refusal.rule.as_str(), &refusal.pointer, &refusal.message)
+    }
+
+    /// As [`RowError::of_refusal`], for a refusal that the log answered.
+    pub(crate) fn of_rule(draft: &Draft, rule: &str, pointer: &str, message: &str) -> Self {
+        let mut error = Self::new(draft.place.line, rule, pointer, message);
+        let below_data = pointer.strip_prefix("/record").unwrap_or(pointer).strip_prefix("/data");
+        let clear = below_data.and_then(|below| draft.data.at(below)).and_then(Value::as_text);
+        clear.unwrap_or_default().clone_into(&mut error.value);
+        error
+    }
+}
+
+/// Turns rows into drafts, in file order.
+#[derive(Debug)]
+pub(crate) struct Drafter<'a> {
+    map: &'a Map,
+    table: &'a Table,
+    /// How often each number was seen, and on which line first.
+    seen: BTreeMap<String, (u64, u64)>,
+}
+
+impl<'a> Drafter<'a> {
+    pub(crate) fn new(map: &'a Map, table: &'a Table) -> Self {
+        Self { map, table, seen: BTreeMap::new() }
+    }
+
+    /// The draft of the next row.
+    pub(crate) fn draft(&mut self, row: &Row) -> Result<Draft, RowError> {
+        let (map, table) = (self.map, self.table);
+        let (object, native, line_number) = self.object(row)?;
+        let occurred = table.cell(row, &map.occurred.column);
+        let occurred = map.occurred.format.read(occurred).ok_or_else(|| RowError {
+            value: occurred.to_owned(),
+            ..RowError::new(
+                row.line,
+                "date",
+                &map.occurred.column,
+                format!("expected a date as {}", map.occurred.format.pattern()),
+            )
+        })?;
+        let (money, rounded) = self.money(row)?;
+        let mut data = BTreeMap::new();
+        let (body, other) = map.kind.parties();
+        data.insert(body.to_owned(), Value::map([("id", map.body())]));
+        data.insert(other.to_owned(), Value::Map(BTreeMap::new()));
+        data.insert(map.kind.money_member().to_owned(), money.to_value());
+        if let Some(native) = native {
+            data.insert("native".to_owned(), native.into());
+        }
+        if let Some(number) = line_number {
+            data.insert("line".to_owned(), Value::Int(number));
+        }
+        for (path, rule) in &map.clear {
+            if let Some(value) = self.clear_value(row, rule)? {
+                insert(&mut data, path, value);
+            }
+        }
+        let sealed = self.sealed(row, &mut data);
+        let contract = map.contract.as_ref().and_then(|rule| {
+            let number = table.cell(row, &rule.column);
+            (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
+        });
+        let place = Place { line: row.line, row: row.row };
+        let data = Value::Map(data);
+        Ok(Draft { place, object, occurred, money, rounded, data, contract, sealed })
+    }
+
+    /// The object, the publisher's own number if it can stand in clear, the line within it.
+    fn object(&mut self, row: &Row) -> Result<(String, Option<String>, Option<i64>), RowError> {
+        let rule = &self.map.object;
+        let number = self.table.cell(row, &rule.column);
+        if number.is_empty() {
+            let message = "empty; every row needs the publisher's own number";
+            return Err(RowError::new(row.line, "id", &rule.column, message));
+        }
+        let (count, first) = self.seen.entry(number.to_owned()).or_insert((0, row.line));
+        *count += 1;
+        if *count > 1 && !rule.lines {
+            let message = format!(
+                "line {first} has this number too; if one number may stand on several lines, set \
+                 lines = true in the map's [object]"
+            );
+            let error = RowError::new(row.line, "twice", &rule.column, message);
+            return Err(RowError { value: number.to_owned(), ..error });
+        }
+        let segments = [self.map.body(), self.map.kind.object_segment(), &segment(number)];
+        let mut object = segments.join("/");
+        let line_number = rule.lines.then_some(i64::try_from(*count).unwrap_or(i64::MAX));
+        if let Some(line) = line_number {
+            object = format!("{object}/{line}");
+        }
+        let native = records::name::is_native_id(number).then(|| number.to_owned());
+        Ok((object, native, line_number))
+    }
+
+    fn money(&self, row: &Row) -> Result<(Money, bool), RowError> {
+        let rule = &self.map.amount;
+        let cell = self.table.cell(row, &rule.column);
+        let plain = plain_decimal(cell);
+        let rounded = records::round_float_tail(&plain, &rule.currency);
+        let money = Money::parse(rounded.as_deref().unwrap_or(&plain), &rule.currency);
+        let money = money.map_err(|refusal| RowError {
+            value: cell.to_owned(),
+            ..RowError::new(row.line, refusal.rule.as_str(), &rule.column, refusal.message)
+        })?;
+        Ok((money, rounded.is_some()))
+    }
+
+    fn clear_value(&self, row: &Row, rule: &ClearRule) -> Result<Option<Value>, RowError> {
+        let cell = self.table.cell(row, &rule.column);
+        if cell.is_empty() || rule.omit.iter().any(|omitted| omitted == cell) {
+            return Ok(None);
+        }
+        let Some(format) = &rule.date else {
+            return Ok(Some(format!("{}{cell}", rule.prefix).into()));
+        };
+        match format.read(cell) {
+            Some(date) => Ok(Some(date.into())),
+            None => {
+                let message = format!("expected a date as {}", format.pattern());
+                let error = RowError::new(row.line, "date", &rule.column, message);
+                Err(RowError { value: cell.to_owned(), ..error })
+            }
+        }
+    }
+
+    /// The sealed values. If the row is about a natural person, everything about that party moves
+    /// here, its ids too.
+    fn sealed(&self, row: &Row, data: &mut BTreeMap<String, Value>) -> Vec<Secret> {
+        let (_, party) = self.map.kind.parties();
+        let is_person = self.map.person.as_ref().is_some_and(|rule| {
+            rule.values.iter().any(|value| value == self.table.cell(row, &rule.column))
+        });
+        let mut secrets = Vec::new();
+        for (path, rule) in &self.map.sealed {
+            let cell = self.table.cell(row, &rule.column);
+            if cell.is_empty() || rule.omit.iter().any(|omitted| omitted == cell) {
+                continue;
+            }
+            let path = format!("/data/{}", path.replace('.', "/"));
+            let is_personal = is_person && path.starts_with(&format!("/data/{party}/"));
+            let value = one_line(cell);
+            secrets.push(Secret { path, value, held: rule.held, is_personal });
+        }
+        let Some(Value::Map(members)) = data.get_mut(party).filter(|_| is_person) else {
+            return sorted(secrets);
+        };
+        if let Some(Value::Text(value)) = members.remove("id") {
+            let path = format!("/data/{party}/id");
+            secrets.push(Secret { path, value, held: Held::Log, is_personal: true });
+        }
+        sorted(secrets)
+    }
+}
+
+fn sorted(mut secrets: Vec<Secret>) -> Vec<Secret> {
+    secrets.sort_by(|a, b| a.path.cmp(&b.path));
+    secrets
+}
+
+/// Puts a value at a dotted path. The map was checked: no path holds another.
+fn insert(data: &mut BTreeMap<String, Value>, path: &str, value: Value) {
+    let Some((first, rest)) = path.split_once('.') else {
+        data.insert(path.to_owned(), value);
+        return;
+    };
+    let below = data.entry(first.to_owned()).or_insert_with(|| Value::Map(BTreeMap::new()));
+    if let Value::Map(members) = below {
+        // As deep as the map's paths, PATH_DEPTH_MAX.
+        insert(members, rest, value);
+    }
+}
+
+/// A number as a segment of an object's id. What the grammar does not allow, and the escape
+/// itself, becomes `~` and two hexadecimal digits, so that two numbers never become one.
+pub(crate) fn segment(number: &str) -> String {
+    let mut escaped = String::with_capacity(number.len());
+    for byte in number.bytes() {
+        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("~{byte:02X}"));
+        }
+    }
+    match escaped.as_str() {
+        "." => "~2E".to_owned(),
+        ".." => "~2E~2E".to_owned(),
+        _ => escaped,
+    }
+}
+
+/// An amount without what spreadsheets add to it: a currency sign, thousands separators, brackets
+/// for "negative", an empty whole part. What is then no decimal is left for the log's rule to name.
+fn plain_decimal(cell: &str) -> String {
+    let (cell, is_bracketed) = match cell.strip_prefix('(').and_then(|c| c.strip_suffix(')')) {
+        Some(inner) => (inner.trim(), true),
+        None => (cell, false),
+    };
+    let unsigned = cell.strip_prefix('-').unwrap_or(cell);
+    let is_negative = is_bracketed || unsigned.len() < cell.len();
+    let unsigned = unsigned.trim_start_matches(['£', '€', '$']).trim_start();
+    let mut plain = if has_thousands_commas(unsigned) {
+        unsigned.replace(',', "")
+    } else {
+        unsigned.to_owned()
+    };
+    if plain.starts_with('.') {
+        plain.insert(0, '0');
+    }
+    let is_zero = plain.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    if is_negative && !is_zero { format!("-{plain}") } else { plain }
+}
+
+fn has_thousands_commas(text: &str) -> bool {
+    let whole = text.split('.').next().unwrap_or_default();
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let rest: Vec<&str> = groups.collect();
+    let is_digits = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
+    !rest.is_empty()
+        && first.len() <= 3
+        && is_digits(first)
+        && rest.iter().all(|group| group.len() == 3 && is_digits(group))
+}
+
+/// A text without the line breaks and tabs that spreadsheet cells have and records may not.
+fn one_line(cell: &str) -> String {
+    if !cell.contains(|c: char| records::json::is_refused_char(c)) {
+        return cell.to_owned();
+    }
+    let spaced: String =
+        cell.chars().map(|c| if records::json::is_refused_char(c) { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! From draft to signed submission, and back: does an entry say what a row says?
+
+use records::{
+    Disclosure, Record, RecordDraft, Refusal, SealedField, SigningKey, Submission, Target, Until,
+    Value,
+};
+
+use super::journal::Kept;
+use super::map::{Held, Map};
+use super::row::{Draft, Secret};
+
+/// What is the same for all rows of a run.
+#[derive(Debug)]
+pub(crate) struct Sealer<'a> {
+    pub(crate) map: &'a Map,
+    /// The log's name.
+    pub(crate) origin: &'a str,
+    pub(crate) key: &'a SigningKey,
+    /// SHA-256 of the CSV file, hexadecimal.
+    pub(crate) file_sha256: String,
+    /// SHA-256 of the map, hexadecimal: it shows a later reader how a figure came about.
+    pub(crate) map_sha256: String,
+}
+
+/// Whether an entry says what a row says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    Same,
+    /// It says something else at this pointer.
+    Differs(String),
+    /// The value at this pointer is held by nobody we can ask.
+    Unknown(String),
+}
+
+/// A row as a record, not signed.
+struct Unsigned {
+    record: Record,
+    for_log: Vec<Disclosure>,
+    for_us: Vec<Disclosure>,
+}
+
+impl Sealer<'_> {
+    /// Seals and signs a row. `salts`: one for each sealed value, fresh random bytes.
+    ///
+    /// # Errors
+    /// The first of the log's rules that the record breaks; pointers are into the submission.
+    pub(crate) fn seal(&self, draft: &Draft, salts: Vec<[u8; 16]>) -> Result<Kept, Refusal> {
+        let Unsigned { record, for_log, for_us } = self.build(draft, salts)?;
+        let mut submission = Submission::unsigned(record, for_log)?;
+        submission.add_signature(self.key.sign_detached(submission.record().bytes()));
+        let canonical = submission.to_canonical();
+        // The door that the log uses: what it would refuse unread is never journalled.
+        Submission::parse(&canonical, self.origin)?;
+        let disclosures = for_us.iter().map(|disclosure| disclosure.text().to_owned()).collect();
+        Ok(Kept { submission: canonical, disclosures })
+    }
+
+    /// Checks what [`Sealer::seal`] checks, and signs nothing.
+    ///
+    /// # Errors
+    /// As [`Sealer::seal`].
+    pub(crate) fn rehearse(&self, draft: &Draft) -> Result<(), Refusal> {
+        let salts = vec![[0; 16]; draft.sealed.len()];
+        let Unsigned { record, for_log, .. } = self.build(draft, salts)?;
+        Submission::unsigned(record, for_log).map(drop)
+    }
+
+    fn build(&self, draft: &Draft, salts: Vec<[u8; 16]>) -> Result<Unsigned, Refusal> {
+        assert_eq!(salts.len(), draft.sealed.len(), "one salt for each sealed value");
+        let mut record = self.record(draft);
+        let (mut for_log, mut for_us) = (Vec::new(), Vec::new());
+        for (secret, salt) in draft.sealed.iter().zip(salts) {
+            let (field, disclosure) = seal_field(secret, salt);
+            record = record.sealed(field);
+            match secret.held {
+                Held::Log => for_log.push(disclosure),
+                Held::Submitter => for_us.push(disclosure),
+            }
+        }
+        let record = record.build().map_err(|refusal| refusal.under("/record"))?;
+        Ok(Unsigned { record, for_log, for_us })
+    }
+
+    fn record(&self, draft: &Draft) -> RecordDraft {
+        let mut source = vec![
+            ("file", Value::from(self.file_sha256.as_str())),
+            ("map", self.map_sha256.as_str().into()),
+            ("row", Value::Int(i64::try_from(draft.place.row).unwrap_or(i64::MAX))),
+        ];
+        if draft.rounded {
+            source.push(("rounded", Value::Bool(true)));
+        }
+        let record = RecordDraft::new(self.origin, self.map.kind.profile(), self.map.kind.kind())
+            .object(&draft.object)
+            .submitter(&self.map.submitter)
+            .occurred(&draft.occurred)
+            .data(draft.data.clone())
+            .source(Value::map(source));
+        match &draft.contract {
+            Some(contract) => record.reference("contract", contract),
+            None => record,
+        }
+    }
+
+    /// Compares a row with a record of its object: the clear members, and the sealed values as
+    /// far as they are known. Where the row stood (`source`) does not matter.
+    pub(crate) fn compare(
+        &self,
+        draft: &Draft,
+        record: &Record,
+        disclosures: &[Disclosure],
+    ) -> Likeness {
+        let differs = |pointer: &str| Likeness::Differs(pointer.to_owned());
+        for (pointer, is_same) in [
+            ("/record/profile", record.profile() == self.map.kind.profile()),
+            ("/record/kind", record.kind() == self.map.kind.kind()),
+            ("/record/object", record.object() == draft.object),
+            ("/record/submitter", record.submitter() == self.map.submitter),
+            ("/record/occurred", record.occurred() == draft.occurred),
+            ("/record/data", *record.data() == draft.data),
+            ("/record/refs", has_refs(record, draft)),
+            ("/record/sealed", has_same_fields(record, draft)),
+        ] {
+            if !is_same {
+                return differs(pointer);
+            }
+        }
+        for (field, secret) in record.sealed().iter().zip(&draft.sealed) {
+            let opened = disclosures.iter().find(|disclosure| disclosure.digest() == field.digest);
+            let pointer = format!("/record{}", field.path);
+            match opened {
+                None => return Likeness::Unknown(pointer),
+                Some(disclosure) if disclosure.value().as_text() != Some(&secret.value) => {
+                    return Likeness::Differs(pointer);
+                }
+                Some(_) => {}
+            }
+        }
+        Likeness::Same
+    }
+}
+
+fn seal_field(secret: &Secret, salt: [u8; 16]) -> (SealedField, Disclosure) {
+    let name = secret.path.rsplit('/').next().unwrap_or_default();
+    let value = secret.value.as_str().into();
+    let (field, disclosure) =
+        records::seal(&secret.path, name, value, salt, held_in_record(secret.held));
+    if !secret.is_personal {
+        return (field, disclosure);
+    }
+    let why = Some("person".to_owned());
+    (SealedField { why, until: Some(Until::Open), ..field }, disclosure)
+}
+
+fn held_in_record(held: Held) -> records::Held {
+    match held {
+        Held::Log => records::Held::Log,
+        Held::Submitter => records::Held::Submitter,
+    }
+}
+
+fn has_refs(record: &Record, draft: &Draft) -> bool {
+    let expected: Vec<&String> = draft.contract.iter().collect();
+    let found: Vec<&String> = record
+        .refs()
+        .iter()
+        .filter_map(|reference| match &reference.target {
+            Target::Object(object) if reference.rel == "contract" => Some(object),
+            _ => None,
+        })
+        .collect();
+    found == expected && record.refs().len() == expected.len()
+}
+
+fn has_same_fields(record: &Record, draft: &Draft) -> bool {
+    record.sealed().len() == draft.sealed.len()
+        && record.sealed().iter().zip(&draft.sealed).all(|(field, secret)| {
+            field.path == secret.path
+                && field.held == held_in_record(secret.held)
+                && field.is_personal() == secret.is_personal
+        })
+}

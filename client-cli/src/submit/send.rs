@@ -1,0 +1,150 @@
+//! Sending rows: each batch is journalled and fsynced before a byte of it leaves.
+
+use bytes::Bytes;
+use tlog::LeafIndex;
+use tlog_client::log::BATCH_BYTES_MAX;
+use tlog_client::{BatchLine, LineStatus, LogClient, Wait};
+
+use super::journal::{Journal, Kept};
+use super::row::RowError;
+use super::seal::Sealer;
+use super::{Fate, Item};
+use crate::exit::{Exit, Explain, Failure, Outcome};
+use crate::keyfile;
+use crate::screen::Screen;
+
+/// Seals what is new, sends all that is not in the log yet, and notes the answers.
+pub(crate) async fn send(
+    client: &LogClient,
+    sealer: &Sealer<'_>,
+    journal: &mut Journal,
+    items: &mut [Item],
+    screen: &Screen,
+) -> Outcome<()> {
+    let total = items.iter().filter(|item| is_to_send(item)).count();
+    let bar = screen.progress("submitting", total);
+    let mut rest = items;
+    while !rest.is_empty() {
+        let (batch, taken) = next_batch(sealer, rest)?;
+        let (now, later) = rest.split_at_mut(taken);
+        rest = later;
+        deliver(client, journal, now, batch).await.map_err(|failure| {
+            let sent = usize::try_from(bar.position()).unwrap_or(0);
+            let words = format!("after {sent} of {total} rows; run the same command again");
+            Failure { error: failure.error.context(words), ..failure }
+        })?;
+        let waiting: usize = rest.iter().filter(|item| is_to_send(item)).count();
+        bar.set_position(u64::try_from(total - waiting).unwrap_or(0));
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// One line of a batch.
+struct Outgoing {
+    /// Which of the items.
+    position: usize,
+    kept: Kept,
+    /// Whether it is in the journal already.
+    is_journalled: bool,
+}
+
+/// Fills a batch from the front of `items`. Says how many of them it has dealt with: rows that
+/// break a rule became errors, rows that are in the log were passed over.
+fn next_batch(sealer: &Sealer<'_>, items: &mut [Item]) -> Outcome<(Vec<Outgoing>, usize)> {
+    let mut batch: Vec<Outgoing> = Vec::new();
+    let mut bytes = 0;
+    for (position, item) in items.iter_mut().enumerate() {
+        let (kept, is_journalled) = match std::mem::replace(&mut item.fate, Fate::New) {
+            Fate::New => {
+                let salts: Outcome<Vec<[u8; 16]>> =
+                    item.draft.sealed.iter().map(|_| keyfile::random()).collect();
+                match sealer.seal(&item.draft, salts?) {
+                    Ok(kept) => (kept, false),
+                    Err(refusal) => {
+                        item.fate = Fate::Bad(RowError::of_refusal(&item.draft, &refusal));
+                        continue;
+                    }
+                }
+            }
+            Fate::Kept(kept) => (kept, true),
+            settled => {
+                item.fate = settled;
+                continue;
+            }
+        };
+        let len = kept.submission.len() + 1;
+        if batch.len() == LINES_PER_BATCH || bytes + len > BATCH_BYTES_MAX {
+            // Sealed again with fresh salts when its turn comes: nobody has seen these.
+            if is_journalled {
+                item.fate = Fate::Kept(kept);
+            }
+            return Ok((batch, position));
+        }
+        bytes += len;
+        batch.push(Outgoing { position, kept, is_journalled });
+    }
+    let taken = items.len();
+    Ok((batch, taken))
+}
+
+/// Journals the batch, sends it, and turns the answers into fates.
+async fn deliver(
+    client: &LogClient,
+    journal: &mut Journal,
+    items: &mut [Item],
+    batch: Vec<Outgoing>,
+) -> Outcome<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let fresh = batch.iter().filter(|outgoing| !outgoing.is_journalled).map(|outgoing| {
+        let object = items[outgoing.position].draft.object.clone();
+        (object, 0, outgoing.kept.clone())
+    });
+    // The order of these two lines is the whole safety of this command.
+    journal.keep(fresh).explain(Exit::Usage, || "writing the journal".to_owned())?;
+    let lines: Vec<Bytes> =
+        batch.iter().map(|outgoing| outgoing.kept.submission.clone().into()).collect();
+    let answers = client.submit_batch(&lines, Wait::Published).await?;
+
+    let mut refused = Vec::new();
+    for (outgoing, answer) in batch.iter().zip(answers) {
+        let item = &mut items[outgoing.position];
+        item.fate = fate_of(item, &answer)?;
+        if answer.status == LineStatus::Refused {
+            let rule = answer.rule.unwrap_or_default();
+            refused.push((item.draft.object.clone(), 0, rule));
+        }
+    }
+    journal.forget(refused).explain(Exit::Usage, || "writing the journal".to_owned())
+}
+
+fn fate_of(item: &Item, answer: &BatchLine) -> Outcome<Fate> {
+    let index = answer.index.map(LeafIndex::new);
+    match (answer.status, index) {
+        (LineStatus::Published | LineStatus::Committed, Some(index)) => {
+            Ok(Fate::There { index, is_new: !answer.duplicate })
+        }
+        (LineStatus::Published | LineStatus::Committed, None) => Err(Failure::new(
+            Exit::Misbehaved,
+            format!("the log took {} and names no index", item.draft.object),
+        )),
+        // The object is there with other bytes: perhaps the same row, sealed by an earlier run
+        // whose journal is gone and whose entry was not published when we looked.
+        (LineStatus::Refused, Some(index)) => Ok(Fate::Taken(index)),
+        (LineStatus::Refused, None) => {
+            let text = |part: &Option<String>| part.clone().unwrap_or_default();
+            let (rule, pointer) = (text(&answer.rule), text(&answer.pointer));
+            let detail = text(&answer.detail);
+            Ok(Fate::Bad(RowError::of_rule(&item.draft, &rule, &pointer, &detail)))
+        }
+    }
+}
+
+fn is_to_send(item: &Item) -> bool {
+    matches!(item.fate, Fate::New | Fate::Kept(_))
+}
+
+/// Fewer than the log allows, so that progress shows and a broken connection repeats little.
+const LINES_PER_BATCH: usize = 2_000;

@@ -1,0 +1,248 @@
+//! The calls of a log, typed. What comes back is what the server said, parsed, not believed.
+
+use bytes::Bytes;
+use http::Method;
+use serde::de::DeserializeOwned;
+use tlog::{
+    BundleCoord, Hash, LeafIndex, Note, TILE_WIDTH_MAX, Tile, TileCoord, TilePath, TreeSize,
+};
+
+use crate::answer::{BatchLine, Consistency, LogInfo, SubmitAnswer, Wait};
+use crate::error::ClientError;
+use crate::transport::{Call, HttpClient, Limits, LogUrl};
+
+/// Lines of one NDJSON batch: the log's own cap.
+pub const BATCH_LINES_MAX: usize = 10_000;
+/// Bytes of one NDJSON batch: the log's own cap.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of a checkpoint: 64 signature lines of the longest kind fit.
+pub const CHECKPOINT_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of a hash tile: 256 hashes.
+pub const TILE_BYTES_MAX: usize = 256 * 32;
+/// Bytes of an entry bundle: 256 of the longest entries with their lengths.
+pub const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
+/// Bytes of a JSON answer about one thing.
+pub const JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the history of one object.
+pub const OBJECT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a proof or receipt file.
+pub const PROOF_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of the answer to a batch: 10,000 lines with a long refusal each.
+pub const BATCH_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// A log, seen from outside. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LogClient {
+    http: HttpClient,
+}
+
+impl LogClient {
+    /// A client of the log at `url`.
+    ///
+    /// # Errors
+    /// [`ClientError::Url`] and [`ClientError::Certificates`].
+    pub fn new(url: &str, limits: Limits) -> Result<Self, ClientError> {
+        Ok(Self { http: HttpClient::new(LogUrl::parse(url)?, limits)? })
+    }
+
+    /// The log's URL.
+    pub fn url(&self) -> &LogUrl {
+        self.http.base()
+    }
+
+    /// The published checkpoint, unverified.
+    ///
+    /// Spec: c2sp.org/tlog-tiles §Checkpoints.
+    ///
+    /// # Errors
+    /// [`ClientError::Note`] if it is no signed note.
+    pub async fn checkpoint(&self) -> Result<Note, ClientError> {
+        let body = self.read("checkpoint".to_owned(), CHECKPOINT_BYTES_MAX).await?;
+        Note::parse(&body)
+            .map_err(|source| ClientError::Note { url: self.url().join("checkpoint"), source })
+    }
+
+    /// One hash tile, exactly as wide as its coordinate.
+    ///
+    /// A log may drop a partial tile once the full one exists; then the full one is cut.
+    ///
+    /// Spec: c2sp.org/tlog-tiles §Merkle Tree.
+    ///
+    /// # Errors
+    /// [`ClientError::Tile`] if it is not a tile of that width.
+    pub async fn tile(&self, coord: TileCoord) -> Result<Tile, ClientError> {
+        let path = TilePath::Hash(coord).to_string();
+        let width = usize::from(coord.width());
+        let body = match self.read(path.clone(), TILE_BYTES_MAX).await {
+            Err(ClientError::NotFound { .. }) if !coord.is_full() => {
+                self.read(TilePath::Hash(coord.full()).to_string(), TILE_BYTES_MAX).await?
+            }
+            other => other?,
+        };
+        let cut = body.get(..width * 32).unwrap_or(&body);
+        match Tile::from_bytes(cut) {
+            Ok(tile) if usize::from(tile.width()) == width => Ok(tile),
+            Ok(_) => Err(ClientError::TooShort { url: self.url().join(&path) }),
+            Err(source) => Err(ClientError::Tile { url: self.url().join(&path), source }),
+        }
+    }
+
+    /// The entries of one bundle, exactly as many as its coordinate says.
+    ///
+    /// Spec: c2sp.org/tlog-tiles §Log Entries.
+    ///
+    /// # Errors
+    /// [`ClientError::Bundle`] if it is not a bundle of that width.
+    pub async fn bundle(&self, coord: BundleCoord) -> Result<Vec<Bytes>, ClientError> {
+        let path = TilePath::Entries(coord).to_string();
+        let (body, width) = match self.read(path.clone(), BUNDLE_BYTES_MAX).await {
+            Err(ClientError::NotFound { .. }) if !coord.is_full() => {
+                let full = BundleCoord::new(coord.index(), TILE_WIDTH_MAX)
+                    .expect("another width does not take the index out of its range");
+                let path = TilePath::Entries(full).to_string();
+                (self.read(path, BUNDLE_BYTES_MAX).await?, TILE_WIDTH_MAX)
+            }
+            other => (other?, coord.width()),
+        };
+        let entries = tlog::parse_bundle(&body, width)
+            .map_err(|source| ClientError::Bundle { url: self.url().join(&path), source })?;
+        Ok(entries.into_iter().take(coord.width().into()).map(|e| body.slice_ref(e)).collect())
+    }
+
+    /// What the log says about itself.
+    ///
+    /// # Errors
+    /// As any read.
+    pub async fn info(&self) -> Result<LogInfo, ClientError> {
+        self.read_json("v1/log".to_owned(), JSON_BYTES_MAX).await
+    }
+
+    /// One entry with what is disclosed of it, as JSON.
+    ///
+    /// # Errors
+    /// As any read; [`ClientError::NotFound`] beyond the published size.
+    pub async fn record(&self, index: LeafIndex) -> Result<serde_json::Value, ClientError> {
+        self.read_json(format!("v1/records/{index}"), JSON_BYTES_MAX).await
+    }
+
+    /// All revisions of an object and its current state, as JSON; `None` if the log says it has
+    /// no such object, which proves nothing.
+    ///
+    /// # Errors
+    /// As any read.
+    pub async fn object(&self, object: &str) -> Result<Option<serde_json::Value>, ClientError> {
+        match self.read_json(format!("v1/objects/{object}"), OBJECT_BYTES_MAX).await {
+            Ok(value) => Ok(Some(value)),
+            Err(ClientError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The `.tlog-proof` text of an entry.
+    ///
+    /// # Errors
+    /// As any read.
+    pub async fn proof(&self, index: LeafIndex) -> Result<Bytes, ClientError> {
+        self.read(format!("v1/proofs/{index}"), PROOF_BYTES_MAX).await
+    }
+
+    /// The receipt file of an entry: its proof, those of the registrations behind its
+    /// signatures, that of entry 0.
+    ///
+    /// # Errors
+    /// As any read.
+    pub async fn receipt(&self, index: LeafIndex) -> Result<Bytes, ClientError> {
+        self.read(format!("v1/receipts/{index}"), PROOF_BYTES_MAX).await
+    }
+
+    /// The consistency proof between two sizes, unverified. An unreadable hash is left as the
+    /// zero hash, with which no proof holds.
+    ///
+    /// # Errors
+    /// As any read.
+    pub async fn consistency(
+        &self,
+        from: TreeSize,
+        to: TreeSize,
+    ) -> Result<Vec<Hash>, ClientError> {
+        let path = format!("v1/consistency/{from}/{to}");
+        let answer: Consistency = self.read_json(path, JSON_BYTES_MAX).await?;
+        Ok(answer
+            .proof
+            .iter()
+            .map(|hash| Hash::from_base64(hash).unwrap_or(Hash::new([0; 32])))
+            .collect())
+    }
+
+    /// Posts one submission, canonical bytes.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the rule, and as any call.
+    pub async fn submit(&self, submission: Bytes, wait: Wait) -> Result<SubmitAnswer, ClientError> {
+        let call = Call {
+            method: Method::POST,
+            path: format!("v1/records?{}", wait.as_query()),
+            content_type: Some("application/json"),
+            body: submission,
+            answer_bytes_max: JSON_BYTES_MAX,
+        };
+        let answer = self.http.call(&call).await?;
+        self.parse_json(&call.path, &answer)
+    }
+
+    /// Posts a batch of submissions, canonical bytes, in order; the answers are in that order.
+    ///
+    /// The caller keeps the batch within [`BATCH_LINES_MAX`] and [`BATCH_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// [`ClientError::LineCount`] if an answer is missing, and as any call.
+    pub async fn submit_batch(
+        &self,
+        submissions: &[Bytes],
+        wait: Wait,
+    ) -> Result<Vec<BatchLine>, ClientError> {
+        let mut body = Vec::with_capacity(submissions.iter().map(|s| s.len() + 1).sum());
+        for submission in submissions {
+            body.extend_from_slice(submission);
+            body.push(b'\n');
+        }
+        let call = Call {
+            method: Method::POST,
+            path: format!("v1/records?{}", wait.as_query()),
+            content_type: Some("application/x-ndjson"),
+            body: body.into(),
+            answer_bytes_max: BATCH_ANSWER_BYTES_MAX,
+        };
+        let answer = self.http.call(&call).await?;
+        let lines = answer
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| self.parse_json(&call.path, line))
+            .collect::<Result<Vec<BatchLine>, _>>()?;
+        if lines.len() != submissions.len() {
+            return Err(ClientError::LineCount { sent: submissions.len(), got: lines.len() });
+        }
+        Ok(lines)
+    }
+
+    async fn read(&self, path: String, bytes_max: usize) -> Result<Bytes, ClientError> {
+        self.http.call(&Call::read(path, bytes_max)).await
+    }
+
+    async fn read_json<T: DeserializeOwned>(
+        &self,
+        path: String,
+        bytes_max: usize,
+    ) -> Result<T, ClientError> {
+        let body = self.read(path.clone(), bytes_max).await?;
+        self.parse_json(&path, &body)
+    }
+
+    fn parse_json<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, ClientError> {
+        serde_json::from_slice(body)
+            .map_err(|source| ClientError::Json { url: self.url().join(path), source })
+    }
+}
+
+#[cfg(test)]
+mod tests;
