@@ -8,6 +8,8 @@
 //! duplicates), integrates and commits. A commit writes the entry, its leaf row, two rows of object
 //! state and the tiles. No HTTP, no signatures. The process that fills the log ends without closing
 //! it, as a killed one would; a second one measures opening it again.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people, of a few digits")]
 
 use std::env;
 use std::error::Error;

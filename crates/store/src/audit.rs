@@ -31,7 +31,8 @@ pub struct AuditReport {
 /// every entry is there and hashes to its leaf in level 0; every higher tile follows from those
 /// below; no tile, entry or leaf row is there that should not be; the root is that of the stored
 /// head; every leaf is found under its hash; every published checkpoint is a prefix of this tree.
-/// The admission state is not judged here: whoever knows its meaning replays it.
+/// Disclosures and admission state are read to the last byte, so that what the disk damaged shows,
+/// but not judged: whoever knows their meaning replays them.
 ///
 /// Memory stays bounded however large the log is. Nothing may commit meanwhile.
 ///
@@ -63,6 +64,8 @@ pub fn audit<K: Kv>(
     let tiles = audit_tile_rows(store, head.size)?;
     let leaf_rows = audit_leaf_rows(store, indexed)?;
     let checkpoints = audit_checkpoints(store)?;
+    audit_disclosure_rows(store, head.size)?;
+    each_row_reads(store, Family::State)?;
     Ok(AuditReport { head, tiles, leaf_rows, checkpoints })
 }
 
@@ -155,6 +158,24 @@ fn audit_checkpoints<K: Kv>(store: &Store<K>) -> Result<u64, AuditError> {
     }
 }
 
+/// Disclosures belong to entries that are there.
+fn audit_disclosure_rows<K: Kv>(store: &Store<K>, size: TreeSize) -> Result<(), AuditError> {
+    let mut wrong = false;
+    let kv = &store.shared.kv;
+    kv.scan(Family::Disclosures, KeyRange::ALL, Direction::Forward, &mut |key, _| {
+        wrong = !parse_index(key).is_some_and(|index| index.is_within(size));
+        if wrong { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if wrong { Err(AuditError::Disclosures { size }) } else { Ok(()) }
+}
+
+/// Reading a row checks the block it is in.
+fn each_row_reads<K: Kv>(store: &Store<K>, family: Family) -> Result<(), AuditError> {
+    let kv = &store.shared.kv;
+    kv.scan(family, KeyRange::ALL, Direction::Forward, &mut |_, _| ControlFlow::Continue(()))?;
+    Ok(())
+}
+
 fn audit_checkpoint<K: Kv>(store: &Store<K>, notes: &CheckpointNotes) -> Result<(), AuditError> {
     let size = notes.size;
     if size > store.head().size {
@@ -212,6 +233,12 @@ pub enum AuditError {
     #[error("the checkpoint published at size {size} is not of this tree")]
     Checkpoint {
         /// The size it is kept under.
+        size: TreeSize,
+    },
+    /// There are disclosures for entries that are not there.
+    #[error("disclosures of an entry that a log of size {size} does not have")]
+    Disclosures {
+        /// The size of the log.
         size: TreeSize,
     },
     /// A root could not be derived.

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use tlog::{ENTRY_BYTES_MAX, Frontier, Integration, LeafIndex, TreeHead, TreeSize};
 
-use crate::kv::{Batch, Family, Kv};
+use crate::kv::{Batch, Family, Kv, Row};
 use crate::layout::{META_HEAD, STATE_KEY_BYTES_MAX, encode_head, index_key, tile_key};
 use crate::rocks::RocksKv;
 use crate::store::{Fatal, Store};
@@ -24,7 +24,7 @@ pub struct NewBatch {
     /// The entries in leaf order, at least one.
     pub entries: Vec<NewEntry>,
     /// Rows of the admission state to set, in order; of two with the same key the later counts.
-    pub state: Vec<(Vec<u8>, Vec<u8>)>,
+    pub state: Vec<Row>,
     /// What [`Frontier::integrate`] made of the leaf hashes of `entries`.
     pub integration: Integration,
 }

@@ -34,7 +34,7 @@ pub trait Kv: Send + Sync + 'static {
         family: Family,
         range: KeyRange<'_>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut RowVisitor<'_>,
     ) -> Result<(), KvError>;
 
     /// Applies all of a batch or nothing, and returns once it is on the disk.
@@ -63,6 +63,12 @@ pub trait Kv: Send + Sync + 'static {
         Ok(Usage { background_errors: self.background_errors()?, ..Usage::default() })
     }
 }
+
+/// Takes one row, key and value, and says whether to go on.
+pub type RowVisitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// A row as it is handed out: key and value.
+pub type Row = (Vec<u8>, Vec<u8>);
 
 /// The column families, each with its own key order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -35,6 +35,8 @@ mod audit;
 mod cache;
 mod checkpoints;
 mod commit;
+#[cfg(test)]
+mod fixtures;
 mod kv;
 mod layout;
 mod memory;
@@ -50,11 +52,13 @@ pub use checkpoints::{
     ALL_KEPT_FOR_MS, CheckpointNotes, DatedNote, PRUNED_PER_CALL_MAX, PublishError, Published,
 };
 pub use commit::{BATCH_ENTRIES_MAX, CommitError, Committed, NewBatch, NewEntry, Writer};
-pub use kv::{Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Op, Usage};
+pub use kv::{
+    Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Op, Row, RowVisitor, Usage,
+};
 pub use layout::{FORMAT_VERSION, STATE_KEY_BYTES_MAX};
 pub use memory::MemoryKv;
 pub use open::OpenError;
-pub use rebuild::{RebuildError, RebuildReport, StateRows, StateSoFar, rebuild, rebuild_on};
+pub use rebuild::{RebuildError, RebuildReport, StateSoFar, rebuild, rebuild_on};
 pub use recheck::RecheckError;
 pub use rocks::RocksKv;
 pub use store::{ENTRIES_PER_READ_MAX, Fatal, ReadError, Store};

@@ -1,10 +1,10 @@
 //! A database in memory, for tests and simulations. Durable as long as the value lives.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, Op};
+use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, Op, RowVisitor};
 
 /// All rows in ordered maps. Clones share the rows, so a clone kept aside is "the disk" after the
 /// store that used the other clone is gone.
@@ -40,7 +40,7 @@ impl Kv for MemoryKv {
         family: Family,
         range: KeyRange<'_>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut RowVisitor<'_>,
     ) -> Result<(), KvError> {
         // `BTreeMap::range` panics on a range that ends before it starts.
         if range.to.is_some_and(|to| to <= range.from) {

@@ -104,7 +104,7 @@ pub(crate) fn open_database(path: &Path, settings: &Settings) -> Result<RocksKv,
 
 pub(crate) fn check_identity<K: Kv>(kv: &K, origin: &Origin) -> Result<(), OpenError> {
     let format = kv.get(Family::Meta, META_FORMAT)?.ok_or(OpenError::Unfinished)?;
-    let format = format.try_into().map(u32::from_be_bytes).unwrap_or(0);
+    let format = format.try_into().map_or(0, u32::from_be_bytes);
     if format != FORMAT_VERSION {
         return Err(OpenError::Format { expected: FORMAT_VERSION, found: format });
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use tlog::{Frontier, LeafIndex, Origin, TreeHead, TreeSize, leaf_hash};
 
 use crate::commit::put_tiles;
-use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError};
+use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, Row};
 use crate::layout::{
     META_HEAD, META_REBUILDING, STATE_KEY_BYTES_MAX, encode_head, index_key, parse_index,
 };
@@ -46,9 +46,6 @@ impl<K: Kv> StateSoFar<'_, K> {
     }
 }
 
-/// The rows of the admission state that one entry sets.
-pub type StateRows = Vec<(Vec<u8>, Vec<u8>)>;
-
 /// Rebuilds the derived families of a log that no process has open. `state_of` is called with each
 /// entry in order and returns the rows that it sets. Run it again after an interruption: until it
 /// has finished, the log does not open.
@@ -60,7 +57,7 @@ pub fn rebuild<E: Error + 'static>(
     path: &Path,
     origin: &Origin,
     settings: &Settings,
-    state_of: impl FnMut(LeafIndex, &[u8], &StateSoFar<'_, crate::RocksKv>) -> Result<StateRows, E>,
+    state_of: impl FnMut(LeafIndex, &[u8], &StateSoFar<'_, crate::RocksKv>) -> Result<Vec<Row>, E>,
 ) -> Result<RebuildReport, RebuildError<E>> {
     let kv = open_database(path, settings)?;
     rebuild_on(&kv, origin, state_of)
@@ -73,7 +70,7 @@ pub fn rebuild<E: Error + 'static>(
 pub fn rebuild_on<K: Kv, E: Error + 'static>(
     kv: &K,
     origin: &Origin,
-    mut state_of: impl FnMut(LeafIndex, &[u8], &StateSoFar<'_, K>) -> Result<StateRows, E>,
+    mut state_of: impl FnMut(LeafIndex, &[u8], &StateSoFar<'_, K>) -> Result<Vec<Row>, E>,
 ) -> Result<RebuildReport, RebuildError<E>> {
     check_identity(kv, origin)?;
     refuse_other_entries(kv)?;
@@ -143,6 +140,7 @@ fn refuse_other_entries<K: Kv, E: Error + 'static>(kv: &K) -> Result<(), Rebuild
 /// The next entries, none at the end of the log.
 fn entries_from<K: Kv>(kv: &K, size: TreeSize) -> Result<Vec<Vec<u8>>, ReadError> {
     let mut entries = Vec::new();
+    let mut bytes = 0;
     let mut gap = None;
     let from = index_key(LeafIndex::new(size.get()));
     let range = KeyRange { from: &from, to: None };
@@ -153,11 +151,11 @@ fn entries_from<K: Kv>(kv: &K, size: TreeSize) -> Result<Vec<Vec<u8>>, ReadError
             return ControlFlow::Break(());
         }
         entries.push(entry.to_vec());
-        if entries.len() < STEP_ENTRIES {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
+        bytes += entry.len();
+        if entries.len() >= STEP_ENTRIES || bytes >= STEP_BYTES {
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
     })?;
     gap.map_or(Ok(entries), |index| Err(ReadError::MissingEntry { index }))
 }
@@ -201,7 +199,9 @@ pub enum RebuildError<E: Error + 'static> {
     Write(#[from] KvError),
 }
 
+// One step is held in memory, whatever the entries' length.
 const STEP_ENTRIES: usize = 4096;
+const STEP_BYTES: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,9 @@ use rocksdb::{
     WriteOptions, properties,
 };
 
-use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Op, Usage};
+use crate::kv::{
+    Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Op, RowVisitor, Usage,
+};
 use crate::layout::STATE_KEY_BYTES_MAX;
 use crate::tuning::{self, Settings};
 
@@ -98,7 +99,7 @@ impl Kv for RocksKv {
         family: Family,
         range: KeyRange<'_>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut RowVisitor<'_>,
     ) -> Result<(), KvError> {
         let mut options = ReadOptions::default();
         // A scan over the log would drive everything else out of the block cache; what it reads is

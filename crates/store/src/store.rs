@@ -10,7 +10,7 @@ use tlog::{
 
 use crate::cache::TileCache;
 use crate::checkpoints::{PruneCursor, Published};
-use crate::kv::{Direction, Family, KeyRange, Kv, KvError, Usage};
+use crate::kv::{Direction, Family, KeyRange, Kv, KvError, Row, Usage};
 use crate::layout::{index_key, parse_index, tile_key};
 use crate::rocks::RocksKv;
 
@@ -150,7 +150,7 @@ impl<K: Kv> Store<K> {
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    ) -> Result<Vec<Row>, ReadError> {
         if limit == 0 {
             return Ok(Vec::new());
         }

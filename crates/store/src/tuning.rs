@@ -109,6 +109,11 @@ fn of(family: Family, settings: &Settings, cache: &Cache) -> Options {
         Family::Meta | Family::Checkpoints | Family::Disclosures => SMALL_FAMILY_BUFFER_BYTES,
         _ => settings.large_family_buffer_bytes,
     });
+    if family == Family::State {
+        // The same question is asked of the write buffers, and there a search costs most.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(WRITE_BUFFER_BLOOM_RATIO);
+    }
     // A commit goes on into a third buffer while a second one is being flushed.
     options.set_max_write_buffer_number(4);
     options
@@ -127,3 +132,5 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 const SMALL_FAMILY_BUFFER_BYTES: usize = 4 * MIB;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// Of the buffer's bytes: about 10 bits for each row of 150 bytes.
+const WRITE_BUFFER_BLOOM_RATIO: f64 = 0.01;
