@@ -136,3 +136,6 @@ fn work(waiting: &Mutex<Receiver<Job>>) {
         job();
     }
 }
+
+#[cfg(test)]
+mod tests;

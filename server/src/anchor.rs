@@ -125,8 +125,7 @@ impl Anchor {
             root: TreeHead::EMPTY.root.to_base64(),
             policy: String::new(),
         };
-        let anchor =
-            Self { path: path.to_owned(), contents, head: TreeHead::EMPTY, _lock: lock };
+        let anchor = Self { path: path.to_owned(), contents, head: TreeHead::EMPTY, _lock: lock };
         anchor.write(&anchor.contents)?;
         Ok(anchor)
     }
@@ -252,10 +251,7 @@ mod tests {
     }
 
     fn head(size: u64) -> TreeHead {
-        TreeHead {
-            size: TreeSize::new(size),
-            root: tlog::leaf_hash(&size.to_be_bytes()),
-        }
+        TreeHead { size: TreeSize::new(size), root: tlog::leaf_hash(&size.to_be_bytes()) }
     }
 
     #[test]

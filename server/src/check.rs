@@ -5,7 +5,7 @@ use std::error::Error;
 
 use anyhow::{Context as _, ensure};
 use records::{Entry, EntryIndex, Refusal, State};
-use store::{ReadError, StateRows, Store};
+use store::{ReadError, Row, Store};
 use tlog::{LeafIndex, Origin};
 
 use crate::admit::AwsLcEs256;
@@ -92,7 +92,7 @@ impl<'a> Judge<'a> {
         state: &S,
         index: LeafIndex,
         entry: &[u8],
-    ) -> Result<StateRows, JudgeError> {
+    ) -> Result<Vec<Row>, JudgeError> {
         let failed = |source: Box<dyn Error + Send + Sync>| JudgeError::Failed { index, source };
         let refused = |refusal: Refusal| JudgeError::Refused { index, refusal };
         let admitted_ms = Entry::parse(entry).map_err(refused)?.admitted_ms();

@@ -142,10 +142,7 @@ impl Config {
         let raw: RawConfig = service::config::load_toml(path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let config = Self {
-            origin: raw
-                .origin
-                .parse()
-                .with_context(|| format!("{}: `origin`", path.display()))?,
+            origin: raw.origin.parse().with_context(|| format!("{}: `origin`", path.display()))?,
             data_dir: folder.join(&raw.data_dir),
             anchor: raw
                 .anchor

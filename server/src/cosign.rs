@@ -56,9 +56,8 @@ impl WitnessClient {
     /// [`BadUrl`] when the URL is not absolute http or https.
     pub fn new(url: &str, timeout: Duration) -> Result<Self, BadUrl> {
         let full = format!("{}/add-checkpoint", url.trim_end_matches('/'));
-        let uri: Uri = full
-            .parse()
-            .map_err(|source| BadUrl { url: url.to_owned(), source: Some(source) })?;
+        let uri: Uri =
+            full.parse().map_err(|source| BadUrl { url: url.to_owned(), source: Some(source) })?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
             return Err(BadUrl { url: url.to_owned(), source: None });
         }

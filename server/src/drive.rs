@@ -31,8 +31,6 @@ pub struct Deps<K: Kv> {
     pub policy: Arc<Policy>,
     /// One client for each witness of the policy, in its order.
     pub witnesses: Vec<WitnessClient>,
-    /// Where published heads are shown.
-    pub board: Board,
     /// What this process may do.
     pub mode: ModeSwitch,
     /// The time.
@@ -195,7 +193,7 @@ pub struct SigningDesk<K: Kv> {
     /// The anchor, locked.
     pub anchor: Anchor,
     /// The keys.
-    pub signer: Arc<LogSigner>,
+    pub signer: LogSigner,
     /// The policy, to check the note again with the log's second signature in it.
     pub policy: Arc<Policy>,
     /// The policy's text, remembered in the anchor with the first head published under it.

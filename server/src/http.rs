@@ -27,7 +27,7 @@ use crate::pool::{Budget, Pool};
 use crate::publish::WitnessStatus;
 use crate::published::Board;
 
-pub mod compat;
+mod compat;
 pub mod error;
 mod log;
 mod objects;
@@ -38,6 +38,7 @@ mod submit;
 mod tiles;
 
 pub use error::ApiError;
+pub use log::policy_words;
 
 /// What the handlers work with. They read through the store's interface, and never touch its
 /// column families.
@@ -111,20 +112,18 @@ pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
 /// Answers 503 at once when as many requests as allowed are being served.
 fn limited(router: Router<Arc<App>>, requests_max: usize, app: &Arc<App>) -> Router<Arc<App>> {
     let app = Arc::clone(app);
-    router
-        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        .layer(
-            ServiceBuilder::new()
-                .layer(HandleErrorLayer::new(move |_: tower::BoxError| {
-                    let app = Arc::clone(&app);
-                    async move {
-                        app.metrics.overloaded();
-                        ApiError::Overloaded
-                    }
-                }))
-                .layer(LoadShedLayer::new())
-                .layer(GlobalConcurrencyLimitLayer::new(requests_max)),
-        )
+    router.method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed }).layer(
+        ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(move |_: tower::BoxError| {
+                let app = Arc::clone(&app);
+                async move {
+                    app.metrics.overloaded();
+                    ApiError::Overloaded
+                }
+            }))
+            .layer(LoadShedLayer::new())
+            .layer(GlobalConcurrencyLimitLayer::new(requests_max)),
+    )
 }
 
 /// Lets any web page read: what is served here is public.

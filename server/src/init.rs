@@ -169,7 +169,7 @@ fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
     let database = config.database_dir();
     Store::create(&database, &config.origin, &settings)
         .with_context(|| format!("creating the database {}", database.display()))?;
-    commit_genesis(config, submission, &settings)?;
+    commit_genesis(config, &submission, &settings)?;
     // Last: a log without an anchor was never created, and `run` refuses it.
     Anchor::create(&config.anchor, &config.origin)?;
     tracing::info!(origin = %config.origin, "the log is created; `run` starts it");
@@ -183,23 +183,22 @@ fn read_genesis(config: &Config, bytes: &[u8]) -> anyhow::Result<CheckedSubmissi
         !draft.signatures().is_empty(),
         "it has no signature yet: sign it with `civiclog governance sign`"
     );
-    let submission = Submission::parse(&draft.to_canonical(), config.origin.as_str())
-        .map_err(refused)?;
+    let submission =
+        Submission::parse(&draft.to_canonical(), config.origin.as_str()).map_err(refused)?;
     Ok(CheckedSubmission::unchecked(submission))
 }
 
 fn commit_genesis(
     config: &Config,
-    submission: CheckedSubmission,
+    submission: &CheckedSubmission,
     settings: &store::Settings,
 ) -> anyhow::Result<()> {
     let (_, mut writer) = Store::open(&config.database_dir(), &config.origin, settings)
         .context("opening the new database")?;
     let nothing = BTreeMap::new();
     let now_ms = SystemClock::new().unix_millis();
-    let verdict =
-        records::admit(&nothing, EntryIndex::new(0), now_ms, &submission, &AwsLcEs256)
-            .context("judging the genesis record")?;
+    let verdict = records::admit(&nothing, EntryIndex::new(0), now_ms, submission, &AwsLcEs256)
+        .context("judging the genesis record")?;
     let admitted = match verdict {
         Verdict::Accepted(admitted) => admitted,
         Verdict::Refused(refusal) | Verdict::Conflict { refusal, .. } => {

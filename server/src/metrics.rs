@@ -33,6 +33,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When a name is registered twice.
+    #[expect(clippy::too_many_lines, reason = "a table of names and meanings")]
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help)?);
         let counters = |name: &str, help: &str, labels: &[&str]| {
@@ -58,7 +59,10 @@ impl Metrics {
                 "Entries in one commit.",
                 prometheus::exponential_buckets(1.0, 2.0, 15)?,
             )?,
-            committed_size: gauge("civiclog_server_committed_entries", "Entries that are durable.")?,
+            committed_size: gauge(
+                "civiclog_server_committed_entries",
+                "Entries that are durable.",
+            )?,
             published_size: gauge(
                 "civiclog_server_published_entries",
                 "Entries under a head that its witnesses cosigned.",

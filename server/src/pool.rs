@@ -106,8 +106,8 @@ pub struct Budget {
 /// Room taken from the [`Budget`]; dropping it gives it back.
 #[derive(Debug)]
 pub struct Room {
-    _submissions: Option<OwnedSemaphorePermit>,
-    _bytes: Option<OwnedSemaphorePermit>,
+    submissions: Option<OwnedSemaphorePermit>,
+    bytes: Option<OwnedSemaphorePermit>,
 }
 
 impl Budget {
@@ -123,14 +123,14 @@ impl Budget {
     pub fn room_for_bytes(&self, bytes: usize) -> Option<Room> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok()?;
         let bytes = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
-        Some(Room { _submissions: None, _bytes: Some(bytes) })
+        Some(Room { submissions: None, bytes: Some(bytes) })
     }
 
     /// Takes room for `count` submissions, or for none of them.
     pub fn room_for_submissions(&self, count: usize) -> Option<Room> {
         let count = u32::try_from(count).ok()?;
         let submissions = Arc::clone(&self.submissions).try_acquire_many_owned(count).ok()?;
-        Some(Room { _submissions: Some(submissions), _bytes: None })
+        Some(Room { submissions: Some(submissions), bytes: None })
     }
 
     /// Bytes taken at present, for the metrics.
@@ -145,20 +145,21 @@ impl Budget {
 }
 
 impl Room {
-    /// Several rooms that are given back together.
+    /// Two rooms that are given back together.
+    #[must_use]
     pub fn join(self, other: Self) -> Self {
-        let join = |one: Option<OwnedSemaphorePermit>, other: Option<OwnedSemaphorePermit>| {
-            match (one, other) {
-                (Some(mut one), Some(other)) => {
-                    one.merge(other);
-                    Some(one)
-                }
-                (one, other) => one.or(other),
+        let join = |one: Option<OwnedSemaphorePermit>, other: Option<OwnedSemaphorePermit>| match (
+            one, other,
+        ) {
+            (Some(mut one), Some(other)) => {
+                one.merge(other);
+                Some(one)
             }
+            (one, other) => one.or(other),
         };
         Self {
-            _submissions: join(self._submissions, other._submissions),
-            _bytes: join(self._bytes, other._bytes),
+            submissions: join(self.submissions, other.submissions),
+            bytes: join(self.bytes, other.bytes),
         }
     }
 }

@@ -151,7 +151,9 @@ pub enum Refusal {
 #[derive(Debug)]
 enum Phase {
     /// Showing the anchored head to the witnesses; nothing new may be signed.
-    Confirming { confirmed: BTreeSet<WitnessId> },
+    Confirming {
+        confirmed: BTreeSet<WitnessId>,
+    },
     Running,
     /// Final.
     Refused,

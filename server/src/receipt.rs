@@ -27,7 +27,7 @@ pub fn proof_under<K: Kv>(
 ) -> Result<TlogProof, Failure> {
     let entry = store.entry(index)?.ok_or("an entry under the published head is missing")?;
     let path = tlog::prove_inclusion(index, size, store)?;
-    Ok(TlogProof { extra: Some(entry.to_vec()), index, path, note: note.clone() })
+    Ok(TlogProof { extra: Some(entry), index, path, note: note.clone() })
 }
 
 /// The receipt file of one entry.

@@ -14,21 +14,18 @@ use crate::admit::AdmissionThreads;
 use crate::config::Config;
 use crate::cosign::WitnessClient;
 use crate::drive::{Deps, SigningDesk, drive};
-use crate::http::{App, Concurrency, router};
+use crate::http::{self, App, Concurrency, router};
 use crate::metrics::Metrics;
 use crate::mode::{Mode, ModeSwitch};
 use crate::pool::{Budget, Pool};
-use crate::publish::{Event, Pace, Publisher};
+use crate::publish::{Event, Pace, Publisher, WitnessStatus};
 use crate::published::Board;
-use crate::sequence::Sequencer;
+use crate::sequence::{Sequencer, error_chain};
 use crate::startup;
-
-/// How long the publisher may take, after the last answer, to publish what was committed last.
-const LAST_WORDS_MS: u64 = 5_000;
 
 /// Where the server listens, for whoever started it.
 #[derive(Debug, serde::Serialize)]
-pub struct Listening {
+pub struct Addresses {
     listening: String,
     admin: String,
     origin: String,
@@ -39,7 +36,7 @@ pub struct Listening {
 /// # Errors
 /// When the log cannot be opened or a port cannot be bound. What goes wrong later makes the
 /// process read-only instead.
-pub fn run(config: &Config, announce: impl FnOnce(&Listening)) -> anyhow::Result<()> {
+pub fn run(config: &Config, announce: impl FnOnce(&Addresses)) -> anyhow::Result<()> {
     let opened = startup::open(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -51,140 +48,172 @@ pub fn run(config: &Config, announce: impl FnOnce(&Listening)) -> anyhow::Result
 async fn serve(
     config: &Config,
     opened: startup::Opened<store::RocksKv>,
-    announce: impl FnOnce(&Listening),
+    announce: impl FnOnce(&Addresses),
 ) -> anyhow::Result<()> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let shutdown = Shutdown::from_signals().context("listening for signals")?;
     let registry = Registry::new();
-    let metrics = Arc::new(Metrics::register(&registry).context("registering metrics")?);
-    let mode = ModeSwitch::new();
-    let board = Board::new(startup::published(&opened)?);
-    let pool = Arc::new(Pool::new());
-    let limits = &config.limits;
-    let budget = Budget::new(limits.pool_submissions_max, limits.pool_bytes_max);
-    let (statuses, followed) = watch::channel(Vec::new());
-    let verifier_keys = opened.signer.verifier_keys();
-
+    let shared = Shared::new(config, &opened, &registry)?;
     let public = bind(config.listen.public).await?;
     let admin = bind(config.listen.admin).await?;
-    announce(&Listening {
+    announce(&Addresses {
         listening: public.local_addr().context("the public address")?.to_string(),
         admin: admin.local_addr().context("the admin address")?.to_string(),
         origin: config.origin.to_string(),
     });
 
-    let store = opened.store.clone();
-    let policy = Arc::new(opened.policy.clone());
-    let (events, heard) = mpsc::unbounded_channel();
-    let sequencer = start_sequencer(
-        config,
-        Parts { mode: &mode, pool: &pool, clock: &clock, metrics: &metrics },
-        store.clone(),
-        opened.writer,
-        events.clone(),
-    )?;
-    let (publisher, first) = Publisher::new(
-        opened.policy,
-        opened.policy_before,
-        pace(config),
-        opened.anchored,
-        board.current().map(|it| it.size()),
-        clock.unix_millis(),
-    );
-    let desk = SigningDesk {
-        store: store.clone(),
-        anchor: opened.anchor,
-        signer: Arc::new(opened.signer),
-        policy: Arc::clone(&policy),
-        policy_text: opened.policy_text.clone(),
-        board: board.clone(),
-        mode: mode.clone(),
-        clock: Arc::clone(&clock),
-        metrics: Arc::clone(&metrics),
-    };
-    let deps = Deps {
-        store: store.clone(),
-        policy: Arc::clone(&policy),
-        witnesses: witness_clients(config, &policy)?,
-        board: board.clone(),
-        mode: mode.clone(),
-        clock: Arc::clone(&clock),
-        metrics: Arc::clone(&metrics),
-        statuses,
-    };
-    let publishing = tokio::spawn(drive(deps, desk, publisher, first, events.clone(), heard));
-    // The store may hold more than the anchor: committed, and killed before it was published.
-    let _ = events.send(Event::Committed(store.head()));
-
+    tracing::info!(policy = %http::policy_words(&opened.policy), "the witness policy");
+    let verifier_keys = opened.signer.verifier_keys();
+    let (policy, policy_text) = (opened.policy.clone(), opened.policy_text.clone());
+    let running = start_data_path(config, &shared, opened)?;
     let app = Arc::new(App {
-        store: store.clone(),
-        board: board.clone(),
-        mode: mode.clone(),
-        pool: Arc::clone(&pool),
-        budget: budget.clone(),
+        store: shared.store.clone(),
+        board: shared.board.clone(),
+        mode: shared.mode.clone(),
+        pool: Arc::clone(&shared.pool),
+        budget: shared.budget.clone(),
         admission: AdmissionThreads::start(admission_threads()).context("starting threads")?,
         origin: config.origin.clone(),
         verifier_keys,
-        policy,
-        policy_text: opened.policy_text,
-        statuses: followed,
-        metrics: Arc::clone(&metrics),
-        body_timeout: Duration::from_millis(limits.body_timeout_ms),
-        wait_published: Duration::from_millis(limits.wait_published_ms),
+        policy: Arc::new(policy),
+        policy_text,
+        statuses: running.statuses.clone(),
+        metrics: Arc::clone(&shared.metrics),
+        body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
+        wait_published: Duration::from_millis(config.limits.wait_published_ms),
     });
     let concurrency =
-        Concurrency { reads_max: limits.reads_max, writes_max: limits.writes_max };
-    let admin_app = Admin { config: config.clone(), mode: mode.clone(), board: board.clone() };
+        Concurrency { reads_max: config.limits.reads_max, writes_max: config.limits.writes_max };
     let admin_stop = Shutdown::new();
     let admin_task = tokio::spawn(service::serve(
         admin,
-        service::admin_router(registry, Arc::new(move || admin_app.ready(clock.as_ref()))),
+        service::admin_router(registry, readiness(config, &shared)),
         http_limits(config),
         admin_stop.clone(),
     ));
-    tokio::spawn(watch_gauges(mode.clone(), Arc::clone(&metrics), pool.clone(), budget, limits_of(config)));
-    tokio::spawn(stop_admission(shutdown.clone(), mode.clone()));
+    tokio::spawn(watch_gauges(shared.clone(), config.limits.pool_bytes_max));
+    tokio::spawn(prune_history(shared.clone()));
+    tokio::spawn(stop_admission(shutdown.clone(), shared.mode.clone()));
 
     service::serve(public, router(app, concurrency), http_limits(config), shutdown).await;
 
-    // Every request is answered or cut off. What was committed is published if it can be.
-    pool.close();
-    let _ = tokio::task::spawn_blocking(move || sequencer.join()).await;
-    let last = tokio::time::timeout(
-        Duration::from_millis(LAST_WORDS_MS),
-        published_all(&store, &board, &mode),
-    );
-    if last.await.is_err() {
-        tracing::warn!("stopping with committed entries that are not published yet");
-    }
-    publishing.abort();
+    finish(&shared, running).await;
     admin_stop.force();
+    // A panic in it was reported when it happened.
     let _ = admin_task.await;
     tracing::info!("stopped");
     Ok(())
 }
 
-struct Parts<'a> {
-    mode: &'a ModeSwitch,
-    pool: &'a Arc<Pool>,
-    clock: &'a Arc<dyn Clock>,
-    metrics: &'a Arc<Metrics>,
+/// What the parts of the server have in common.
+#[derive(Clone)]
+struct Shared {
+    store: store::Store,
+    board: Board,
+    mode: ModeSwitch,
+    pool: Arc<Pool>,
+    budget: Budget,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    fn new(
+        config: &Config,
+        opened: &startup::Opened<store::RocksKv>,
+        registry: &Registry,
+    ) -> anyhow::Result<Self> {
+        let limits = &config.limits;
+        Ok(Self {
+            store: opened.store.clone(),
+            board: Board::new(startup::published(opened)?),
+            mode: ModeSwitch::new(),
+            pool: Arc::new(Pool::new()),
+            budget: Budget::new(limits.pool_submissions_max, limits.pool_bytes_max),
+            clock: Arc::new(SystemClock::new()),
+            metrics: Arc::new(Metrics::register(registry).context("registering metrics")?),
+        })
+    }
+}
+
+/// The sequencer and the publisher at work.
+struct Running {
+    sequencer: std::thread::JoinHandle<()>,
+    publisher: tokio::task::JoinHandle<()>,
+    statuses: watch::Receiver<Vec<WitnessStatus>>,
+}
+
+/// Starts the publisher, which asks the witnesses first, and the sequencer, which waits for it.
+fn start_data_path(
+    config: &Config,
+    shared: &Shared,
+    opened: startup::Opened<store::RocksKv>,
+) -> anyhow::Result<Running> {
+    let (events, heard) = mpsc::unbounded_channel();
+    let (statuses, followed) = watch::channel(Vec::new());
+    let policy = Arc::new(opened.policy.clone());
+    let witnesses = witness_clients(config, &policy)?;
+    let sequencer = start_sequencer(config, shared, opened.writer, events.clone())?;
+    let (publisher, first) = Publisher::new(
+        opened.policy,
+        opened.policy_before,
+        pace(config),
+        opened.anchored,
+        shared.board.current().map(|it| it.size()),
+        shared.clock.unix_millis(),
+    );
+    let desk = SigningDesk {
+        store: shared.store.clone(),
+        anchor: opened.anchor,
+        signer: opened.signer,
+        policy: Arc::clone(&policy),
+        policy_text: opened.policy_text,
+        board: shared.board.clone(),
+        mode: shared.mode.clone(),
+        clock: Arc::clone(&shared.clock),
+        metrics: Arc::clone(&shared.metrics),
+    };
+    let deps = Deps {
+        store: shared.store.clone(),
+        policy,
+        witnesses,
+        mode: shared.mode.clone(),
+        clock: Arc::clone(&shared.clock),
+        metrics: Arc::clone(&shared.metrics),
+        statuses,
+    };
+    // The store may hold more than the anchor: committed, and killed before it was published.
+    // The receiver is ours until the publisher has it, so this cannot fail.
+    let _ = events.send(Event::Committed(shared.store.head()));
+    let publisher = tokio::spawn(drive(deps, desk, publisher, first, events, heard));
+    Ok(Running { sequencer, publisher, statuses: followed })
+}
+
+/// Every request is answered or cut off. What waits is committed; what was committed is published
+/// if the witnesses let it.
+async fn finish(shared: &Shared, running: Running) {
+    shared.pool.close();
+    // A panic in it was reported when it happened.
+    let _ = tokio::task::spawn_blocking(move || running.sequencer.join()).await;
+    let last_words = Duration::from_millis(LAST_WORDS_MS);
+    if tokio::time::timeout(last_words, published_all(shared)).await.is_err() {
+        tracing::warn!("stopping with committed entries that are not published yet");
+    }
+    running.publisher.abort();
 }
 
 fn start_sequencer(
     config: &Config,
-    parts: Parts<'_>,
-    store: store::Store,
+    shared: &Shared,
     writer: store::Writer,
     events: mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
     let sequencer = Sequencer::new(
-        store,
+        shared.store.clone(),
         writer,
-        Arc::clone(parts.pool),
-        Arc::clone(parts.clock),
-        parts.mode.clone(),
-        Arc::clone(parts.metrics),
+        Arc::clone(&shared.pool),
+        Arc::clone(&shared.clock),
+        shared.mode.clone(),
+        Arc::clone(&shared.metrics),
         Box::new(move |head| {
             // The publisher ends before the sequencer only when the process is read-only.
             let _ = events.send(Event::Committed(head));
@@ -198,10 +227,7 @@ fn start_sequencer(
         .context("starting the sequencer's thread")
 }
 
-fn witness_clients(
-    config: &Config,
-    policy: &tlog::Policy,
-) -> anyhow::Result<Vec<WitnessClient>> {
+fn witness_clients(config: &Config, policy: &tlog::Policy) -> anyhow::Result<Vec<WitnessClient>> {
     let timeout = Duration::from_millis(config.publish.witness_timeout_ms);
     policy
         .witnesses()
@@ -241,31 +267,26 @@ fn http_limits(config: &Config) -> HttpLimits {
     }
 }
 
-/// Readiness, for load balancers and operators.
-struct Admin {
-    config: Config,
-    mode: ModeSwitch,
-    board: Board,
-}
-
-impl Admin {
-    fn ready(&self, clock: &dyn Clock) -> Result<(), String> {
-        match self.mode.current() {
+/// For load balancers and operators: whether this process does its whole work, or why not.
+fn readiness(config: &Config, shared: &Shared) -> service::Readiness {
+    let (shared, age_max_ms) = (shared.clone(), config.publish.ready_age_max_ms);
+    Arc::new(move || {
+        match shared.mode.current() {
             Mode::Running => {}
             Mode::Starting(words) => return Err(words),
             Mode::ReadOnly(words) => return Err(format!("read-only: {words}")),
             Mode::Stopping => return Err("stopping".to_owned()),
         }
-        let published = self.board.current().ok_or("nothing is published yet")?;
+        let published = shared.board.current().ok_or("nothing is published yet")?;
         // The quorum's own times, not ours: the newest one that a witness put under the head.
         let newest = published.checkpoint().cosigners().iter().map(|it| it.at.get()).max();
-        let now_s = clock.unix_millis() / 1000;
-        let age_ms = now_s.saturating_sub(newest.unwrap_or(0)).saturating_mul(1000);
-        if age_ms > self.config.publish.ready_age_max_ms {
-            return Err(format!("the published head is {} s old", age_ms / 1000));
+        let now_s = shared.clock.unix_millis() / 1000;
+        let age_s = now_s.saturating_sub(newest.unwrap_or(0));
+        if age_s.saturating_mul(1000) > age_max_ms {
+            return Err(format!("the published head is {age_s} s old"));
         }
         Ok(())
-    }
+    })
 }
 
 async fn stop_admission(shutdown: Shutdown, mode: ModeSwitch) {
@@ -274,34 +295,52 @@ async fn stop_admission(shutdown: Shutdown, mode: ModeSwitch) {
 }
 
 /// Waits until everything committed is published, or until it never will be.
-async fn published_all(store: &store::Store, board: &Board, mode: &ModeSwitch) {
-    let Some(last) = store.head().size.get().checked_sub(1) else {
+async fn published_all(shared: &Shared) {
+    let Some(last) = shared.store.head().size.get().checked_sub(1) else {
         return;
     };
-    let mut changes = mode.subscribe();
+    let mut changes = shared.mode.subscribe();
     let read_only = changes.wait_for(|it| matches!(it, Mode::ReadOnly(_)));
     tokio::select! {
-        _ = board.covering(tlog::LeafIndex::new(last)) => {}
+        _ = shared.board.covering(tlog::LeafIndex::new(last)) => {}
         _ = read_only => {}
     }
 }
 
-fn limits_of(config: &Config) -> (usize, usize) {
-    (config.limits.pool_submissions_max, config.limits.pool_bytes_max)
-}
-
-/// Gauges that nobody sets by an event of their own.
-async fn watch_gauges(
-    mode: ModeSwitch,
-    metrics: Arc<Metrics>,
-    pool: Arc<Pool>,
-    budget: Budget,
-    (_, bytes_max): (usize, usize),
-) {
+/// Sets the gauges that no event of their own sets.
+async fn watch_gauges(shared: Shared, pool_bytes_max: usize) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
-        metrics.read_only(mode.is_read_only());
-        metrics.pool(pool.len(), bytes_max.saturating_sub(budget.bytes_free()));
+        shared.metrics.read_only(shared.mode.is_read_only());
+        let bytes = pool_bytes_max.saturating_sub(shared.budget.bytes_free());
+        shared.metrics.pool(shared.pool.len(), bytes);
     }
 }
+
+/// Thins out the history of published checkpoints, a little at a time.
+async fn prune_history(shared: Shared) {
+    let mut tick = tokio::time::interval(Duration::from_secs(PRUNE_EVERY_S));
+    loop {
+        tick.tick().await;
+        if shared.mode.is_read_only() {
+            return;
+        }
+        let pruning = shared.clone();
+        let pruned = tokio::task::spawn_blocking(move || {
+            let now = tlog::UnixMillis::new(pruning.clock.unix_millis());
+            pruning.store.prune_checkpoints(now)
+        });
+        match pruned.await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(count)) => tracing::debug!(count, "forgot old checkpoints"),
+            Ok(Err(error)) => shared.mode.read_only(error_chain(&error)),
+        }
+    }
+}
+
+/// How long the publisher may take, after the last answer, to publish what was committed last.
+const LAST_WORDS_MS: u64 = 5_000;
+
+/// How often the history of published checkpoints is thinned out.
+const PRUNE_EVERY_S: u64 = 600;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use records::{AdmitError, EntryIndex, Verdict};
 use service::Clock;
 use store::{CommitError, Committed, Kv, NewBatch, NewEntry, ReadError, Store, Writer};
-use tlog::{Hash, LeafIndex, TreeHead};
+use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
 
 use crate::admit::AwsLcEs256;
 use crate::metrics::Metrics;
@@ -118,25 +118,26 @@ impl<K: Kv> Sequencer<K> {
         }
     }
 
-    /// One batch from judgement to answers.
+    /// One batch from judgement to answers. Whoever is not answered because of an error learns it
+    /// by the end of the channel: the outcome is unknown.
     fn round(&mut self, batch: Vec<Pending>) -> Result<(), SequenceError> {
         let now_ms = self.clock.unix_millis();
         if !self.mode.is_running() && !self.is_draining() {
-            return Ok(answer_all(batch, NotJudged::Closed));
+            answer_all(batch, NotJudged::Closed);
+            return Ok(());
         }
         if now_ms + CLOCK_BEHIND_MAX_MS < self.last_admitted_ms {
             tracing::error!(now_ms, last = self.last_admitted_ms, "the clock is behind");
-            return Ok(answer_all(batch, NotJudged::ClockBehind));
+            answer_all(batch, NotJudged::ClockBehind);
+            return Ok(());
         }
         let admitted_ms = now_ms.max(self.last_admitted_ms);
         let mut state = BatchState::new(&self.store);
-        let judged = match judge_all(&self.store, &mut state, &self.writer, admitted_ms, batch) {
-            Ok(judged) => judged,
-            Err((error, batch)) => {
-                answer_all(batch, NotJudged::OutcomeUnknown);
-                return Err(error);
-            }
-        };
+        let first = self.writer.frontier().size();
+        let mut judged = Judged::default();
+        for pending in batch {
+            judge_one(&self.store, &mut state, admitted_ms, first, pending, &mut judged)?;
+        }
         let changes = state.into_changes();
         self.commit_and_answer(judged, changes, admitted_ms)
     }
@@ -155,21 +156,15 @@ impl<K: Kv> Sequencer<K> {
         } else {
             let integration = self.writer.frontier().integrate(&leaves);
             let started_ms = self.clock.monotonic_millis();
-            match self.writer.commit(NewBatch { entries, state, integration }) {
-                Ok(committed) => {
-                    self.last_admitted_ms = admitted_ms;
-                    let took_ms = self.clock.monotonic_millis().saturating_sub(started_ms);
-                    self.metrics.committed(count, took_ms, committed.head().size);
-                    (self.committed)(committed.head());
-                    committed
-                }
-                Err(error) => {
-                    let unknown = || Outcome::NotJudged(NotJudged::OutcomeUnknown);
-                    accepted.into_iter().for_each(|it| it.answer.answer_with(unknown()));
-                    refused.into_iter().for_each(|(it, _)| it.answer_with(unknown()));
-                    return Err(SequenceError::Commit(error));
-                }
-            }
+            let committed = self
+                .writer
+                .commit(NewBatch { entries, state, integration })
+                .map_err(SequenceError::Commit)?;
+            self.last_admitted_ms = admitted_ms;
+            let took_ms = self.clock.monotonic_millis().saturating_sub(started_ms);
+            self.metrics.committed(count, took_ms, committed.head().size);
+            (self.committed)(committed.head());
+            committed
         };
         self.answer(&committed, accepted, refused);
         Ok(())
@@ -197,76 +192,48 @@ impl<K: Kv> Sequencer<K> {
     }
 }
 
-/// Judges a batch in order. On an error the submissions come back, to be answered.
-fn judge_all<K: Kv>(
-    store: &Store<K>,
-    state: &mut BatchState<'_, K>,
-    writer: &Writer<K>,
-    admitted_ms: u64,
-    batch: Vec<Pending>,
-) -> Result<Judged, (SequenceError, Vec<Pending>)> {
-    let first = writer.frontier().size().get();
-    let mut judged = Judged::default();
-    let mut waiting = batch.into_iter();
-    while let Some(pending) = waiting.next() {
-        let index = LeafIndex::new(first + judged.entries.len() as u64);
-        if let Err((error, pending)) =
-            judge_one(store, state, admitted_ms, first, index, pending, &mut judged)
-        {
-            let mut unanswered = vec![pending];
-            unanswered.extend(waiting);
-            unanswered.extend(judged.accepted.into_iter().map(|it| it.answer));
-            unanswered.extend(judged.refused.into_iter().map(|(it, _)| it));
-            return Err((error, unanswered));
-        }
-    }
-    Ok(judged)
-}
-
+/// Judges one submission by everything that stands before it.
 fn judge_one<K: Kv>(
     store: &Store<K>,
     state: &mut BatchState<'_, K>,
     admitted_ms: u64,
-    first: u64,
-    index: LeafIndex,
+    first: TreeSize,
     pending: Pending,
     judged: &mut Judged,
-) -> Result<(), (SequenceError, Pending)> {
+) -> Result<(), SequenceError> {
+    let index = LeafIndex::new(first.get() + judged.entries.len() as u64);
     let verdict = records::admit(
         state,
         EntryIndex::new(index.get()),
         admitted_ms,
         &pending.submission,
         &AwsLcEs256,
-    );
+    )
+    .map_err(SequenceError::Judge)?;
     match verdict {
-        Ok(Verdict::Accepted(admitted)) => {
+        Verdict::Accepted(admitted) => {
             let leaf_hash = tlog::leaf_hash(&admitted.entry);
             state.apply(admitted.changes);
             judged.leaves.push(leaf_hash);
-            judged
-                .entries
-                .push(NewEntry { entry: admitted.entry, disclosures: admitted.disclosures });
+            let entry = NewEntry { entry: admitted.entry, disclosures: admitted.disclosures };
+            judged.entries.push(entry);
             let is_duplicate = false;
             judged.accepted.push(Accepted { answer: pending, index, leaf_hash, is_duplicate });
         }
-        Ok(Verdict::AlreadyThere { index }) => {
+        Verdict::AlreadyThere { index } => {
             let index = LeafIndex::new(index.get());
-            let leaf_hash = match leaf_hash_of(store, first, index, &judged.leaves) {
-                Ok(leaf_hash) => leaf_hash,
-                Err(error) => return Err((SequenceError::Read(error), pending)),
-            };
+            let leaf_hash =
+                leaf_hash_of(store, first, index, &judged.leaves).map_err(SequenceError::Read)?;
             let is_duplicate = true;
             judged.accepted.push(Accepted { answer: pending, index, leaf_hash, is_duplicate });
         }
-        Ok(Verdict::Conflict { index, refusal }) => {
+        Verdict::Conflict { index, refusal } => {
             let conflicts_with = Some(LeafIndex::new(index.get()));
             judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with }));
         }
-        Ok(Verdict::Refused(refusal)) => {
+        Verdict::Refused(refusal) => {
             judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with: None }));
         }
-        Err(error) => return Err((SequenceError::Judge(error), pending)),
     }
     Ok(())
 }
@@ -274,11 +241,11 @@ fn judge_one<K: Kv>(
 /// The leaf hash of an entry that is stored, or that stands earlier in this batch.
 fn leaf_hash_of<K: Kv>(
     store: &Store<K>,
-    first: u64,
+    first: TreeSize,
     index: LeafIndex,
     batch: &[Hash],
 ) -> Result<Hash, ReadError> {
-    let in_batch = index.get().checked_sub(first).and_then(|it| usize::try_from(it).ok());
+    let in_batch = index.get().checked_sub(first.get()).and_then(|it| usize::try_from(it).ok());
     if let Some(leaf_hash) = in_batch.and_then(|it| batch.get(it)) {
         return Ok(*leaf_hash);
     }

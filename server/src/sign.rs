@@ -11,8 +11,8 @@
 //! ```
 
 use tlog::{
-    Checkpoint, CosignedCheckpoint, Ed25519Signer, Note, NoteError, Origin, Rfc6962Signer, SignedCheckpoint,
-    UnixMillis, VerifierKey,
+    Checkpoint, CosignedCheckpoint, Ed25519Signer, Note, NoteError, Origin, Rfc6962Signer,
+    SignedCheckpoint, UnixMillis, VerifierKey,
 };
 
 use crate::anchor::Anchored;
@@ -37,6 +37,7 @@ impl LogSigner {
     /// Signs an anchored head with Ed25519. The same head always gives the same bytes.
     ///
     /// Spec: c2sp.org/tlog-checkpoint.
+    #[expect(clippy::needless_pass_by_value, reason = "one anchoring allows one signature")]
     pub fn sign(&self, anchored: Anchored) -> SignedCheckpoint {
         let checkpoint = Checkpoint::new(self.origin.clone(), anchored.head());
         let text = checkpoint.to_text();

@@ -29,7 +29,7 @@ struct SthView {
 }
 
 /// `GET /ct/v1/get-sth`
-pub async fn get_sth(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+pub(super) async fn get_sth(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let none = ApiError::NotFound("nothing is published yet");
     let Some(published) = app.board.current() else {
         return Err(none);
@@ -50,7 +50,7 @@ struct ConsistencyView {
 }
 
 /// `GET /ct/v1/get-sth-consistency?first=&second=`
-pub async fn get_sth_consistency(
+pub(super) async fn get_sth_consistency(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -68,7 +68,7 @@ struct ProofView {
 }
 
 /// `GET /ct/v1/get-proof-by-hash?hash=&tree_size=`
-pub async fn get_proof_by_hash(
+pub(super) async fn get_proof_by_hash(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -90,18 +90,17 @@ pub async fn get_proof_by_hash(
         .map_err(|it| ApiError::internal(&it))?
         .filter(|it| it.is_within(size))
         .ok_or(ApiError::NotFound("no leaf of that hash is in a tree of that size"))?;
-    let path = tlog::prove_inclusion(index, size, &app.store)
-        .map_err(|it| ApiError::internal(&it))?;
+    let path =
+        tlog::prove_inclusion(index, size, &app.store).map_err(|it| ApiError::internal(&it))?;
     let audit_path = path.iter().map(Hash::to_base64).collect();
     let answer = ProofView { leaf_index: index.get(), audit_path };
     Ok(json(StatusCode::OK, Caching::NoStore, &answer))
 }
 
 fn size_parameter(query: &str, name: &'static str) -> Result<TreeSize, ApiError> {
-    parameter(query, name).and_then(|it| it.parse().ok()).ok_or(ApiError::Parameter {
-        name,
-        expected: "a number of entries, without leading zeros",
-    })
+    parameter(query, name)
+        .and_then(|it| it.parse().ok())
+        .ok_or(ApiError::Parameter { name, expected: "a number of entries, without leading zeros" })
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {

@@ -35,10 +35,10 @@ struct HeadView {
 /// `GET /v1/log`
 pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let resilience = app.policy.resilience();
-    let published = app.board.current().map(|it| HeadView {
-        size: it.size().get(),
-        root: it.head().root.to_base64(),
-    });
+    let published = app
+        .board
+        .current()
+        .map(|it| HeadView { size: it.size().get(), root: it.head().root.to_base64() });
     let answer = LogView {
         origin: app.origin.to_string(),
         vkeys: app.verifier_keys.iter().map(ToString::to_string).collect(),
@@ -53,7 +53,7 @@ pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiErro
 }
 
 /// What a policy protects from, in a sentence.
-pub(super) fn policy_words(policy: &tlog::Policy) -> String {
+pub fn policy_words(policy: &tlog::Policy) -> String {
     let resilience = policy.resilience();
     format!(
         "{} witnesses; at least {} of them would have to lie before two readers could be shown \

@@ -77,8 +77,8 @@ pub(super) async fn object(
             break;
         }
         let view = entry_view(&app, index)?;
-        let entry = Entry::parse(view.entry.get().as_bytes())
-            .map_err(|it| ApiError::internal(&it))?;
+        let entry =
+            Entry::parse(view.entry.get().as_bytes()).map_err(|it| ApiError::internal(&it))?;
         let record = entry.record();
         steps.push(Step {
             rev,
@@ -213,16 +213,8 @@ fn percent_decode(text: &str) -> String {
             (b'%', [high, low, ..]) => hex_pair(*high, *low),
             _ => None,
         };
-        match decoded {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
+        bytes.push(decoded.unwrap_or(first));
+        rest = if decoded.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -263,9 +255,6 @@ mod tests {
     #[test]
     fn queries_are_percent_decoded() {
         let pairs: Vec<_> = url_pairs("prefix=GB-LAE%2FDEV%2fx&after=%zz&").collect();
-        assert_eq!(
-            pairs,
-            [("prefix", "GB-LAE/DEV/x".to_owned()), ("after", "%zz".to_owned())]
-        );
+        assert_eq!(pairs, [("prefix", "GB-LAE/DEV/x".to_owned()), ("after", "%zz".to_owned())]);
     }
 }

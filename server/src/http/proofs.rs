@@ -24,7 +24,7 @@ pub(super) async fn proof(
 ) -> Result<Response, ApiError> {
     let (index, published) = published_index(&app, &index)?;
     let text = proof_text(&app, index, &published)?;
-    Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, text.into()))
+    Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, text))
 }
 
 /// `GET /v1/proofs/{index}/{size}`: the same under an earlier published head that is kept.
@@ -89,8 +89,8 @@ pub(super) fn consistency_proof(
     if from == TreeSize::ZERO || from == to {
         return Ok(Vec::new());
     }
-    let proof = tlog::prove_consistency(from, to, &app.store)
-        .map_err(|it| ApiError::internal(&it))?;
+    let proof =
+        tlog::prove_consistency(from, to, &app.store).map_err(|it| ApiError::internal(&it))?;
     Ok(proof.iter().map(tlog::Hash::to_base64).collect())
 }
 
@@ -136,10 +136,8 @@ pub(super) fn published_index(
         name: "index",
         expected: "a number from 0, without leading zeros",
     })?;
-    let published = app
-        .board
-        .current()
-        .ok_or(ApiError::NotPublished { index, size: TreeSize::ZERO })?;
+    let published =
+        app.board.current().ok_or(ApiError::NotPublished { index, size: TreeSize::ZERO })?;
     if !published.covers(index) {
         return Err(ApiError::NotPublished { index, size: published.size() });
     }

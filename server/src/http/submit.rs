@@ -116,13 +116,12 @@ async fn read_body(app: &App, kind: Kind, request: Request) -> Result<(Bytes, Ro
         .room_for_bytes(announced.unwrap_or(bytes_max).max(1))
         .ok_or(ApiError::Overloaded)?;
     let body: Body = request.into_body();
-    let body = read_body_capped(body, bytes_max, app.body_timeout).await.map_err(|error| {
-        match error {
+    let body =
+        read_body_capped(body, bytes_max, app.body_timeout).await.map_err(|error| match error {
             BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
             BodyError::Timeout { .. } => ApiError::BodyTimeout,
             _ => ApiError::BodyTruncated,
-        }
-    })?;
+        })?;
     Ok((body, room))
 }
 
@@ -145,8 +144,7 @@ struct Committed1 {
 }
 
 async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Response, ApiError> {
-    let room =
-        room.join(app.budget.room_for_submissions(1).ok_or(ApiError::Overloaded)?);
+    let room = room.join(app.budget.room_for_submissions(1).ok_or(ApiError::Overloaded)?);
     let working = Arc::clone(app);
     let checked = app
         .admission
@@ -179,8 +177,7 @@ async fn receipt_answer(app: &App, wait: Wait, receipt: Receipt) -> Response {
         && let Ok(proof) = std::str::from_utf8(&proof)
     {
         let size = published.size().get();
-        let answer =
-            Published1 { status: "published", index, size, leaf_hash, duplicate, proof };
+        let answer = Published1 { status: "published", index, size, leaf_hash, duplicate, proof };
         return json(StatusCode::OK, Caching::NoStore, &answer);
     }
     let answer = Committed1 { status: "committed", index, leaf_hash, duplicate };
@@ -221,9 +218,7 @@ enum Line {
 
 async fn lines(app: &Arc<App>, wait: Wait, body: &Bytes, room: Room) -> Result<Response, ApiError> {
     let lines = split_lines(body)?;
-    let room = room.join(
-        app.budget.room_for_submissions(lines.len()).ok_or(ApiError::Overloaded)?,
-    );
+    let room = room.join(app.budget.room_for_submissions(lines.len()).ok_or(ApiError::Overloaded)?);
     let waiting = check_and_put(app, lines, Arc::new(room)).await?;
     let mut answers = Vec::with_capacity(waiting.len());
     let mut last_committed = None;
@@ -345,8 +340,7 @@ fn line_answer(
             if receipt.is_duplicate() {
                 app.metrics.duplicate();
             }
-            answer.status =
-                if is_published(receipt.index()) { "published" } else { "committed" };
+            answer.status = if is_published(receipt.index()) { "published" } else { "committed" };
             answer.index = Some(receipt.index().get());
             answer.leaf_hash = Some(receipt.leaf_hash().to_base64());
             answer.duplicate = Some(receipt.is_duplicate());

@@ -87,10 +87,7 @@ fn is_covered(level: u8, index: u64, width: u16, size: TreeSize) -> bool {
 
 fn gzip(body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
-    encoder
-        .write_all(body)
-        .and_then(|()| encoder.finish())
-        .map_err(|it| ApiError::internal(&it))
+    encoder.write_all(body).and_then(|()| encoder.finish()).map_err(|it| ApiError::internal(&it))
 }
 
 #[cfg(test)]
