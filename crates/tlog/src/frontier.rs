@@ -5,7 +5,6 @@
 //! 1 hash at level 2: so 130 hashes.
 //!
 //! Spec: c2sp.org/tlog-tiles §Merkle Tree; a partial tile is never hashed upwards.
-#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 use crate::hash::{EMPTY_ROOT, Hash, node_hash};
 use crate::position::{TreeHead, TreeSize};
@@ -56,9 +55,6 @@ impl Frontier {
 
     /// Appends leaf hashes: the tiles that gained a hash, each with its whole new content, and the
     /// new head. Changes nothing here; the frontier after it is in the result.
-    ///
-    /// # Panics
-    /// Never: leaves that would not fit a 64-bit size do not fit memory either, and saturate.
     pub fn integrate(&self, leaves: &[Hash]) -> Integration {
         let mut levels = Vec::new();
         let mut tiles = Vec::new();
@@ -71,6 +67,7 @@ impl Frontier {
             levels.push(step.partial);
             gained = step.gained_above;
         }
+        // Saturates only beyond 2^64 leaves, far above what any proof is made for.
         let added = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
         let size = TreeSize::new(self.size().get().saturating_add(added));
         let after = Self::from_levels(size, levels);

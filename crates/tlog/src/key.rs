@@ -145,6 +145,16 @@ impl VerifierKey {
         }
     }
 
+    /// The first of these lines that is by this key and verifies over the text: what to keep of a
+    /// witness's answer, where all other lines are ignored.
+    pub fn verified_line<'a>(
+        &self,
+        text: &str,
+        lines: &'a [NoteSignature],
+    ) -> Option<&'a NoteSignature> {
+        lines.iter().find(|line| self.owns(line) && self.verify(text, &line.bytes).is_ok())
+    }
+
     pub(crate) fn ed25519(name: KeyName, key: ed25519_dalek::VerifyingKey) -> Self {
         Self::with_id(name, PublicKey::Ed25519(key))
     }

@@ -23,7 +23,17 @@
 //! | [`checkpoint`] | the text a log signs, and the text with its signatures |
 //! | [`witness_wire`] | request and answers of `add-checkpoint` |
 //! | [`policy`] | who must have signed before anybody believes anything |
-//! | [`proof`], [`verify`] | the file a user holds, and the one door that checks it |
+//! | [`proof`], [`mod@verify`] | the file a user holds, and the one door that checks it |
+//!
+//! ```
+//! /// What a reader does with a proof file and the policy she trusts.
+//! fn check(file: &[u8], policy: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+//!     let policy = tlog::Policy::parse(policy)?;
+//!     policy.refuse_unsafe()?;
+//!     let proof = tlog::TlogProof::parse(file)?;
+//!     Ok(tlog::verify(&proof, None, &policy)?.entry().to_vec())
+//! }
+//! ```
 //!
 //! Versions implemented (C2SP): signed-note v1.0.0, tlog-checkpoint v1.0.0, tlog-cosignature v1.0.1
 //! (type 0x04), tlog-witness v1.0.0 with the status codes of its successor, tlog-tiles v0.1.0,
@@ -31,6 +41,7 @@
 #![cfg_attr(
     not(test),
     deny(
+        clippy::arithmetic_side_effects,
         clippy::as_conversions,
         clippy::expect_used,
         clippy::indexing_slicing,

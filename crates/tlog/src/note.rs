@@ -97,14 +97,18 @@ impl Note {
         Ok(())
     }
 
-    /// Whether a key signed this note: `None` when no line is of that key, and the newest time
-    /// signed when there are several.
+    /// Whether a key signed this note: `None` when no line is of that key or its type is unknown
+    /// here, and the newest time signed when there are several lines.
     ///
     /// # Errors
     /// [`SignatureError`] when any line of that key does not verify, even if another does.
     ///
     /// Spec: signed-note; a line belongs to a key when both name and key id are equal.
     pub fn verified_by(&self, key: &VerifierKey) -> Result<Option<SignedAt>, SignatureError> {
+        // A key that cannot be checked is not a known key: its lines are ignored, not wrong.
+        if key.key_type().is_none() {
+            return Ok(None);
+        }
         let mut newest = None;
         for line in self.signatures.iter().filter(|line| key.owns(line)) {
             newest = newest.max(Some(key.verify(&self.text, &line.bytes)?));

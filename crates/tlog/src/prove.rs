@@ -5,13 +5,12 @@
 //! at the right edge covers fewer leaves and is hashed from several such nodes:
 //!
 //! ```text
-//!                    ┌────────────┴───┐
-//!          ┌─────────┴──┐             │           13 leaves: the right child of the root
-//!       0..4         4..8        8..12 12         is hashed from 8..12 and 12
+//!            ┌────────┴────────┐
+//!        ┌───┴───┐         ┌────┴────┐      13 leaves: the right child of the root is
+//!      0..4    4..8      8..12      12      hashed from the subtrees over 8..12 and 12
 //! ```
 //!
 //! Every tile is read once per proof, and the list of tiles is known before any is read.
-#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 use std::collections::BTreeMap;
 

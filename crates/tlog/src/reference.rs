@@ -125,8 +125,7 @@ pub(crate) fn tiles_of(leaves: &[Hash]) -> (TreeHead, TileMap) {
     let integration = Frontier::empty().integrate(leaves);
     let mut tiles = TileMap::new();
     for changed in integration.tiles() {
-        let coord = TileCoord::new(changed.level, changed.index, changed.tile.width()).unwrap();
-        tiles.insert(coord, changed.tile.clone());
+        tiles.insert_changed(changed);
     }
     (integration.head(), tiles)
 }

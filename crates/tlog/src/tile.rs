@@ -1,4 +1,4 @@
-//! Tiles: the tree cut into files of up to 256 hashes, and the paths they are served under.
+//! Tiles: the tree cut into files of up to 256 hashes.
 //!
 //! ```text
 //! level 1           tile/1/000.p/1                 one hash, over all of tile/0/000
@@ -7,11 +7,12 @@
 //!
 //! Spec: c2sp.org/tlog-tiles §Merkle Tree.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod map;
+mod path;
 
-use crate::bundle::BundleCoord;
-use crate::encoding;
+pub use map::{MissingTile, TileMap};
+pub use path::TilePath;
+
 use crate::hash::{HASH_BYTES, Hash};
 use crate::position::TreeSize;
 
@@ -167,131 +168,6 @@ pub(crate) fn hashes_at_level(size: TreeSize, level: u8) -> u64 {
     size.get().checked_shr(u32::from(level).saturating_mul(TILE_HEIGHT)).unwrap_or(0)
 }
 
-/// The path of a tile or an entry bundle below a log's prefix: canonical, and nothing else parses.
-///
-/// Spec: c2sp.org/tlog-tiles §Merkle Tree and §Log Entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TilePath {
-    /// `tile/<level>/<index>[.p/<width>]`
-    Hash(TileCoord),
-    /// `tile/entries/<index>[.p/<width>]`
-    Entries(BundleCoord),
-}
-
-impl TilePath {
-    /// Reads a path such as `tile/0/x001/234.p/8`.
-    ///
-    /// # Errors
-    /// [`TileError::Path`] for every text that [`TilePath`] would not print.
-    pub fn parse(path: &str) -> Result<Self, TileError> {
-        let parsed = Self::parse_loosely(path).ok_or(TileError::Path)?;
-        // One path per tile: what would print differently (`x000/001`, `.p/08`) is refused here.
-        if parsed.to_string() == path { Ok(parsed) } else { Err(TileError::Path) }
-    }
-
-    fn parse_loosely(path: &str) -> Option<Self> {
-        if path.len() > PATH_BYTES_MAX {
-            return None;
-        }
-        let (kind, rest) = path.strip_prefix("tile/")?.split_once('/')?;
-        let (index, width) = match rest.split_once(".p/") {
-            Some((index, width)) => (index, partial_width(width)?),
-            None => (rest, TILE_WIDTH_MAX),
-        };
-        let index = index_from_path(index)?;
-        if kind == "entries" {
-            return BundleCoord::new(index, width).ok().map(Self::Entries);
-        }
-        let level = u8::try_from(encoding::canonical_decimal(kind)?).ok()?;
-        TileCoord::new(level, index, width).ok().map(Self::Hash)
-    }
-}
-
-impl fmt::Display for TilePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hash(tile) => {
-                write!(f, "tile/{}/", tile.level)?;
-                write_index_and_width(f, tile.index, tile.width)
-            }
-            Self::Entries(bundle) => {
-                f.write_str("tile/entries/")?;
-                write_index_and_width(f, bundle.index(), bundle.width())
-            }
-        }
-    }
-}
-
-/// Groups of three digits, most significant first, all but the last after an `x`.
-fn write_index_and_width(f: &mut fmt::Formatter<'_>, index: u64, width: u16) -> fmt::Result {
-    let mut groups = vec![index % 1000];
-    let mut rest = index / 1000;
-    while rest > 0 {
-        groups.push(rest % 1000);
-        rest /= 1000;
-    }
-    let last = groups.remove(0);
-    for group in groups.iter().rev() {
-        write!(f, "x{group:03}/")?;
-    }
-    write!(f, "{last:03}")?;
-    if width < TILE_WIDTH_MAX { write!(f, ".p/{width}") } else { Ok(()) }
-}
-
-fn index_from_path(path: &str) -> Option<u64> {
-    let mut index = 0_u64;
-    for group in path.split('/') {
-        let digits = group.strip_prefix('x').unwrap_or(group);
-        if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        index = index.checked_mul(1000)?.checked_add(digits.parse().ok()?)?;
-    }
-    Some(index)
-}
-
-fn partial_width(text: &str) -> Option<u16> {
-    let width = u16::try_from(encoding::canonical_decimal(text)?).ok()?;
-    (width < TILE_WIDTH_MAX).then_some(width)
-}
-
-/// Tiles held in memory, for small trees, caches and tests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TileMap {
-    tiles: BTreeMap<(u8, u64), Tile>,
-}
-
-impl TileMap {
-    /// No tiles.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Keeps a tile. A narrower version never replaces a wider one, of which it is a prefix.
-    pub fn insert(&mut self, coord: TileCoord, tile: Tile) {
-        let held = self.tiles.get(&(coord.level, coord.index)).map_or(0, Tile::width);
-        if tile.width() >= held {
-            self.tiles.insert((coord.level, coord.index), tile);
-        }
-    }
-}
-
-impl TileReader for TileMap {
-    type Error = MissingTile;
-
-    fn read_tile(&self, coord: TileCoord) -> Result<Tile, MissingTile> {
-        self.tiles
-            .get(&(coord.level, coord.index))
-            .and_then(|tile| tile.narrowed(coord.width))
-            .ok_or(MissingTile(coord))
-    }
-}
-
-/// A tile that was asked for is not there, or not as wide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no tile {}", TilePath::Hash(*.0))]
-pub struct MissingTile(pub TileCoord);
-
 /// Why something is not a tile or the path of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -344,9 +220,6 @@ pub(crate) const TREE_TILE_LEVELS: u8 = 8;
 pub(crate) const TILE_HEIGHT: u32 = 8;
 /// The last index for which 256 * index fits 64 bits.
 pub(crate) const TILE_INDEX_MAX: u64 = u64::MAX >> TILE_HEIGHT;
-
-/// No canonical path is longer: `tile/entries/`, six groups, `.p/255`.
-const PATH_BYTES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

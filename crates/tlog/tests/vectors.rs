@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 use tlog::{
     AddCheckpoint, BundleCoord, Checkpoint, CosignatureSigner, Ed25519Signer, Frontier, Hash,
     KeyId, KeyType, LeafIndex, Note, NoteSignature, Policy, Rfc6962Signer, SignedAt,
-    SignedCheckpoint, TileCoord, TileMap, TilePath, TileReader, TlogProof, TreeHead,
-    TreeHeadSignature, TreeSize, UnixMillis, UnixSeconds, VerifierKey, WhyNot, cosigned_message,
-    encode_bundle, leaf_hash, parse_bundle, prove_consistency, prove_inclusion, root_from_tiles,
+    SignedCheckpoint, TileMap, TilePath, TileReader, TlogProof, TreeHead, TreeHeadSignature,
+    TreeSize, UnixMillis, UnixSeconds, VerifierKey, WhyNot, cosigned_message, encode_bundle,
+    leaf_hash, parse_bundle, prove_consistency, prove_inclusion, root_from_tiles,
     tree_head_signature_input, verify, verify_consistency, verify_inclusion,
 };
 
@@ -70,9 +70,7 @@ fn tree(count: u64) -> (TreeHead, TileMap) {
     let integration = Frontier::empty().integrate(&leaves);
     let mut tiles = TileMap::new();
     for changed in integration.tiles() {
-        let width = changed.tile.width();
-        let coord = TileCoord::new(changed.level, changed.index, width).unwrap();
-        tiles.insert(coord, changed.tile.clone());
+        tiles.insert_changed(changed);
     }
     (integration.head(), tiles)
 }

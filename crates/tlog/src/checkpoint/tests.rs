@@ -112,6 +112,23 @@ fn one_wrong_line_of_a_known_key_spoils_the_note() {
 }
 
 #[test]
+fn a_key_of_an_unknown_type_neither_opens_nor_spoils_a_note() {
+    let text = checkpoint().to_text();
+    let unknown: VerifierKey = format!("{ORIGIN}+0a0b0c0d+BgEC").parse().unwrap();
+    let line = crate::NoteSignature {
+        name: unknown.name().clone(),
+        id: unknown.id(),
+        bytes: vec![1, 2, 3],
+    };
+    let known = signer(ORIGIN, 1);
+    let keys = [unknown, known.verifier_key()];
+    let note = Note::new(text.clone(), vec![line.clone(), known.sign(&text)]).unwrap();
+    assert!(SignedCheckpoint::open(note, &keys).is_ok());
+    let note = Note::new(text, vec![line]).unwrap();
+    assert_eq!(SignedCheckpoint::open(note, &keys), Err(OpenError::NoLogSignature));
+}
+
+#[test]
 fn keys_of_all_types_sign_the_same_note() {
     let text = checkpoint().to_text();
     let plain = signer(ORIGIN, 1);

@@ -12,11 +12,7 @@ fn append(batches: &[&[Hash]]) -> (Frontier, TileMap) {
     for batch in batches {
         let integration = frontier.integrate(batch);
         for changed in integration.tiles() {
-            let width = changed.tile.width();
-            tiles.insert(
-                TileCoord::new(changed.level, changed.index, width).unwrap(),
-                changed.tile.clone(),
-            );
+            tiles.insert_changed(changed);
         }
         frontier = integration.into_frontier();
     }

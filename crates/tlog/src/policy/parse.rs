@@ -169,7 +169,7 @@ fn parse_url(url: Option<&str>) -> Result<Option<String>, PolicyLineError> {
 #[non_exhaustive]
 pub enum PolicyLineError {
     /// A control character other than tab.
-    #[error("expected no control characters")]
+    #[error("expected no control characters, carriage returns included")]
     ControlByte,
     /// An unknown first word.
     #[error("expected a line that starts with log, witness, group, quorum or #")]

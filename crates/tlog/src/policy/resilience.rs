@@ -26,7 +26,8 @@ pub struct Resilience {
 }
 
 impl Policy {
-    /// What this policy withstands.
+    /// What this policy withstands, taking each witness as able to cosign: one whose key type is
+    /// unknown here counts as up, though its cosignature would not count.
     pub fn resilience(&self) -> Resilience {
         let shared = self.fold(
             |_| 1,

@@ -58,6 +58,19 @@ fn every_changed_bit_of_a_signature_fails() {
 }
 
 #[test]
+fn of_an_answer_only_the_line_that_verifies_is_kept() {
+    let text = checkpoint().to_text();
+    let witness = CosignatureSigner::new(name(), [2; 32]);
+    let key = witness.verifier_key();
+    let stranger = CosignatureSigner::new("other".parse().unwrap(), [3; 32]);
+    let wrong = witness.sign("another text\n", UnixSeconds::new(5));
+    let right = witness.sign(&text, UnixSeconds::new(6));
+    let lines = [stranger.sign(&text, UnixSeconds::new(5)), wrong, right.clone()];
+    assert_eq!(key.verified_line(&text, &lines), Some(&right));
+    assert_eq!(key.verified_line(&text, &lines[..2]), None);
+}
+
+#[test]
 fn a_signature_of_one_type_is_none_of_another() {
     let text = checkpoint().to_text();
     let plain = Ed25519Signer::new(name(), [1; 32]);

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::bundle::BundleCoord;
 use crate::hash::leaf_hash;
 
 #[test]
