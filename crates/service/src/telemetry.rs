@@ -2,6 +2,7 @@
 //! left to what a program was asked to print.
 
 use std::io::{self, IsTerminal as _};
+use std::str::FromStr;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -37,6 +38,23 @@ pub enum Format {
     /// One JSON object a line.
     Json,
 }
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(UnknownFormat),
+        }
+    }
+}
+
+/// There are only two ways to write a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected `text` or `json`")]
+pub struct UnknownFormat;
 
 /// Why log lines were not set up.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,148 @@
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{io, thread};
+
+use prometheus::Registry;
+use tempfile::TempDir;
+
+use super::*;
+use crate::state::{self, DurableWrite};
+use crate::test_log::{TestLog, witness_signer};
+
+const NOW: UnixSeconds = UnixSeconds::new(1_700_000_000);
+
+fn new_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    state::create(folder.path()).unwrap();
+    folder
+}
+
+fn start(folder: &TempDir, log: &TestLog, write: DurableWrite) -> Witness {
+    let key = witness_signer().verifier_key();
+    let (state, cosigned) = StateFolder::open(folder.path(), key, &log.logs(), write).unwrap();
+    let metrics = Metrics::register(&Registry::new()).unwrap();
+    Witness::new(witness_signer(), log.logs(), state, cosigned, metrics)
+}
+
+fn disk() -> DurableWrite {
+    Arc::new(service::write_atomic)
+}
+
+fn size_known(witness: &Witness, log: &TestLog) -> u64 {
+    match witness.add_checkpoint(&log.request(0, 9), NOW) {
+        Err(AddError::Refused(Refusal::Conflict { latest })) => latest.get(),
+        other => panic!("expected a conflict, got {other:?}"),
+    }
+}
+
+#[test]
+fn of_racing_requests_one_wins() {
+    let (folder, log) = (new_folder(), TestLog::new("log.example/a", 12));
+    let witness = start(&folder, &log, disk());
+    witness.add_checkpoint(&log.request(0, 3), NOW).unwrap();
+    for old in [3_u64, 7] {
+        let barrier = Barrier::new(4);
+        let won: Vec<u64> = thread::scope(|scope| {
+            let racers: Vec<_> = (1..=4_u64)
+                .map(|growth| {
+                    let (barrier, witness, log) = (&barrier, &witness, &log);
+                    scope.spawn(move || {
+                        let request = log.request(old, old + growth);
+                        barrier.wait();
+                        witness.add_checkpoint(&request, NOW).map(|_| old + growth)
+                    })
+                })
+                .collect();
+            racers.into_iter().filter_map(|racer| racer.join().unwrap().ok()).collect()
+        });
+        assert_eq!(won.len(), 1, "{won:?}");
+        // Whoever won, the next round starts from a known place.
+        if won[0] < 7 && old == 3 {
+            witness.add_checkpoint(&log.request(won[0], 7), NOW).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_restart_remembers_and_shows_the_same_checkpoint() {
+    let (folder, log) = (new_folder(), TestLog::new("log.example/a", 9));
+    let hash = log.origin.sha256_hex();
+    let witness = start(&folder, &log, disk());
+    assert_eq!(witness.latest_checkpoint(&hash), None);
+    witness.add_checkpoint(&log.request(0, 5), NOW).unwrap();
+    let shown = witness.latest_checkpoint(&hash).unwrap();
+    drop(witness);
+    let witness = start(&folder, &log, disk());
+    assert_eq!(witness.latest_checkpoint(&hash).unwrap(), shown);
+    assert_eq!(size_known(&witness, &log), 5);
+    assert_eq!(witness.latest_checkpoint("00"), None);
+}
+
+#[test]
+fn a_failed_write_ends_signing_for_this_log_until_a_restart_has_read_the_disk() {
+    // A write that reports failure may have been applied or not; both must end well.
+    for applied in [false, true] {
+        let (folder, log) = (new_folder(), TestLog::new("log.example/a", 9));
+        let failing = Arc::new(AtomicBool::new(false));
+        let write: DurableWrite = {
+            let failing = Arc::clone(&failing);
+            Arc::new(move |path, bytes| {
+                if !failing.load(Ordering::Relaxed) {
+                    return service::write_atomic(path, bytes);
+                }
+                if applied {
+                    service::write_atomic(path, bytes)?;
+                }
+                Err(io::Error::other("disk full"))
+            })
+        };
+        let witness = start(&folder, &log, write);
+        witness.add_checkpoint(&log.request(0, 3), NOW).unwrap();
+        assert_eq!(witness.is_ready(), Ok(()));
+
+        failing.store(true, Ordering::Relaxed);
+        let failed = witness.add_checkpoint(&log.request(3, 5), NOW);
+        assert!(matches!(failed, Err(AddError::StateUnknown)), "{failed:?}");
+        failing.store(false, Ordering::Relaxed);
+        // The disk is well again, but what is on it is not known here: no guess.
+        for (old, size) in [(3, 5), (5, 8), (3, 3), (0, 3)] {
+            let refused = witness.add_checkpoint(&log.request(old, size), NOW);
+            assert!(matches!(refused, Err(AddError::StateUnknown)), "{refused:?}");
+        }
+        assert!(witness.is_ready().unwrap_err().contains("log.example/a"));
+        drop(witness);
+
+        let witness = start(&folder, &log, disk());
+        assert_eq!(size_known(&witness, &log), if applied { 5 } else { 3 });
+    }
+}
+
+#[test]
+fn one_log_whose_write_failed_does_not_stop_another() {
+    let (folder, log) = (new_folder(), TestLog::new("log.example/a", 9));
+    let other = TestLog::new("log.example/b", 9);
+    let logs: Logs = log.logs().into_iter().chain(other.logs()).collect();
+    let bad = log.origin.sha256_hex();
+    let write: DurableWrite = Arc::new(move |path, bytes| {
+        if path.ends_with(&bad) {
+            return Err(io::Error::other("bad sector"));
+        }
+        service::write_atomic(path, bytes)
+    });
+    let key = witness_signer().verifier_key();
+    let (state, cosigned) = StateFolder::open(folder.path(), key, &logs, write).unwrap();
+    let metrics = Metrics::register(&Registry::new()).unwrap();
+    let witness = Witness::new(witness_signer(), logs, state, cosigned, metrics);
+    assert!(witness.add_checkpoint(&log.request(0, 5), NOW).is_err());
+    assert!(witness.add_checkpoint(&other.request(0, 5), NOW).is_ok());
+}
+
+#[test]
+fn a_signature_leaves_only_after_its_checkpoint_is_on_disk() {
+    let (folder, log) = (new_folder(), TestLog::new("log.example/a", 9));
+    let witness = start(&folder, &log, disk());
+    let lines = witness.add_checkpoint(&log.request(0, 5), NOW).unwrap();
+    let path = folder.path().join("state").join(log.origin.sha256_hex());
+    let on_disk = std::fs::read_to_string(path).unwrap();
+    assert!(on_disk.contains(&lines[0].to_string()));
+}
