@@ -58,13 +58,36 @@ pub(super) fn parse(bytes: &[u8], map: &Map) -> Result<Table, String> {
     let header = reader.byte_headers().map_err(|error| format!("the header: {error}"))?.clone();
     let columns = read_header(&header, map)?;
     let mut rows = Vec::new();
+    let mut lines = LineCounter { text, offset: 0, line: 1 };
     for (number, record) in reader.byte_records().enumerate() {
         let record = record.map_err(|error| error.to_string())?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.line_of(record.position().map_or(0, csv::Position::byte));
         let row = u64::try_from(number).unwrap_or(u64::MAX).saturating_add(FIRST_DATA_ROW);
         rows.push(read_row(&record, header.len(), map.encoding, line, row));
     }
     Ok(Table { columns, rows })
+}
+
+/// Counts lines as editors do. The reader's own count is one behind in files with CRLF.
+struct LineCounter<'a> {
+    text: &'a [u8],
+    offset: usize,
+    line: u64,
+}
+
+impl LineCounter<'_> {
+    /// The line of the record that begins at `byte` or after the line ends there. Offsets ascend.
+    fn line_of(&mut self, byte: u64) -> u64 {
+        let start = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(found) = self.text.get(self.offset) {
+            if self.offset >= start && !matches!(found, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*found == b'\n');
+            self.offset += 1;
+        }
+        self.line
+    }
 }
 
 fn read_header(header: &csv::ByteRecord, map: &Map) -> Result<BTreeMap<String, usize>, String> {
@@ -177,6 +200,8 @@ mod tests {
     fn rows_keep_their_place_when_cells_span_lines() {
         let read = cells(b"No,Date,Amount\n\"a\",\"x\ny\",1\nb,x,1\n", "");
         assert_eq!(read, [Ok("2:2:a".to_owned()), Ok("4:3:b".to_owned())]);
+        let read = cells(b"No,Date,Amount\r\n\r\n\"a\",\"x\r\ny\",1\r\nb,x,1\r\n", "");
+        assert_eq!(read, [Ok("3:2:a".to_owned()), Ok("5:3:b".to_owned())]);
     }
 
     #[test]

@@ -1,1 +1,263 @@
+use crate::exit::Exit;
+use crate::fake_log::{FakeLog, Fault};
 
+const MAP: &str = r#"
+submitter = "XX-LAE-WMC"
+kind = "payment"
+object = { column = "No" }
+occurred = { column = "Date" }
+amount = { column = "Amount", currency = "GBP" }
+[clear]
+"payee.id" = { column = "Ref", prefix = "XX-LOCAL-" }
+[sealed]
+"payee.name" = { column = "Name" }
+"#;
+
+const RUN: &str = "submit @rows.csv --map @map.toml --key @key.pem --log LOG --policy @policy.txt";
+
+fn log_with(rows: impl IntoIterator<Item = (u32, &'static str)>) -> FakeLog {
+    let log = FakeLog::start();
+    log.write("map.toml", MAP);
+    write_rows(&log, rows);
+    log
+}
+
+fn write_rows(log: &FakeLog, rows: impl IntoIterator<Item = (u32, &'static str)>) {
+    let lines = rows
+        .into_iter()
+        .map(|(number, amount)| format!("T{number},2023-10-02 00:00:00,{amount},7,Ann {number}\n"));
+    let csv: String =
+        std::iter::once("No,Date,Amount,Ref,Name\n".to_owned()).chain(lines).collect();
+    log.write("rows.csv", csv);
+}
+
+fn rows(count: u32) -> impl Iterator<Item = (u32, &'static str)> {
+    (0..count).map(|number| (number, "12.50"))
+}
+
+fn lose_journal(log: &FakeLog) {
+    std::fs::remove_dir_all(log.path("state/civiclog/journals")).unwrap();
+}
+
+#[test]
+fn rows_become_receipts_that_verify() {
+    let log = log_with(rows(300));
+    let run = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done);
+    let report = run.json();
+    assert_eq!(
+        (&report["rows"], &report["new"], &report["bad"]),
+        (&300.into(), &300.into(), &0.into())
+    );
+    assert_eq!(report["totals"]["GBP"]["sum"], "3750.00");
+    assert_eq!(log.size(), 302);
+    let verified = log.civiclog("verify @rows.csv.receipts --policy @policy.txt --json");
+    let verified = verified.expect(Exit::Done).json();
+    // The rows in row order, then the submitter's registration, then the genesis.
+    let entries = verified["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 302);
+    assert_eq!(entries[7]["object"], "XX-LAE-WMC/payment/T7");
+    assert_eq!(entries[7]["signatures"][0]["registered_at"], 1);
+    assert_eq!((&entries[300]["index"], &entries[301]["index"]), (&1.into(), &0.into()));
+    let table = log.read("rows.csv.receipts.csv");
+    assert_eq!(table.lines().count(), 301);
+    assert!(table.starts_with("row,object,index,leaf_hash\n2,XX-LAE-WMC/payment/T0,2,"));
+}
+
+#[test]
+fn a_second_run_adds_nothing_and_gives_the_same_table_with_and_without_the_journal() {
+    let log = log_with(rows(40));
+    log.civiclog(RUN).expect(Exit::Done);
+    let table = log.read("rows.csv.receipts.csv");
+    for lost in [false, true, false] {
+        if lost {
+            lose_journal(&log);
+        }
+        std::fs::remove_file(log.path("rows.csv.receipts.csv")).unwrap();
+        let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+        assert_eq!((&report["new"], &report["unchanged"]), (&0.into(), &40.into()));
+        assert_eq!(log.read("rows.csv.receipts.csv"), table);
+        assert_eq!(log.size(), 42);
+    }
+}
+
+#[test]
+fn killed_at_any_request_nothing_is_submitted_twice() {
+    for fault in [Fault::Cut, Fault::AppliedThenCut] {
+        let log = log_with(rows(10));
+        log.lock().faults.push_back(fault);
+        log.civiclog(RUN).expect(Exit::NotVerified);
+        let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+        assert_eq!(report["accepted"], 10);
+        assert_eq!(log.size(), 12, "{fault:?}");
+    }
+}
+
+#[test]
+fn killed_with_the_journal_lost_nothing_is_submitted_twice() {
+    let log = log_with(rows(10));
+    log.lock().faults.push_back(Fault::AppliedThenCut);
+    log.civiclog(RUN).expect(Exit::NotVerified);
+    lose_journal(&log);
+    log.civiclog(RUN).expect(Exit::Done);
+    assert_eq!(log.size(), 12);
+}
+
+#[test]
+fn rows_that_are_durable_but_not_published_are_recognised_by_their_conflict() {
+    let log = log_with(rows(5));
+    log.lock().published = Some(2);
+    log.lock().faults.push_back(Fault::Committed);
+    let waiting = log.civiclog(&format!("{RUN} --wait-seconds 0")).expect(Exit::Unreachable);
+    assert!(waiting.err.contains("run the same command again"), "{}", waiting.err);
+    lose_journal(&log);
+    log.civiclog(&format!("{RUN} --wait-seconds 0")).expect(Exit::Unreachable);
+    log.lock().published = None;
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    assert_eq!(report["unchanged"], 5);
+    assert_eq!(log.size(), 7);
+}
+
+#[test]
+fn later_is_not_an_error() {
+    let log = log_with(rows(3));
+    log.lock().faults.extend([Fault::Busy, Fault::Busy]);
+    log.civiclog(RUN).expect(Exit::Done);
+    assert_eq!(log.size(), 5);
+}
+
+#[test]
+fn bad_rows_are_listed_without_sealed_values_and_the_rest_goes_in() {
+    let log = log_with([
+        (1, "5"),
+        (2, "1.234"),
+        (3, "x"),
+        (4, "-7.5"),
+        (4, "8"),
+        (5, "430.69000000000005"),
+    ]);
+    let run = log.civiclog(&format!("{RUN} --json")).expect(Exit::NotVerified);
+    let report = run.json();
+    assert_eq!((&report["accepted"], &report["bad"]), (&3.into(), &3.into()));
+    assert_eq!(report["rounded"], 1);
+    assert_eq!(report["totals"]["GBP"]["sum"], "428.19");
+    assert_eq!(report["totals"]["GBP"]["negative"], 1);
+    let errors = log.read("rows.csv.errors.csv");
+    assert!(errors.starts_with("line,path,value,rule,message\n3,Amount,1.234,E06,"), "{errors}");
+    assert!(errors.contains("\n6,No,T4,twice,"), "{errors}");
+    assert!(!errors.contains("Ann"));
+    // Corrected, the rest goes in, and the list of errors goes away.
+    write_rows(&log, [(1, "5"), (2, "1.23"), (3, "3"), (4, "-7.5"), (5, "430.69000000000005")]);
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    assert_eq!((&report["new"], &report["unchanged"]), (&2.into(), &3.into()));
+    assert!(!log.path("rows.csv.errors.csv").exists());
+}
+
+#[test]
+fn a_row_that_changed_is_an_error_with_and_without_the_journal() {
+    let log = log_with([(1, "5"), (2, "6")]);
+    log.civiclog(RUN).expect(Exit::Done);
+    write_rows(&log, [(1, "5"), (2, "7")]);
+    for lost in [false, true] {
+        if lost {
+            lose_journal(&log);
+        }
+        log.civiclog(RUN).expect(Exit::NotVerified);
+        let errors = log.read("rows.csv.errors.csv");
+        assert!(errors.contains("3,/record/data,,changed,"), "{errors}");
+        assert_eq!(log.size(), 4);
+    }
+}
+
+#[test]
+fn a_changed_sealed_value_is_noticed_and_not_told() {
+    let log = log_with([(1, "5")]);
+    log.civiclog(RUN).expect(Exit::Done);
+    let csv = log.read("rows.csv").replace("Ann 1", "Bob 1");
+    log.write("rows.csv", csv);
+    let run = log.civiclog(RUN).expect(Exit::NotVerified);
+    let errors = log.read("rows.csv.errors.csv");
+    assert!(errors.contains("/record/data/payee/name,,changed,"), "{errors}");
+    assert!(!errors.contains("Bob") && !run.out.contains("Bob") && !errors.contains("Ann"));
+}
+
+#[test]
+fn values_that_nobody_shows_need_the_journal() {
+    let log = log_with([(1, "5")]);
+    let map = MAP.replace("{ column = \"Name\" }", "{ column = \"Name\", held = \"submitter\" }");
+    log.write("map.toml", map);
+    log.civiclog(RUN).expect(Exit::Done);
+    log.civiclog(RUN).expect(Exit::Done);
+    lose_journal(&log);
+    log.civiclog(RUN).expect(Exit::NotVerified);
+    assert!(log.read("rows.csv.errors.csv").contains(",held,"));
+    assert_eq!(log.size(), 3);
+}
+
+#[test]
+fn what_the_log_refuses_can_be_sent_again_once_its_cause_is_gone() {
+    let log = log_with([(1, "5")]);
+    let map = MAP.replace("XX-LAE-WMC", "XX-LAE-NEW");
+    log.write("map.toml", map);
+    let refused = log.civiclog(RUN).expect(Exit::NotVerified);
+    assert!(refused.out.contains("did not go in"), "{}", refused.out);
+    let key =
+        records::SigningKey::generate_from_seed(records::Algorithm::Ed25519, [4; 32]).unwrap();
+    log.register("XX-LAE-NEW", &key);
+    log.write_private("key.pem", &key.to_pkcs8_pem().unwrap());
+    log.civiclog(RUN).expect(Exit::Done);
+}
+
+#[test]
+fn a_rehearsal_sends_and_writes_nothing_but_errors() {
+    let log = log_with([(1, "5"), (2, "1.234")]);
+    let run = log.civiclog(&format!("{RUN} --dry-run --json")).expect(Exit::NotVerified);
+    assert_eq!((&run.json()["accepted"], &run.json()["bad"]), (&1.into(), &1.into()));
+    assert_eq!(log.size(), 2);
+    assert!(!log.path("state").exists());
+    assert!(!log.path("rows.csv.receipts").exists());
+}
+
+#[test]
+fn an_entry_that_the_log_made_up_is_misbehaviour() {
+    let log = log_with(rows(3));
+    log.civiclog(RUN).expect(Exit::Done);
+    // The bytes of an entry change after its checkpoint was signed.
+    let forged =
+        String::from_utf8(log.lock().entries[3].clone()).unwrap().replace("12.50", "99.50");
+    log.lock().entries[3] = forged.into_bytes();
+    let run = log.civiclog(RUN).expect(Exit::Misbehaved);
+    assert!(run.err.contains("entry 3"), "{}", run.err);
+}
+
+#[test]
+fn the_shipped_samples_go_in_whole() {
+    let log = FakeLog::start();
+    let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    for (name, expected) in [("payments", 2160), ("contracts", 56)] {
+        let file = deploy.join(format!("sample/{name}.csv"));
+        std::fs::copy(&file, log.path("rows.csv")).unwrap();
+        std::fs::copy(deploy.join(format!("maps/sample-{name}.toml")), log.path("map.toml"))
+            .unwrap();
+        // Signing 2,160 payments is left to the whole-system tests.
+        let dry = if name == "payments" { "--dry-run" } else { "" };
+        let report = log.civiclog(&format!("{RUN} {dry} --json")).expect(Exit::Done).json();
+        assert_eq!(report["accepted"], expected, "{name}");
+    }
+}
+
+#[test]
+fn a_real_countys_file_is_read_whole() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/data/devon-county-council/DCCSpendingOver500_202401.csv");
+    if !data.exists() {
+        println!("skipped: no real data beside the project");
+        return;
+    }
+    let log = FakeLog::start();
+    let maps = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
+    std::fs::copy(data, log.path("rows.csv")).unwrap();
+    std::fs::copy(maps.join("devon.toml"), log.path("map.toml")).unwrap();
+    let report = log.civiclog(&format!("{RUN} --dry-run --json")).expect(Exit::Done).json();
+    assert_eq!((&report["accepted"], &report["bad"]), (&11_963.into(), &0.into()));
+    assert!(report["rounded"].as_u64().unwrap() > 500);
+}

@@ -30,11 +30,14 @@ impl Reply {
     }
 }
 
+/// Request lines and bodies.
+type Seen = Mutex<Vec<(String, Vec<u8>)>>;
+
 /// Answers by path, or from a script in order.
 pub(crate) struct FakeServer {
     pub(crate) url: String,
     /// "METHOD path?query" and body of each request.
-    pub(crate) seen: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    pub(crate) seen: Arc<Seen>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -59,7 +62,7 @@ impl FakeServer {
     pub(crate) async fn start(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::new(Seen::default());
         let answer = Arc::new(answer);
         let log = Arc::clone(&seen);
         let accepting = tokio::spawn(async move {
@@ -85,7 +88,7 @@ impl FakeServer {
 async fn serve(
     request: Request<Incoming>,
     answer: &(dyn Fn(&str) -> Reply + Send + Sync),
-    log: &Mutex<Vec<(String, Vec<u8>)>>,
+    log: &Seen,
 ) -> Result<Response<Full<Bytes>>, http::Error> {
     let line = format!("{} {}", request.method(), request.uri());
     let path = request.uri().path().trim_start_matches('/').to_owned();

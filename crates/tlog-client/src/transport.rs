@@ -62,7 +62,7 @@ impl Limits {
         let doublings = attempt.saturating_sub(1).min(32);
         let own = self.backoff_first_ms.saturating_mul(1 << doublings).min(self.backoff_max_ms);
         let asked =
-            retry_after_s.map(|s| s.saturating_mul(1000).min(self.retry_after_max_ms)).unwrap_or(0);
+            retry_after_s.map_or(0, |s| s.saturating_mul(1000).min(self.retry_after_max_ms));
         Duration::from_millis(if retry_after_s == Some(0) { 0 } else { own.max(asked) })
     }
 }
