@@ -53,6 +53,7 @@ impl RocksKv {
     }
 
     fn open_with(path: &Path, settings: &Settings, must_be_new: bool) -> Result<Self, KvError> {
+        tuning::start_compaction_threads(settings)?;
         let options = tuning::database(settings, must_be_new);
         let db = DB::open_cf_descriptors(&options, path, tuning::families(settings))
             .map_err(from_rocksdb)?;

@@ -1,11 +1,15 @@
 //! How RocksDB is set up, and why. Every setting here has a test of its effect in `rocks/tests.rs`.
 
+use std::error::Error;
+use std::thread;
+
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
-    DBRecoveryMode, Options,
+    DBRecoveryMode, Env, Options,
 };
+use rustix::process::{getpriority_process, setpriority_process};
 
-use crate::kv::Family;
+use crate::kv::{Family, KvError, KvErrorKind};
 
 /// What the store may take. The defaults carry 60,000 entries/s on two cores in about 200 MB.
 #[derive(Clone, Debug)]
@@ -68,6 +72,38 @@ pub(crate) fn database(settings: &Settings, must_be_new: bool) -> Options {
     options
 }
 
+/// Starts the threads that compact at nice 10, behind reads and commits. Threads that flush stay as
+/// they are: a commit waits for them when its buffers are full.
+///
+/// RocksDB's own setting for this is nice 19, which on a busy machine means never, and commits stall
+/// behind compaction in the end. A thread inherits the niceness of the one that starts it, so the
+/// pool is started from a short-lived thread that made itself nice. All databases of a process share
+/// the pool, and those opened later find it running.
+///
+/// # Errors
+/// What the system says to a thread, or RocksDB when it has no environment to run in.
+pub(crate) fn start_compaction_threads(settings: &Settings) -> Result<(), KvError> {
+    let flushing = (settings.background_threads / 4).max(1);
+    let compacting = settings.background_threads.saturating_sub(flushing).max(1);
+    let start = move || {
+        // A process that was started nicer still may not go back.
+        if getpriority_process(None).map_err(refused)? < COMPACTION_NICE {
+            setpriority_process(None, COMPACTION_NICE).map_err(refused)?;
+        }
+        Env::new().map_err(refused)?.set_low_priority_background_threads(i32::from(compacting));
+        Ok(())
+    };
+    let starter = thread::Builder::new().name("compaction-start".to_owned()).spawn(start);
+    starter
+        .map_err(refused)?
+        .join()
+        .unwrap_or_else(|_| Err(refused("the thread that starts compaction panicked")))
+}
+
+fn refused(error: impl Into<Box<dyn Error + Send + Sync>>) -> KvError {
+    KvError::new(KvErrorKind::Refused, error)
+}
+
 /// The families with their options; one block cache is shared by all.
 pub(crate) fn families(settings: &Settings) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(settings.block_cache_bytes);
@@ -128,6 +164,7 @@ const fn compression(family: Family) -> DBCompressionType {
     }
 }
 
+const COMPACTION_NICE: i32 = 10;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 const SMALL_FAMILY_BUFFER_BYTES: usize = 4 * MIB;

@@ -362,6 +362,33 @@ fn rocksdbs_own_diary_is_bounded() {
 }
 
 #[test]
+fn compaction_runs_behind_everything_else_and_flushes_do_not() {
+    let (_database, kv) = Database::create(Settings::default());
+    write(&kv, Family::State, 0..100, 10);
+    kv.flush().unwrap();
+    let own = niceness("").into_iter().min().unwrap();
+    let compacting = niceness("rocksdb:low");
+    assert!(!compacting.is_empty());
+    assert!(compacting.iter().all(|nice| *nice == own.max(10)), "{compacting:?}");
+    assert!(niceness("rocksdb:high").iter().all(|nice| *nice == own));
+}
+
+/// The nice values of this process's threads whose name begins so.
+fn niceness(name: &str) -> Vec<i64> {
+    let mut found = Vec::new();
+    for thread in fs::read_dir("/proc/self/task").unwrap() {
+        // A thread may end between being listed and being read.
+        let Ok(stat) = fs::read_to_string(thread.unwrap().path().join("stat")) else { continue };
+        let (head, fields) = stat.rsplit_once(") ").unwrap();
+        if head.split_once('(').unwrap().1.starts_with(name) {
+            // Fields from the third on; nice is the nineteenth.
+            found.push(fields.split(' ').nth(16).unwrap().parse().unwrap());
+        }
+    }
+    found
+}
+
+#[test]
 fn a_failed_flush_is_counted() {
     let (database, kv) = Database::create(Settings::default());
     assert_eq!(kv.background_errors().unwrap(), 0);
