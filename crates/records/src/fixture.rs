@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use sha2::Digest as _;
+
 use crate::admit::{Admitted, EntryIndex, Verdict, admit};
 use crate::build::{RecordDraft, seal};
 use crate::json::Value;
@@ -34,7 +37,6 @@ pub(crate) fn stranger() -> SigningKey {
 }
 
 pub(crate) fn vkey() -> String {
-    use sha2::Digest as _;
     let mut material = vec![1];
     let crate::jwk::RawPublicKey::Ed25519(bytes) = *governance().public().raw() else {
         unreachable!()
@@ -45,7 +47,6 @@ pub(crate) fn vkey() -> String {
         .chain_update(b"\n")
         .chain_update(&material)
         .finalize();
-    use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(material);
     format!("{ORIGIN}+{}+{text}", hex::encode(&hash[..4]))
 }

@@ -114,12 +114,17 @@ impl DetachedJws {
         let message = self.signing_input(record_bytes);
         match key.raw() {
             RawPublicKey::P256(point) => es256.verify(point, &message, &self.signature),
-            RawPublicKey::Ed25519(bytes) => VerifyingKey::from_bytes(bytes).is_ok_and(|key| {
-                let signature = ed25519_dalek::Signature::from_bytes(&self.signature);
-                key.verify_strict(&message, &signature).is_ok()
-            }),
+            RawPublicKey::Ed25519(bytes) => verify_ed25519(bytes, &message, &self.signature),
         }
     }
+}
+
+/// SPEC RFC 8032 §5.1.7, in the strict reading: libraries disagree on small-order points and on
+/// non-canonical encodings, so all of these are a no.
+fn verify_ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    VerifyingKey::from_bytes(key).is_ok_and(|key| {
+        key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+    })
 }
 
 /// An implementation of ES256 verification; a faster one may stand in for [`P256Verify`].

@@ -1,1 +1,323 @@
+use crate::admit::EntryIndex;
+use crate::fixture::{
+    BODY, Log, ORIGIN, assert_form, genesis_data, governance, key, key_add, key_revoke, payment,
+    registry, signed, stranger, submitter_add, treasury, vkey,
+};
+use crate::json::Value;
+use crate::jws::Algorithm;
+use crate::refusal::{Refusal, RuleId};
+use crate::registry::RESERVED_KINDS;
+use crate::state::{self, KeyRole};
+use crate::{RecordDraft, Verdict};
 
+fn genesis_with(name: &str, value: Option<Value>) -> RecordDraft {
+    let mut members = genesis_data().as_map().unwrap().clone();
+    match value {
+        Some(value) => members.insert(name.to_owned(), value),
+        None => members.remove(name),
+    };
+    registry("genesis", "log/genesis", Value::Map(members))
+}
+
+fn governance_with(name: &str, value: Value) -> RecordDraft {
+    let mut members = genesis_data().at("/governance").unwrap().as_map().unwrap().clone();
+    members.insert(name.to_owned(), value);
+    genesis_with("governance", Some(Value::Map(members)))
+}
+
+fn refused(draft: RecordDraft) -> Refusal {
+    let refusal = draft.build().unwrap_err();
+    assert_form(&refusal);
+    refusal
+}
+
+#[test]
+fn genesis_starts_the_log_and_registers_its_keys() {
+    let log = Log::with_treasury();
+    let genesis = state::genesis(&log.state).unwrap().unwrap();
+    assert_eq!((genesis.log.as_str(), genesis.threshold, genesis.governance.len()), (ORIGIN, 1, 1));
+    assert_eq!((genesis.vkeys, genesis.policy.len()), (vec![vkey()], 2));
+    let stored = state::key(&log.state, governance().public().kid()).unwrap().unwrap();
+    assert_eq!((stored.role, stored.added), (KeyRole::Governance, EntryIndex::new(0)));
+    let submitter = state::submitter(&log.state, BODY).unwrap().unwrap();
+    assert_eq!((submitter.log.as_str(), submitter.added), (ORIGIN, EntryIndex::new(1)));
+    let (key, value) = log.state.get_key_value(&state::submitter_key(BODY)).unwrap();
+    assert_eq!(state::parse_submitter(key, value).unwrap(), submitter);
+}
+
+#[test]
+fn genesis_takes_operators_and_a_predecessor() {
+    let operator = key(Algorithm::Es256, 20);
+    let operators = Value::list([Value::map([
+        ("key", operator.public().to_jwk()),
+        ("use", Value::list(["refusals"])),
+    ])]);
+    let root = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let continues = Value::map([
+        ("origin", Value::from("log.example/old")),
+        ("root", root.into()),
+        ("size", Value::Int(7)),
+    ]);
+    let draft = genesis_with("operator_keys", Some(operators));
+    let draft = {
+        let record = draft.build().unwrap();
+        let mut data = record.data().as_map().unwrap().clone();
+        data.insert("continues".into(), continues);
+        registry("genesis", "log/genesis", Value::Map(data))
+    };
+    let mut log = Log::default();
+    log.accept(&signed(&draft.build().unwrap(), &[&governance()], &[]));
+    let stored = state::key(&log.state, operator.public().kid()).unwrap().unwrap();
+    assert_eq!(stored.role, KeyRole::Operator);
+    let genesis = state::genesis(&log.state).unwrap().unwrap();
+    assert_eq!(genesis.continues.unwrap().size, 7);
+    // An operator key signs nothing that this engine knows.
+    let add = submitter_add(BODY, BODY, &treasury()).build().unwrap();
+    let refusal = log.refusal(&signed(&add, &[&governance(), &treasury(), &operator], &[]));
+    assert_eq!(refusal.rule, RuleId::KEY_NOT_ALLOWED);
+}
+
+#[test]
+fn genesis_is_strict_about_everything_it_founds() {
+    let jwk = |number| key(Algorithm::Ed25519, number).public().to_jwk();
+    let kid = |number| key(Algorithm::Ed25519, number).public().kid().to_string();
+    let wrong_id = vkey().replace('+', "+0").replacen("+0", "+", 1);
+    for (draft, pointer) in [
+        (genesis_with("engine", None), "/data/engine"),
+        (genesis_with("engine", Some(Value::Int(2))), "/data/engine"),
+        (genesis_with("policy", None), "/data/policy"),
+        (genesis_with("policy", Some(Value::list([1_i64]))), "/data/policy/0"),
+        (genesis_with("vkeys", None), "/data/vkeys"),
+        (
+            genesis_with("vkeys", Some(Value::list([vkey().replace("2026", "2027")]))),
+            "/data/vkeys/0",
+        ),
+        (genesis_with("vkeys", Some(Value::list([wrong_id]))), "/data/vkeys/0"),
+        (genesis_with("vkeys", Some(Value::list([vkey(), vkey()]))), "/data/vkeys/1"),
+        (
+            genesis_with("vkeys", Some(Value::list([format!("{ORIGIN}+00000000+BQEC")]))),
+            "/data/vkeys",
+        ),
+        (genesis_with("governance", None), "/data/governance"),
+        (genesis_with("motto", Some("x".into())), "/data/motto"),
+        (governance_with("threshold", Value::Int(0)), "/data/governance/threshold"),
+        (governance_with("threshold", Value::Int(2)), "/data/governance/threshold"),
+        (governance_with("keys", Value::list([jwk(1), jwk(1)])), "/data/governance/keys/1"),
+        (governance_with("keys", Value::list([1_i64])), "/data/governance/keys/0"),
+        (governance_with("next", Value::list(["x"])), "/data/governance/next/0"),
+        (governance_with("next", Value::list([kid(1)])), "/data/governance/next"),
+        (governance_with("more", Value::Int(1)), "/data/governance/more"),
+        (
+            genesis_with(
+                "operator_keys",
+                Some(Value::list([Value::map([
+                    ("key", jwk(1)),
+                    ("use", Value::list(["refusals"])),
+                ])])),
+            ),
+            "/data/operator_keys",
+        ),
+        (
+            genesis_with(
+                "operator_keys",
+                Some(Value::list([Value::map([
+                    ("key", jwk(30)),
+                    ("use", Value::list(["anything"])),
+                ])])),
+            ),
+            "/data/operator_keys/0/use/0",
+        ),
+        (
+            genesis_with("continues", Some(Value::map([("origin", "a b")]))),
+            "/data/continues/origin",
+        ),
+    ] {
+        assert_eq!(refused(draft).pointer, pointer);
+    }
+    // Four governance signatures would leave no room for the new key of a submitter.
+    let four = Value::map([
+        ("keys", Value::list([jwk(1), jwk(2), jwk(3), jwk(4)])),
+        ("next", Value::list([kid(9)])),
+        ("threshold", Value::Int(4)),
+    ]);
+    assert_eq!(
+        refused(genesis_with("governance", Some(four))).pointer,
+        "/data/governance/threshold"
+    );
+}
+
+#[test]
+fn genesis_is_entry_0_once_and_signed_by_its_own_keys() {
+    let mut log = Log::default();
+    let genesis = genesis_with("engine", Some(Value::Int(1))).build().unwrap();
+    let add = submitter_add(BODY, BODY, &treasury()).build().unwrap();
+    assert_eq!(
+        log.refusal(&signed(&add, &[&governance(), &treasury()], &[])).rule,
+        RuleId::REGISTRY
+    );
+    let early = log.refusal(&signed(&payment(1).build().unwrap(), &[&treasury()], &[]));
+    assert_eq!(early.rule, RuleId::UNKNOWN_SUBMITTER);
+    assert_eq!(log.refusal(&signed(&genesis, &[&stranger()], &[])).rule, RuleId::KEY_NOT_ALLOWED);
+    assert_eq!(
+        log.refusal(&signed(&genesis, &[&governance(), &stranger()], &[])).rule,
+        RuleId::KEY_NOT_ALLOWED
+    );
+    log.accept(&signed(&genesis, &[&governance()], &[]));
+    let there = log.judge(&signed(&genesis, &[&governance()], &[])).unwrap();
+    assert_eq!(there, Verdict::AlreadyThere { index: EntryIndex::new(0) });
+    let second = genesis_with("policy", Some(Value::list(["other"]))).build().unwrap();
+    assert_eq!(log.refusal(&signed(&second, &[&governance()], &[])).rule, RuleId::REGISTRY);
+}
+
+#[test]
+fn thresholds_count_distinct_governance_keys() {
+    let others = [key(Algorithm::Es256, 41), key(Algorithm::Ed25519, 42)];
+    let keys = Value::list([
+        governance().public().to_jwk(),
+        others[0].public().to_jwk(),
+        others[1].public().to_jwk(),
+    ]);
+    let mut members = genesis_data().at("/governance").unwrap().as_map().unwrap().clone();
+    members.insert("keys".into(), keys);
+    members.insert("threshold".into(), Value::Int(2));
+    let genesis = genesis_with("governance", Some(Value::Map(members))).build().unwrap();
+    let mut log = Log::default();
+    assert_eq!(log.refusal(&signed(&genesis, &[&governance()], &[])).rule, RuleId::KEY_NOT_ALLOWED);
+    log.accept(&signed(&genesis, &[&others[0], &others[1]], &[]));
+    let add = submitter_add(BODY, BODY, &treasury()).build().unwrap();
+    for keys in [
+        &[&governance(), &treasury()][..],
+        &[&treasury()],
+        &[&governance(), &others[0]],
+        &[&governance(), &others[0], &stranger()],
+    ] {
+        assert_eq!(log.refusal(&signed(&add, keys, &[])).rule, RuleId::KEY_NOT_ALLOWED);
+    }
+    log.accept(&signed(&add, &[&governance(), &others[1], &treasury()], &[]));
+    let revoke = key_revoke(&treasury()).build().unwrap();
+    assert_eq!(log.refusal(&signed(&revoke, &[&governance()], &[])).rule, RuleId::KEY_NOT_ALLOWED);
+    log.accept(&signed(&revoke, &[&governance(), &others[0]], &[]));
+}
+
+#[test]
+fn a_kid_belongs_to_one_owner_for_ever() {
+    let mut log = Log::with_treasury();
+    let taken = submitter_add("UA-EDR-1", "UA-EDR-1", &treasury()).build().unwrap();
+    assert_eq!(
+        log.refusal(&signed(&taken, &[&governance(), &treasury()], &[])).rule,
+        RuleId::REGISTRY
+    );
+    let own = submitter_add("UA-EDR-1", "UA-EDR-1", &governance()).build().unwrap();
+    assert_eq!(log.refusal(&signed(&own, &[&governance()], &[])).rule, RuleId::REGISTRY);
+    // The next governance keys are known by thumbprint only, and kept free.
+    let next = key(Algorithm::Ed25519, 99);
+    let grab = submitter_add("UA-EDR-1", "UA-EDR-1", &next).build().unwrap();
+    assert_eq!(log.refusal(&signed(&grab, &[&governance(), &next], &[])).rule, RuleId::REGISTRY);
+    let again = key_add(BODY, &treasury()).build().unwrap();
+    assert_eq!(log.refusal(&signed(&again, &[&treasury()], &[])).rule, RuleId::REGISTRY);
+    let second = key(Algorithm::Ed25519, 7);
+    log.accept(&signed(&key_add(BODY, &second).build().unwrap(), &[&treasury(), &second], &[]));
+    log.accept(&signed(&key_revoke(&second).build().unwrap(), &[&treasury()], &[]));
+    let back = submitter_add("UA-EDR-1", "UA-EDR-1", &second).build().unwrap();
+    assert_eq!(
+        log.refusal(&signed(&back, &[&governance(), &second], &[])).rule,
+        RuleId::KEY_NOT_COUNTING
+    );
+    assert_eq!(
+        log.refusal(&signed(
+            &key_revoke(&second).set("occurred", "2026-01-03").build().unwrap(),
+            &[&treasury()],
+            &[]
+        ))
+        .rule,
+        RuleId::REVISION_CONFLICT
+    );
+}
+
+#[test]
+fn nobody_registers_a_key_he_does_not_have() {
+    let log = Log::with_treasury();
+    let add = submitter_add("UA-EDR-1", "UA-EDR-1", &stranger()).build().unwrap();
+    assert_eq!(log.refusal(&signed(&add, &[&governance()], &[])).rule, RuleId::KEY_NOT_ALLOWED);
+    let add = key_add(BODY, &stranger()).build().unwrap();
+    assert_eq!(log.refusal(&signed(&add, &[&treasury()], &[])).rule, RuleId::KEY_NOT_ALLOWED);
+    assert_eq!(log.refusal(&signed(&add, &[&stranger()], &[])).rule, RuleId::KEY_NOT_ALLOWED);
+}
+
+#[test]
+fn governance_alone_adds_no_key_yet() {
+    let log = Log::with_treasury();
+    let second = key(Algorithm::Ed25519, 7);
+    let add = key_add(BODY, &second).build().unwrap();
+    for keys in [&[&governance(), &second][..], &[&governance(), &second, &treasury()]] {
+        let refusal = log.refusal(&signed(&add, keys, &[]));
+        assert_eq!(refusal.rule, RuleId::KEY_NOT_ALLOWED);
+        assert!(refusal.message.contains("reserved"), "{refusal}");
+    }
+    let nobody = key_add("UA-EDR-9", &second).build().unwrap();
+    assert_eq!(
+        log.refusal(&signed(&nobody, &[&treasury(), &second], &[])).rule,
+        RuleId::UNKNOWN_SUBMITTER
+    );
+}
+
+#[test]
+fn keys_are_revoked_by_their_submitter_or_by_governance() {
+    let mut log = Log::with_treasury();
+    let other = key(Algorithm::Ed25519, 8);
+    let add = submitter_add("UA-EDR-1", "UA-EDR-1", &other).build().unwrap();
+    log.accept(&signed(&add, &[&governance(), &other], &[]));
+    let revoke = key_revoke(&treasury());
+    for keys in [&[&other][..], &[&stranger()], &[&treasury(), &other]] {
+        assert_eq!(log.refusal_of(revoke.clone(), keys).rule, RuleId::KEY_NOT_ALLOWED);
+    }
+    assert_eq!(log.refusal_of(key_revoke(&governance()), &[&governance()]).rule, RuleId::REGISTRY);
+    assert_eq!(log.refusal_of(key_revoke(&stranger()), &[&governance()]).rule, RuleId::REGISTRY);
+    let kid = treasury().public().kid().to_string();
+    let data = Value::map([("kid", kid.as_str()), ("since", "2025-12-24")]);
+    let since = registry("key.revoke", &format!("log/revoke/{kid}"), data).build().unwrap();
+    log.accept(&signed(&since, &[&treasury()], &[]));
+    let stored = state::key(&log.state, treasury().public().kid()).unwrap().unwrap();
+    assert_eq!(
+        (stored.revoked, stored.since.as_deref()),
+        (Some(EntryIndex::new(3)), Some("2025-12-24"))
+    );
+}
+
+#[test]
+fn registry_records_have_one_shape() {
+    let good = || submitter_add("UA-EDR-1", "UA-EDR-1", &stranger());
+    let hash = crate::RecordHash::new([1; 32]);
+    let field = |path: &str| {
+        let name = path.rsplit('/').next().unwrap();
+        crate::seal(path, name, "x".into(), [1; 16], crate::Held::Log).0
+    };
+    good().sealed(field("/data/name")).build().unwrap();
+    for (draft, pointer) in [
+        (good().submitter(BODY), "/submitter"),
+        (good().next(1, hash), "/op"),
+        (good().reference("contract", "a/b"), "/refs"),
+        (good().source(Value::map([("row", 1_i64)])), "/source"),
+        (good().sealed(field("/data/title")), "/sealed"),
+        (good().object("log/submitter/UA-EDR-2"), "/object"),
+        (good().object("log/submitter/UA-EDR-1/x"), "/object"),
+        (key_add(BODY, &stranger()).object("log/key/x"), "/object"),
+        (key_revoke(&stranger()).sealed(field("/data/name")), "/sealed"),
+        (good().set("data", Value::map([("submitter", "log")])), "/data/submitter"),
+    ] {
+        let refusal = refused(draft);
+        assert_eq!(refusal.pointer, pointer, "{refusal}");
+        assert_eq!(refusal.rule, RuleId::REGISTRY);
+    }
+}
+
+#[test]
+fn reserved_kinds_are_refused_with_that_word() {
+    for kind in RESERVED_KINDS {
+        let refusal = refused(registry(kind, "log/x", Value::map::<&str, Value>([])));
+        assert_eq!((refusal.rule, refusal.pointer.as_str()), (RuleId::UNKNOWN_PROFILE, "/kind"));
+        assert!(refusal.message.contains("reserved"));
+    }
+    let unknown = refused(registry("party", "log/x", Value::map::<&str, Value>([])));
+    assert!(!unknown.message.contains("reserved"));
+}
