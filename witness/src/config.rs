@@ -1,14 +1,14 @@
 //! The configuration file of a witness.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Deserializer, de};
 use service::HttpLimits;
-use tlog::{CheckpointError, KeyName, KeyType, Origin, VerifierKey};
+use tlog::{KeyName, KeyType, Origin, VerifierKey};
 
 use crate::decide::Logs;
 
@@ -31,14 +31,14 @@ impl Config {
     /// Reads a configuration file. A relative `dir` starts at the folder of the file.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the file and what in it is wrong.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    /// Names the file, and the line or the log that is wrong.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
         let raw: RawConfig = service::load_toml(path)?;
         Ok(Self {
             name: raw.name,
             dir: service::resolve(path, &raw.dir),
             listen: raw.listen,
-            logs: logs_by_origin(raw.logs)?,
+            logs: logs_by_origin(raw.logs).with_context(|| path.display().to_string())?,
             http: raw.http,
         })
     }
@@ -52,38 +52,6 @@ pub struct Listen {
     pub public: SocketAddr,
     /// For metrics and health; without it there are none.
     pub admin: Option<SocketAddr>,
-}
-
-/// Why a configuration was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The file is missing or a field of it is wrong.
-    #[error(transparent)]
-    File(#[from] service::ConfigError),
-    /// A log's key of a kind that signs no whole checkpoint.
-    #[error("logs: expected a verifier key of type 0x01 (Ed25519) or 0x02 (ECDSA), got {key}")]
-    KeyType {
-        /// The key as written.
-        key: Box<VerifierKey>,
-    },
-    /// The name of the key is no origin, and no `origin` was given.
-    #[error("logs: the name of {key} is no origin")]
-    Origin {
-        /// The key as written.
-        key: Box<VerifierKey>,
-        /// What is wrong with it.
-        #[source]
-        source: CheckpointError,
-    },
-    /// The same key stands twice for one log.
-    #[error("logs: {key} stands twice for {origin}")]
-    Twice {
-        /// The log.
-        origin: Origin,
-        /// The key as written.
-        key: Box<VerifierKey>,
-    },
 }
 
 #[derive(Deserialize)]
@@ -109,25 +77,23 @@ struct RawLog {
     origin: Option<Origin>,
 }
 
-fn logs_by_origin(raw: Vec<RawLog>) -> Result<Logs, ConfigError> {
-    let mut logs = BTreeMap::new();
+fn logs_by_origin(raw: Vec<RawLog>) -> anyhow::Result<Logs> {
+    let mut logs = Logs::new();
     for RawLog { vkey, origin } in raw {
         // A tree head signature (0x05) does not cover the origin, a cosignature (0x04) is no log's.
-        if !matches!(vkey.key_type(), Some(KeyType::Ed25519 | KeyType::Ecdsa)) {
-            return Err(ConfigError::KeyType { key: Box::new(vkey) });
-        }
-        let origin = match origin {
+        ensure!(
+            matches!(vkey.key_type(), Some(KeyType::Ed25519 | KeyType::Ecdsa)),
+            "logs: expected a verifier key of type 0x01 (Ed25519) or 0x02 (ECDSA), got {vkey}"
+        );
+        let origin: Origin = match origin {
             Some(origin) => origin,
-            None => vkey
-                .name()
-                .as_str()
-                .parse()
-                .map_err(|source| ConfigError::Origin { key: Box::new(vkey.clone()), source })?,
+            None => vkey.name().as_str().parse().with_context(|| format!("logs: {vkey}"))?,
         };
-        let keys: &mut Vec<VerifierKey> = logs.entry(origin.clone()).or_default();
-        if keys.iter().any(|key| key.name() == vkey.name() && key.id() == vkey.id()) {
-            return Err(ConfigError::Twice { origin, key: Box::new(vkey) });
-        }
+        let keys = logs.entry(origin.clone()).or_default();
+        ensure!(
+            !keys.iter().any(|key| key.name() == vkey.name() && key.id() == vkey.id()),
+            "logs: {vkey} stands twice for {origin}"
+        );
         keys.push(vkey);
     }
     Ok(logs)

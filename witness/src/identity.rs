@@ -4,29 +4,28 @@
 //! folder keeps the verifier key, which holds both, beside the private one.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use service::{KeyFileError, LockError};
-use tlog::{CosignatureSigner, KeyName, SignerError, VerifierKey};
+use anyhow::{Context as _, bail, ensure};
+use tlog::{CosignatureSigner, KeyName, VerifierKey};
 
 use crate::state;
 
 /// Makes the folder and the key of a new witness, and returns its verifier key.
 ///
 /// # Errors
-/// [`IdentityError::Exists`] when the folder has a key: it is left as it is.
-pub fn init(dir: &Path, name: KeyName, seed: [u8; 32]) -> Result<VerifierKey, IdentityError> {
-    let io = |source| IdentityError::Io { path: dir.to_owned(), source };
-    service::create_dir_synced(dir).map_err(io)?;
+/// When the folder has a key: it is left as it is.
+pub fn init(dir: &Path, name: KeyName, seed: [u8; 32]) -> anyhow::Result<VerifierKey> {
+    service::create_dir_synced(dir).with_context(|| format!("making {}", dir.display()))?;
     let _held = service::lock_folder(dir)?;
-    if key_path(dir).try_exists().map_err(io)? {
-        return Err(IdentityError::Exists { dir: dir.to_owned() });
+    if key_path(dir).try_exists().context("looking for a key")? {
+        bail!("{} holds a witness already: it is left as it is", dir.display());
     }
     let signer = CosignatureSigner::new(name, seed);
     let vkey = signer.verifier_key();
-    state::create(dir).map_err(io)?;
-    service::write_atomic(&vkey_path(dir), format!("{vkey}\n").as_bytes()).map_err(io)?;
+    state::create(dir).context("making the folder for what is cosigned")?;
+    service::write_atomic(&vkey_path(dir), format!("{vkey}\n").as_bytes())
+        .context("writing the verifier key")?;
     // The key comes last: as long as it is missing, a crash in here is repaired by another `init`.
     service::write_private_key(&key_path(dir), &signer.to_pkcs8_pem()?)?;
     Ok(vkey)
@@ -35,74 +34,27 @@ pub fn init(dir: &Path, name: KeyName, seed: [u8; 32]) -> Result<VerifierKey, Id
 /// The signer in a folder, after checking that it is the one that `init` made under this name.
 ///
 /// # Errors
-/// [`IdentityError::Mismatch`] when name or key are not those the folder was made with.
-pub fn open(dir: &Path, name: &KeyName) -> Result<CosignatureSigner, IdentityError> {
+/// When name or key are not those the folder was made with, or others can read the key.
+pub fn open(dir: &Path, name: &KeyName) -> anyhow::Result<CosignatureSigner> {
     let pem = service::read_private_key(&key_path(dir))?;
     let signer = CosignatureSigner::from_pkcs8_pem(name.clone(), &pem)?;
-    let expected = published(dir)?;
-    let got = signer.verifier_key();
-    if got != expected {
-        let (expected, got) = (Box::new(expected), Box::new(got));
-        return Err(IdentityError::Mismatch { dir: dir.to_owned(), expected, got });
-    }
+    let (made_for, now) = (published(dir)?, signer.verifier_key());
+    ensure!(
+        now == made_for,
+        "the witness in {} is {made_for}, but the configured name with its key is {now}",
+        dir.display()
+    );
     Ok(signer)
 }
 
 /// The verifier key of the witness in a folder.
 ///
 /// # Errors
-/// [`IdentityError`] when it cannot be read.
-pub fn published(dir: &Path) -> Result<VerifierKey, IdentityError> {
+/// When it cannot be read.
+pub fn published(dir: &Path) -> anyhow::Result<VerifierKey> {
     let path = vkey_path(dir);
-    let text = fs::read_to_string(&path)
-        .map_err(|source| IdentityError::Io { path: path.clone(), source })?;
-    text.trim_end().parse().map_err(|_| IdentityError::Vkey { path })
-}
-
-/// Why there is no signer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdentityError {
-    /// `init` never replaces a key.
-    #[error("{} holds a witness already: it is left as it is; `civiclog-witness vkey` prints its key", dir.display())]
-    Exists {
-        /// The folder.
-        dir: PathBuf,
-    },
-    /// Another process has the folder.
-    #[error(transparent)]
-    Held(#[from] LockError),
-    /// The private key could not be read or written.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// The private key is not one.
-    #[error(transparent)]
-    Signer(#[from] SignerError),
-    /// The verifier key is not one.
-    #[error("{} does not hold a verifier key", path.display())]
-    Vkey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// One key for two names, or another key under the old name.
-    #[error("the witness in {} is {expected}, but the configured name with its key is {got}", dir.display())]
-    Mismatch {
-        /// The folder.
-        dir: PathBuf,
-        /// Who it was made for.
-        expected: Box<VerifierKey>,
-        /// Who it would be now.
-        got: Box<VerifierKey>,
-    },
-    /// A file or folder could not be read or made.
-    #[error("cannot read or write {}", path.display())]
-    Io {
-        /// Which one.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
+    let reading = || format!("reading the verifier key in {}", path.display());
+    fs::read_to_string(&path).with_context(reading)?.trim_end().parse().with_context(reading)
 }
 
 fn key_path(dir: &Path) -> PathBuf {
@@ -127,8 +79,8 @@ mod tests {
         let dir = folder.path().join("deep/witness");
         let vkey = init(&dir, name("w.example/1"), [1; 32]).unwrap();
         let key = fs::read(key_path(&dir)).unwrap();
-        let again = init(&dir, name("w.example/1"), [2; 32]);
-        assert!(matches!(again, Err(IdentityError::Exists { .. })));
+        let again = init(&dir, name("w.example/1"), [2; 32]).unwrap_err().to_string();
+        assert!(again.contains("left as it is"), "{again}");
         assert_eq!(fs::read(key_path(&dir)).unwrap(), key);
         assert_eq!(open(&dir, &name("w.example/1")).unwrap().verifier_key(), vkey);
         assert_eq!(published(&dir).unwrap(), vkey);
@@ -147,8 +99,8 @@ mod tests {
     fn one_key_never_serves_two_names() {
         let folder = tempfile::tempdir().unwrap();
         init(folder.path(), name("w.example/1"), [1; 32]).unwrap();
-        let error = open(folder.path(), &name("w.example/2")).unwrap_err();
-        assert!(matches!(error, IdentityError::Mismatch { .. }), "{error}");
+        let words = open(folder.path(), &name("w.example/2")).unwrap_err().to_string();
+        assert!(words.contains("w.example/1+") && words.contains("w.example/2+"), "{words}");
     }
 
     #[test]
@@ -156,14 +108,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(open(folder.path(), &name("w.example/1")).is_err());
         fs::write(vkey_path(folder.path()), "nothing").unwrap();
-        assert!(matches!(published(folder.path()), Err(IdentityError::Vkey { .. })));
+        assert!(published(folder.path()).is_err());
     }
 
     #[test]
     fn a_folder_in_use_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let _held = service::lock_folder(folder.path()).unwrap();
-        let error = init(folder.path(), name("w.example/1"), [1; 32]).unwrap_err();
-        assert!(matches!(error, IdentityError::Held(_)), "{error}");
+        let words = init(folder.path(), name("w.example/1"), [1; 32]).unwrap_err().to_string();
+        assert!(words.contains("in use by another process"), "{words}");
     }
 }

@@ -20,10 +20,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use service::{FolderLock, LockError};
-use tlog::{Note, NoteError, Origin, VerifierKey};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use service::FolderLock;
+use tlog::{Note, Origin, VerifierKey};
 
-use crate::decide::{Cosigned, CosignedError, Logs};
+use crate::decide::{Cosigned, Logs};
 
 /// Replaces the file at a path, durably. An argument, so that a test can let it fail.
 pub type DurableWrite = Arc<dyn Fn(&Path, &[u8]) -> io::Result<()> + Send + Sync>;
@@ -42,28 +43,27 @@ impl StateFolder {
     /// Takes the folder and reads and verifies every file in it.
     ///
     /// # Errors
-    /// [`StateError`] when another process has the folder, or when any file is not exactly what a
-    /// witness with this key would have left there.
+    /// When another process has the folder, or when any file is not exactly what a witness with this
+    /// key would have left there.
     pub fn open(
         dir: &Path,
         own_key: VerifierKey,
         logs: &Logs,
         durable_write: DurableWrite,
-    ) -> Result<(Self, BTreeMap<Origin, Cosigned>), StateError> {
+    ) -> anyhow::Result<(Self, BTreeMap<Origin, Cosigned>)> {
         let lock = service::lock_folder(dir)?;
         let listed = read_list(&list_path(dir))?;
-        let cosigned = read_all(dir, &own_key, logs)?;
-        if let Some(origin) = listed.iter().find(|origin| !cosigned.contains_key(*origin)) {
-            let path = state_path(dir, origin);
-            return Err(StateError::Missing { path, origin: Box::new(origin.clone()) });
+        let cosigned = read_all(&states_path(dir), &own_key, logs)?;
+        if let Some(lost) = listed.iter().find(|origin| !cosigned.contains_key(*origin)) {
+            bail!(
+                "{} is missing: it held the last checkpoint cosigned of {lost}; without it this \
+                 witness could be made to sign a second history",
+                state_path(dir, lost).display()
+            );
         }
-        let folder = Self {
-            dir: dir.to_owned(),
-            own_key,
-            durable_write,
-            cosigned_logs: Mutex::new(listed),
-            _lock: lock,
-        };
+        let cosigned_logs = Mutex::new(listed);
+        let folder =
+            Self { dir: dir.to_owned(), own_key, durable_write, cosigned_logs, _lock: lock };
         // A crash between a log's first file and its line in the list leaves it unlisted.
         for origin in cosigned.keys() {
             folder.list(origin)?;
@@ -74,41 +74,37 @@ impl StateFolder {
     /// Makes `cosigned` what is remembered of its log. When this returns, it survives a power cut.
     ///
     /// # Errors
-    /// [`StateError`]; what is on disk is then unknown, so nothing may be signed for this log until
-    /// the folder was opened anew.
-    pub fn save(&self, cosigned: &Cosigned) -> Result<(), StateError> {
-        let path = state_path(&self.dir, cosigned.origin());
+    /// What is on disk is then unknown, so nothing may be signed for this log until the folder was
+    /// opened anew.
+    pub fn save(&self, cosigned: &Cosigned) -> anyhow::Result<()> {
         let bytes = encode(&self.own_key, cosigned);
         // Read back what is about to be written: a bit that flipped must not end up on disk, where
         // it would stop the next start.
-        let read = decode(&bytes, &self.own_key, None)
-            .map_err(|why| StateError::File { path: path.clone(), why })?;
+        let read = decode(&bytes, &self.own_key, None).context("reading back what was decided")?;
         assert_eq!(&read, cosigned, "what is written is what was decided");
-        self.write(&path, &bytes)?;
+        self.write(&state_path(&self.dir, cosigned.origin()), &bytes)?;
         self.list(cosigned.origin())
     }
 
     /// A listed log without a file is a loss that can be recognised at the next start.
-    fn list(&self, origin: &Origin) -> Result<(), StateError> {
-        let Ok(mut listed) = self.cosigned_logs.lock() else { return Err(StateError::Panicked) };
+    fn list(&self, origin: &Origin) -> anyhow::Result<()> {
+        let mut listed =
+            self.cosigned_logs.lock().map_err(|_| anyhow!("an earlier change did not end"))?;
         if listed.contains(origin) {
             return Ok(());
         }
-        let mut longer = listed.clone();
-        longer.insert(origin.clone());
         let mut text = String::new();
-        for origin in &longer {
+        for origin in listed.iter().chain([origin]) {
             text.push_str(origin.as_str());
             text.push('\n');
         }
         self.write(&list_path(&self.dir), text.as_bytes())?;
-        *listed = longer;
+        listed.insert(origin.clone());
         Ok(())
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
-        (self.durable_write)(path, bytes)
-            .map_err(|source| StateError::Io { path: path.to_owned(), source })
+    fn write(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        (self.durable_write)(path, bytes).with_context(|| format!("writing {}", path.display()))
     }
 }
 
@@ -121,122 +117,40 @@ pub fn create(dir: &Path) -> io::Result<()> {
     service::write_atomic(&list_path(dir), b"")
 }
 
-/// Why the folder is not used, or could not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StateError {
-    /// Another process has it.
-    #[error(transparent)]
-    Held(#[from] LockError),
-    /// A file is not what this witness wrote.
-    #[error("{} is not what this witness wrote: {why}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: StateFault,
-    },
-    /// A log was cosigned and nothing is known about it any more.
-    #[error(
-        "{} is missing: it held the last checkpoint cosigned of {origin}; without it this witness \
-         could be made to sign a second history",
-        path.display()
-    )]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// The log.
-        origin: Box<Origin>,
-    },
-    /// The list of logs is not a list of origins.
-    #[error("{} is not a list of origins, one a line", path.display())]
-    List {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file could not be read or written.
-    #[error("cannot read or write {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
-    /// Another request died in the middle of a change.
-    #[error("an earlier change of the state did not end")]
-    Panicked,
-}
-
-/// What is wrong with a state file.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StateFault {
-    /// It does not begin as a state file does.
-    #[error("expected a first line `{HEADER}`")]
-    Header,
-    /// It belongs to another witness, or to this one before its key was changed.
-    #[error("it is by the witness {found}")]
-    OtherWitness {
-        /// The verifier key in the file.
-        found: String,
-    },
-    /// No signed note follows.
-    #[error(transparent)]
-    Note(#[from] NoteError),
-    /// The note is not a checkpoint cosigned by this witness.
-    #[error(transparent)]
-    Cosigned(#[from] CosignedError),
-    /// The bytes are not those this witness would write.
-    #[error("it is not in the form in which it was written")]
-    NotCanonical,
-    /// Its name is not that of its log.
-    #[error("it is about {origin}, whose file has another name")]
-    OtherName {
-        /// The log in the file.
-        origin: Box<Origin>,
-    },
-}
-
-fn read_list(path: &Path) -> Result<BTreeSet<Origin>, StateError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| StateError::Io { path: path.to_owned(), source })?;
-    text.lines()
-        .map(|line| line.parse().map_err(|_| StateError::List { path: path.to_owned() }))
-        .collect()
+fn read_list(path: &Path) -> anyhow::Result<BTreeSet<Origin>> {
+    let reading = || format!("reading the list of logs {}", path.display());
+    let text = fs::read_to_string(path).with_context(reading)?;
+    text.lines().map(|line| line.parse().with_context(reading)).collect()
 }
 
 fn read_all(
-    dir: &Path,
+    states: &Path,
     own_key: &VerifierKey,
     logs: &Logs,
-) -> Result<BTreeMap<Origin, Cosigned>, StateError> {
-    let states = states_path(dir);
-    let failed = |source| StateError::Io { path: states.clone(), source };
+) -> anyhow::Result<BTreeMap<Origin, Cosigned>> {
+    let reading = |path: &Path| format!("reading {}", path.display());
     let mut all = BTreeMap::new();
-    for entry in fs::read_dir(&states).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = name.unwrap_or_default();
+    for file in fs::read_dir(states).with_context(|| reading(states))? {
+        let file = file.with_context(|| reading(states))?;
+        let (path, name) = (file.path(), file.file_name());
         // A write that a crash cut short; it never counted.
-        if name.starts_with('.') {
+        if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let bytes =
-            fs::read(&path).map_err(|source| StateError::Io { path: path.clone(), source })?;
-        let cosigned = decode(&bytes, own_key, Some(logs))
-            .and_then(|cosigned| {
-                let origin = cosigned.origin();
-                if origin.sha256_hex() == name {
-                    return Ok(cosigned);
-                }
-                Err(StateFault::OtherName { origin: Box::new(origin.clone()) })
-            })
-            .map_err(|why| StateError::File { path, why })?;
-        if !logs.contains_key(cosigned.origin()) {
-            tracing::warn!(origin = %cosigned.origin(), "cosigned before, not configured now");
+        let bytes = fs::read(&path).with_context(|| reading(&path))?;
+        let cosigned = decode(&bytes, own_key, Some(logs)).with_context(|| {
+            format!("{} is not what this witness would have written", path.display())
+        })?;
+        let origin = cosigned.origin().clone();
+        ensure!(
+            name == origin.sha256_hex().as_str(),
+            "{} is about {origin}, whose file has another name",
+            path.display()
+        );
+        if !logs.contains_key(&origin) {
+            tracing::warn!(%origin, "cosigned before, not configured now");
         }
-        all.insert(cosigned.origin().clone(), cosigned);
+        all.insert(origin, cosigned);
     }
     Ok(all)
 }
@@ -245,25 +159,24 @@ fn encode(own_key: &VerifierKey, cosigned: &Cosigned) -> Vec<u8> {
     format!("{HEADER}\n{own_key}\n{}", cosigned.note()).into_bytes()
 }
 
-fn decode(
-    bytes: &[u8],
-    own_key: &VerifierKey,
-    logs: Option<&Logs>,
-) -> Result<Cosigned, StateFault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| StateFault::Header)?;
-    let rest = text.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('\n'));
-    let (found, note) = rest.and_then(|rest| rest.split_once('\n')).ok_or(StateFault::Header)?;
-    if found != own_key.to_string() {
-        return Err(StateFault::OtherWitness { found: found.to_owned() });
-    }
+fn decode(bytes: &[u8], own_key: &VerifierKey, logs: Option<&Logs>) -> anyhow::Result<Cosigned> {
+    let (header, rest) = cut_line(std::str::from_utf8(bytes)?)?;
+    ensure!(header == HEADER, "expected the first line to be `{HEADER}`");
+    let (written_by, note) = cut_line(rest)?;
+    ensure!(written_by == own_key.to_string(), "it is by the witness {written_by}");
     let note = Note::parse(note.as_bytes())?;
     // Which log it is about is known only once the text is read; its keys are looked up by that.
     let keys = logs.and_then(|logs| {
-        let origin = note.text().lines().next()?.parse().ok()?;
-        logs.get::<Origin>(&origin).map(Vec::as_slice)
+        let origin: Origin = note.text().lines().next()?.parse().ok()?;
+        logs.get(&origin).map(Vec::as_slice)
     });
     let cosigned = Cosigned::verify(note, own_key, keys)?;
-    if encode(own_key, &cosigned) == bytes { Ok(cosigned) } else { Err(StateFault::NotCanonical) }
+    ensure!(encode(own_key, &cosigned) == bytes, "it is not in the form in which it was written");
+    Ok(cosigned)
+}
+
+fn cut_line(text: &str) -> anyhow::Result<(&str, &str)> {
+    text.split_once('\n').context("it ends too early")
 }
 
 fn list_path(dir: &Path) -> PathBuf {

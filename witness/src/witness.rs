@@ -61,7 +61,7 @@ impl Witness {
         if let Err(error) = self.folder.save(&decision.after) {
             *latest = Latest::Unknown;
             tracing::error!(
-                origin = %request.origin(), error = &error as &dyn std::error::Error,
+                origin = %request.origin(), error = format!("{error:#}"),
                 "cannot save; nothing more is signed for this log until a restart has read the folder"
             );
             self.metrics.state_unknown(request.origin());

@@ -16,7 +16,7 @@ fn load(logs: &str) -> Result<Config, String> {
         "name = \"w.example/1\"\ndir = \"data\"\n[listen]\npublic = \"127.0.0.1:0\"\n{logs}"
     );
     fs::write(&path, text).unwrap();
-    Config::load(&path).map_err(|error| error.to_string())
+    Config::load(&path).map_err(|error| format!("{error:#}"))
 }
 
 #[test]
