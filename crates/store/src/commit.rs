@@ -224,8 +224,8 @@ pub enum CommitError {
     },
 }
 
-/// The most entries in one commit: RocksDB refuses a write of 4 GiB, and 65,536 entries of the
-/// longest kind stay just below.
+/// The most entries in one commit. RocksDB refuses a write of 4 GiB; this many entries of the
+/// longest kind are half of that.
 pub const BATCH_ENTRIES_MAX: usize = 32_768;
 
 #[cfg(test)]
