@@ -12,8 +12,8 @@ pub struct Cli {
     /// Print one JSON document instead of words
     #[arg(long, global = true)]
     pub json: bool,
-    /// Folder for what civiclog remembers [default: $XDG_STATE_HOME/civiclog or
-    /// ~/.local/state/civiclog]
+    /// Folder for what civiclog remembers [default: `$XDG_STATE_HOME/civiclog`
+    /// or `~/.local/state/civiclog`]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// What to do
@@ -48,7 +48,7 @@ pub enum Command {
 /// The log a command talks to.
 #[derive(Debug, Args)]
 pub struct AtLog {
-    /// URL of the log, such as https://log.example/spending-2026
+    /// URL of the log, such as `https://log.example/spending-2026`
     #[arg(long, value_name = "URL")]
     pub log: String,
 }

@@ -158,11 +158,11 @@ impl Memory {
         proof: &[Hash],
         why: &str,
     ) -> Outcome<PathBuf> {
-        let proof: String = proof.iter().map(|hash| format!("{hash}\n")).collect();
+        let proof = proof.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let text = format!(
             "Two checkpoints of {}, signed by the log and cosigned by witnesses, of which the \
              second does not continue the first.\nWhy: {why}\n\n\
-             === seen first ===\n{}\n=== seen now ===\n{}\n=== consistency proof the log gave ===\n{proof}",
+             === seen first ===\n{}\n=== seen now ===\n{}\n=== consistency proof the log gave ===\n{proof}\n",
             new.checkpoint().origin,
             old.note(),
             new.note(),

@@ -502,7 +502,12 @@ async fn serve(
     let method = request.method().clone();
     let content_type = request.headers().get("content-type");
     let content_type = content_type.map_or("", |value| value.to_str().unwrap()).to_owned();
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let mut inner = inner.lock().unwrap();
     inner.requests.push(format!("{method} /{path}"));
     let (status, body) =

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use records::{Disclosure, Submission};
 use sha2::{Digest, Sha256};
-use tlog::{CosignedCheckpoint, LeafIndex, Origin, Policy, TreeSize};
+use tlog::{CosignedCheckpoint, Hash, LeafIndex, Origin, Policy, TreeSize};
 use tlog_client::{Limits, LogClient, TreeView};
 
 use crate::args::Submit;
@@ -350,7 +350,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 fn sha256_of(path: &Path) -> Outcome<String> {
     let bytes =
         std::fs::read(path).explain(Exit::Usage, || format!("reading {}", path.display()))?;
-    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Hash::new(Sha256::digest(&bytes).into()).to_hex())
 }
 
 /// Rows of one file: its receipts, with the registrations, are one receipt file of 65,536 proofs.

@@ -25,6 +25,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tlog::Hash;
 
 use crate::durable::{self, Readers};
 
@@ -242,7 +243,7 @@ impl Journal {
 }
 
 fn batch_head(body: &[u8]) -> String {
-    let hash: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = Hash::new(Sha256::digest(body).into()).to_hex();
     format!("{BATCH_WORD}{} {hash}\n", body.len())
 }
 

@@ -1,6 +1,7 @@
 //! One row of the table as what its record will say, before anything is sealed or signed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use records::{Money, Value};
 
@@ -136,7 +137,7 @@ impl<'a> Drafter<'a> {
             let number = table.cell(row, &rule.column);
             (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
         });
-        let place = Place { line: row.line, row: row.row };
+        let place = Place { line: row.line, row: row.number };
         let data = Value::Map(data);
         Ok(Draft { place, object, occurred, money, rounded, data, contract, sealed })
     }
@@ -190,14 +191,12 @@ impl<'a> Drafter<'a> {
         let Some(format) = &rule.date else {
             return Ok(Some(format!("{}{cell}", rule.prefix).into()));
         };
-        match format.read(cell) {
-            Some(date) => Ok(Some(date.into())),
-            None => {
-                let message = format!("expected a date as {}", format.pattern());
-                let error = RowError::new(row.line, "date", &rule.column, message);
-                Err(RowError { value: cell.to_owned(), ..error })
-            }
+        if let Some(date) = format.read(cell) {
+            return Ok(Some(date.into()));
         }
+        let message = format!("expected a date as {}", format.pattern());
+        let error = RowError::new(row.line, "date", &rule.column, message);
+        Err(RowError { value: cell.to_owned(), ..error })
     }
 
     /// The sealed values. If the row is about a natural person, everything about that party moves
@@ -255,7 +254,7 @@ pub(crate) fn segment(number: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("~{byte:02X}"));
+            write!(escaped, "~{byte:02X}").expect("writing to a String cannot fail");
         }
     }
     match escaped.as_str() {

@@ -20,7 +20,7 @@ pub(crate) struct Row {
     /// 1-based line of the file where it starts: what an editor shows.
     pub(crate) line: u64,
     /// 1-based row of the sheet, the header being 1: what a spreadsheet shows.
-    pub(crate) row: u64,
+    pub(crate) number: u64,
     cells: Vec<String>,
 }
 
@@ -132,7 +132,7 @@ fn read_row(
         bad("not UTF-8; save the file as UTF-8 or set encoding = \"windows-1252\" in the map"
             .to_owned())
     })?;
-    Ok(Row { line, row, cells })
+    Ok(Row { line, number: row, cells })
 }
 
 impl Table {
@@ -184,7 +184,7 @@ mod tests {
     fn cells(bytes: &[u8], extra: &str) -> Vec<Result<String, u64>> {
         let table = parse(bytes, &map(extra)).unwrap();
         let show = |row: &Result<Row, BadLine>| match row {
-            Ok(row) => Ok(format!("{}:{}:{}", row.line, row.row, table.cell(row, "No"))),
+            Ok(row) => Ok(format!("{}:{}:{}", row.line, row.number, table.cell(row, "No"))),
             Err(bad) => Err(bad.line),
         };
         table.rows.iter().map(show).collect()

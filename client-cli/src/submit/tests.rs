@@ -245,19 +245,49 @@ fn the_shipped_samples_go_in_whole() {
     }
 }
 
-#[test]
-fn a_real_countys_file_is_read_whole() {
-    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data/devon-county-council/DCCSpendingOver500_202401.csv");
+/// A log with the real file of a county, if it is there.
+fn log_with_real_rows() -> Option<FakeLog> {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let data = here.join("../../shared/data/devon-county-council/DCCSpendingOver500_202401.csv");
     if !data.exists() {
         println!("skipped: no real data beside the project");
-        return;
+        return None;
     }
     let log = FakeLog::start();
-    let maps = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
     std::fs::copy(data, log.path("rows.csv")).unwrap();
-    std::fs::copy(maps.join("devon.toml"), log.path("map.toml")).unwrap();
+    std::fs::copy(here.join("../deploy/maps/devon.toml"), log.path("map.toml")).unwrap();
+    Some(log)
+}
+
+#[test]
+fn a_real_countys_file_is_read_whole() {
+    let Some(log) = log_with_real_rows() else { return };
     let report = log.civiclog(&format!("{RUN} --dry-run --json")).expect(Exit::Done).json();
     assert_eq!((&report["accepted"], &report["bad"]), (&11_963.into(), &0.into()));
     assert!(report["rounded"].as_u64().unwrap() > 500);
+}
+
+#[test]
+#[ignore = "long: signs and verifies 11,963 rows"]
+fn a_real_countys_file_goes_in_once() {
+    let Some(log) = log_with_real_rows() else { return };
+    let key = records::SigningKey::generate_from_seed(records::Algorithm::Es256, [5; 32]).unwrap();
+    log.register("GB-LAE-DEV", &key);
+    log.write_private("key.pem", &key.to_pkcs8_pem().unwrap());
+    let first = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    assert_eq!(first["new"], 11_963);
+    let table = log.read("rows.csv.receipts.csv");
+    for lost in [false, true] {
+        if lost {
+            lose_journal(&log);
+        }
+        log.lock().requests.clear();
+        let again = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+        assert_eq!(again["unchanged"], 11_963);
+        assert_eq!(log.read("rows.csv.receipts.csv"), table);
+        let tiles = log.lock().requests.iter().filter(|line| line.contains("tile")).count();
+        assert!(tiles < 300, "{tiles} requests for tiles");
+    }
+    assert_eq!(log.size(), 11_966);
+    log.civiclog("verify @rows.csv.receipts --policy @policy.txt --json").expect(Exit::Done);
 }

@@ -67,13 +67,13 @@ impl Registry {
             }
             Some(RegistryRecord::SubmitterAdd(add)) => {
                 self.expect_governance(one)?;
-                self.expect_signature_by(one, &add.key)?;
+                Self::expect_signature_by(one, &add.key)?;
                 self.add(&add.key, &add.submitter, one.index);
                 self.grants.insert(add.submitter.clone(), add.clone());
                 Ok(())
             }
             Some(RegistryRecord::KeyAdd { submitter, key }) => {
-                self.expect_signature_by(one, key)?;
+                Self::expect_signature_by(one, key)?;
                 // The key that let this one in may not be in the file; if it is, it must have.
                 let known: Vec<&KeyFinding> = one
                     .entry
@@ -131,7 +131,7 @@ impl Registry {
         Err(one.broken(Link::Registration, why))
     }
 
-    fn expect_signature_by(&self, one: &Proven, key: &PublicKey) -> Result<(), Broken> {
+    fn expect_signature_by(one: &Proven, key: &PublicKey) -> Result<(), Broken> {
         if one.entry.signatures().iter().any(|signature| holds(signature, key, &one.entry)) {
             return Ok(());
         }
