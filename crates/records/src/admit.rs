@@ -10,6 +10,7 @@
 //! next in the chain, registry rules?  else Refused
 //! flags ──► Admitted: entry bytes and what to put into the state
 //! ```
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod authority;
 mod chain;

@@ -1,4 +1,5 @@
 //! Amounts of money: decimal strings, never numbers.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod currency;
 
@@ -8,7 +9,7 @@ pub use currency::minor_units;
 
 use crate::json::Value;
 use crate::limits::MONEY_INTEGER_DIGITS_MAX;
-use crate::refusal::{At, Refusal, RuleId, shown};
+use crate::refusal::{At, Refusal, RuleId, shown_amount};
 
 /// An amount in a currency, in the one form the log accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Money {
             ));
         };
         check_form(text, minor_units).map_err(|(expected, fix)| {
-            let got = shown(text);
+            let got = shown_amount(text);
             at.member("value").refuse(RuleId::MONEY, expected.replace("CUR", currency), got, fix)
         })?;
         Ok(Self { value: text.to_owned(), currency, minor_units })

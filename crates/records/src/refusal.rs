@@ -1,7 +1,7 @@
 //! Why something was refused: one rule, one place, plain words.
 //!
 //! A refusal is shown to strangers and may be signed and kept, so it never repeats a value that
-//! should have been sealed. [`shown`] is the only way a submitted text gets into a message.
+//! should have been sealed. Of all submitted texts only amounts get into a message.
 
 use std::fmt;
 
@@ -130,20 +130,24 @@ pub(crate) fn refuse(
     }
 }
 
-/// A submitted text as a message may show it: numbers and dates as they are, all else by its length.
+/// A submitted text as a message may show it: by its length alone.
 ///
-/// A name, an address or an account number put into the wrong field must not leave in a refusal.
+/// A name, an address or an identity number put into the wrong field must not leave in a refusal,
+/// and no alphabet tells these from codes.
 pub(crate) fn shown(text: &str) -> String {
-    let harmless = |b: u8| b.is_ascii_digit() || b"+-.,:eETZ".contains(&b);
-    // Ten digits or more in a row without a decimal point may be an account or identity number.
-    let longest_run = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
     if text.is_empty() {
-        return "an empty text".to_owned();
+        "an empty text".to_owned()
+    } else {
+        format!("a text of {} bytes", text.len())
     }
-    if text.len() <= 40 && text.bytes().all(harmless) && (longest_run < 10 || text.contains('.')) {
-        return format!("\"{text}\"");
-    }
-    format!("a text of {} bytes", text.len())
+}
+
+/// A refused amount as a message may show it: as it is, if it looks like a number and like nothing else.
+pub(crate) fn shown_amount(text: &str) -> String {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_number = unsigned.bytes().all(|b| b.is_ascii_digit() || b".,eE".contains(&b));
+    let starts_so = unsigned.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    if text.len() <= 40 && is_number && starts_so { format!("\"{text}\"") } else { shown(text) }
 }
 
 macro_rules! rules {
@@ -205,10 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn names_and_account_numbers_are_never_shown() {
-        assert_eq!(shown("12.345"), "\"12.345\"");
-        assert_eq!(shown("2024-02-30"), "\"2024-02-30\"");
-        for hidden in ["Jane Roe", "GB29NWBK60161331926819", "19850312-1234567890", "a@b"] {
+    fn only_amounts_are_shown() {
+        assert_eq!(shown_amount("-12.345"), "\"-12.345\"");
+        assert_eq!(shown_amount("1,000e2"), "\"1,000e2\"");
+        for hidden in
+            ["Jane Roe", "GB29NWBK60161331926819", "123-45-6789", "19850312-1234", "a@b", ".e"]
+        {
+            assert!(!shown_amount(hidden).contains(hidden));
             assert!(!shown(hidden).contains(hidden));
         }
         assert_eq!(shown(""), "an empty text");

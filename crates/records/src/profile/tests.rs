@@ -173,6 +173,12 @@ fn names_and_texts_in_clear_are_refused_and_never_repeated() {
         let words = format!("{refusal}");
         assert!(!words.contains("Jane") && !words.contains("High"), "{words}");
     }
+    for number in ["123-45-6789", "19850312-1234", "+44.7700.900123"] {
+        for path in [&["payee", "id"][..], &["measure"]] {
+            let data = with(path, Some(number.into()), payment_data("1", "GBP"));
+            assert!(!payment(1).data(data).build().unwrap_err().message.contains(number));
+        }
+    }
     let classes = Value::map([("person", secret)]);
     assert_eq!(
         payment_of(with(&["class"], Some(classes), payment_data("1", "GBP"))).1,
