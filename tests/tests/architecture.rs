@@ -210,8 +210,15 @@ fn rocksdb_is_compiled_once_for_all_profiles_and_tools() {
 
 #[test]
 fn shipped_configurations_are_understood() {
-    let deploy = root().join("deploy");
-    for path in files_below(&deploy.join("maps"), "toml") {
+    for sample in ["deploy/server.toml", "k8s/log/server.toml"] {
+        let config = civiclog_server::config::Config::load(&root().join(sample));
+        assert!(config.is_ok(), "{sample}: {config:?}");
+    }
+    for sample in ["deploy/witness.toml", "k8s/witness/witness.toml"] {
+        let config = civiclog_witness::config::Config::load(&root().join(sample));
+        assert!(config.is_ok(), "{sample}: {config:?}");
+    }
+    for path in files_below(&root().join("deploy/maps"), "toml") {
         let text = std::fs::read_to_string(&path).expect("a readable map");
         let map: toml::Value = toml::from_str(&text).expect("TOML");
         assert!(map.as_table().is_some_and(|it| !it.is_empty()), "{} is empty", path.display());

@@ -45,7 +45,18 @@ const PAGES: &[Page] = &[
             ("metrics.txt", &["civiclog_server_published_entries 1"]),
         ],
     },
-    Page { path: "docs/witness.md", expected: &[] },
+    Page {
+        path: "docs/witness.md",
+        expected: &[
+            ("civiclog-witness vkey", &["witness.example/mine+"]),
+            ("old 0", &["— witness.example/mine "]),
+            ("status %{http_code}", &["status 409"]),
+            (
+                "$LOG_HASH/checkpoint",
+                &["demo.civiclog.example/spending\n", "— witness.example/mine "],
+            ),
+        ],
+    },
 ];
 
 /// Commands that the README names; this test runs the first, and whoever runs this test the second.
