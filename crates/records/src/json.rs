@@ -8,6 +8,7 @@
 //! Spec: RFC 8785 (canonical form), RFC 7493 (I-JSON), RFC 8259.
 
 mod read;
+mod scalar;
 mod write;
 
 use std::collections::BTreeMap;

@@ -3,12 +3,18 @@
 //! A value of [`Record`] is the proof that everything about it that needs no state was checked:
 //! grammar, names, dates, money, sealed fields, the data of its profile.
 
+mod chain;
+mod parts;
+
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+pub use parts::{DocumentRef, Reference, Source, Target};
+
+use chain::Chain;
+
 use crate::base64url;
-use crate::codes;
 use crate::date;
 use crate::fields::Members;
 use crate::json::{self, Limits, Value};
@@ -94,50 +100,6 @@ impl Op {
     }
 }
 
-/// A link to another object of this log, or to an identifier elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
-    /// What the other is to this record, a code.
-    pub rel: String,
-    /// Where it leads.
-    pub target: Target,
-}
-
-/// Where a reference leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// An object of this log.
-    Object(String),
-    /// An identifier of another system, e.g. an ocid.
-    Id(String),
-}
-
-/// A file that is public anyway, by its hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentRef {
-    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
-    pub sha256: String,
-    /// Media type.
-    pub media: String,
-    /// Length in bytes.
-    pub size: i64,
-    /// What it is, a code of OCDS `documentType`.
-    pub kind: String,
-}
-
-/// Where the submitter took the record from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Source {
-    /// Row of the source file, from 1.
-    pub row: Option<i64>,
-    /// SHA-256 of the source file, hexadecimal.
-    pub file: Option<String>,
-    /// SHA-256 of the mapping that was applied to it, hexadecimal.
-    pub map: Option<String>,
-    /// Whether the importer rounded a binary-float tail.
-    pub rounded: bool,
-}
-
 /// A well-formed record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -206,11 +168,13 @@ impl Record {
         if !matches!(data, Value::Map(_)) {
             return Err(members.wrong("data", "an object", data.kind(), "write {} around it"));
         }
-        let refs = take_items(&mut members, &at, "refs", reference)?;
+        let refs = take_items(&mut members, &at, "refs", parts::reference)?;
         let sealed = take_items(&mut members, &at, "sealed", SealedField::from_value)?;
-        let documents = take_items(&mut members, &at, "documents", document)?;
-        let source =
-            members.take("source").map(|value| source(value, at.member("source"))).transpose()?;
+        let documents = take_items(&mut members, &at, "documents", parts::document)?;
+        let source = members
+            .take("source")
+            .map(|value| parts::source(value, at.member("source")))
+            .transpose()?;
         members.finish()?;
         sealed::check_fields(&sealed, &data, &at)?;
         let Chain { rev, op, prev, of, why } = chain;
@@ -335,95 +299,6 @@ impl Record {
     }
 }
 
-/// The members that place a record in its object's chain.
-struct Chain {
-    rev: u32,
-    op: Op,
-    prev: Option<RecordHash>,
-    of: Option<u32>,
-    why: Option<String>,
-}
-
-impl Chain {
-    fn take(members: &mut Members<'_>) -> Result<Self, Refusal> {
-        let rev = members.u32("rev")?.ok_or_else(|| members.missing("rev"))?;
-        let op = Op::find(&members.text("op")?).ok_or_else(|| {
-            members.wrong("op", "add, next, correct or void", "another text", "choose one")
-        })?;
-        let prev = match members.optional_text("prev")? {
-            None => None,
-            Some(text) => Some(RecordHash::parse(&text).ok_or_else(|| {
-                members.wrong(
-                    "prev",
-                    "base64url of a record hash",
-                    "another text",
-                    "use the hash of the revision before",
-                )
-            })?),
-        };
-        let of = members.u32("of")?;
-        let why = members.optional_text_of("why", codes::WHY_WORDS, codes::is_why)?;
-        let chain = Self { rev, op, prev, of, why };
-        chain.check().map_err(|(rule, name, expected, got, fix)| {
-            let mut refusal = members.wrong(name, expected, got, fix);
-            refusal.rule = rule;
-            refusal
-        })?;
-        Ok(chain)
-    }
-
-    fn check(
-        &self,
-    ) -> Result<(), (RuleId, &'static str, &'static str, &'static str, &'static str)> {
-        let operation = RuleId::OPERATION;
-        if (self.op == Op::Add) != (self.rev == 0) {
-            return Err((
-                operation,
-                "op",
-                "add at revision 0 and only there",
-                "another op",
-                "use next, correct or void later on",
-            ));
-        }
-        if self.prev.is_some() != (self.rev > 0) {
-            return Err((
-                RuleId::WRONG_PREV,
-                "prev",
-                "prev at every revision but 0",
-                "the opposite",
-                "name the record hash of the revision before",
-            ));
-        }
-        if self.of.is_some() != self.op.replaces() {
-            return Err((
-                operation,
-                "of",
-                "of with correct and void, and only there",
-                "the opposite",
-                "name the revision that is replaced",
-            ));
-        }
-        if self.of.is_some_and(|of| of >= self.rev) {
-            return Err((
-                operation,
-                "of",
-                "an earlier revision",
-                "this one or a later one",
-                "name the revision that is replaced",
-            ));
-        }
-        match (self.op, &self.why) {
-            (Op::Correct | Op::Void, None) => {
-                Err((operation, "why", codes::WHY_WORDS, "nothing", "give the reason"))
-            }
-            (Op::Add, Some(_)) => {
-                Err((operation, "why", "no reason for a first revision", "one", "remove it"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 fn take_items<T>(
     members: &mut Members<'_>,
     at: &At<'_>,
@@ -433,58 +308,6 @@ fn take_items<T>(
     let list = at.member(name);
     let items = members.optional_list(name)?;
     items.into_iter().enumerate().map(|(position, item)| read(item, list.item(position))).collect()
-}
-
-fn reference(value: Value, at: At<'_>) -> Result<Reference, Refusal> {
-    let mut members = Members::of(value, at, RuleId::GRAMMAR)?;
-    let rel =
-        members.text_of("rel", "a relation such as contract", |rel| codes::REL.contains(&rel))?;
-    let object = members.optional_text_of("object", "an object of this log", name::is_object)?;
-    let id = members.optional_text_of("id", "an identifier without spaces", name::is_native_id)?;
-    let target = match (object, id) {
-        (Some(object), None) => Target::Object(object),
-        (None, Some(id)) => Target::Id(id),
-        _ => {
-            return Err(members.wrong("object", "either object or id", "both or none", "keep one"));
-        }
-    };
-    members.finish()?;
-    Ok(Reference { rel, target })
-}
-
-fn document(value: Value, at: At<'_>) -> Result<DocumentRef, Refusal> {
-    let mut members = Members::of(value, at, RuleId::GRAMMAR)?;
-    let sha256 =
-        members.text_of("sha256", "64 lower-case hexadecimal digits", name::is_sha256_hex)?;
-    let media =
-        members.text_of("media", "a media type such as application/pdf", name::is_media_type)?;
-    let kind = members
-        .text_of("type", "a document type of OCDS", |kind| codes::DOCUMENT_TYPE.contains(&kind))?;
-    let size = members.optional_int("size", 0)?.ok_or_else(|| members.missing("size"))?;
-    members.finish()?;
-    Ok(DocumentRef { sha256, media, size, kind })
-}
-
-fn source(value: Value, at: At<'_>) -> Result<Source, Refusal> {
-    let mut members = Members::of(value, at, RuleId::GRAMMAR)?;
-    let hash = "64 lower-case hexadecimal digits";
-    let row = members.optional_int("row", 1)?;
-    let file = members.optional_text_of("file", hash, name::is_sha256_hex)?;
-    let map = members.optional_text_of("map", hash, name::is_sha256_hex)?;
-    let rounded = match members.take("rounded") {
-        None => false,
-        Some(Value::Bool(true)) => true,
-        Some(_) => {
-            return Err(members.wrong(
-                "rounded",
-                "true or nothing",
-                "another value",
-                "leave it out",
-            ));
-        }
-    };
-    members.finish()?;
-    Ok(Source { row, file, map, rounded })
 }
 
 #[cfg(test)]
