@@ -1,8 +1,8 @@
 //! Records of public money: canonical bytes, signatures, profiles, admission.
 //!
 //! What this crate guarantees: a [`Record`] has exactly one byte form; a [`Submission`] passed every
-//! rule that needs no state; [`admit`] gives the same verdict to everyone who has the same entries
-//! before; [`replay`] accepts exactly the entries that [`admit`] makes. A [`Refusal`] names its rule
+//! rule that needs no state; [`admit()`] gives the same verdict to everyone who has the same entries
+//! before; [`replay`] accepts exactly the entries that [`admit()`] makes. A [`Refusal`] names its rule
 //! and place, says what was expected and got and how to fix it, and never repeats what should have
 //! been sealed.
 //!
