@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tlog::{CosignedCheckpoint, Note, Policy};
+use tlog::{CosignedCheckpoint, Note, Policy, PolicyError};
 use tlog_client::{LogClient, LogInfo};
 
 use crate::exit::{Exit, Explain, Failure, Outcome};
@@ -13,7 +13,15 @@ pub(crate) fn read_policy(path: &Path) -> Outcome<Policy> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .explain(Exit::Usage, || format!("reading the policy {shown}"))?;
-    Policy::parse(&text).explain(Exit::Usage, || format!("the policy {shown} cannot be used"))
+    parse(&text).explain(Exit::Usage, || format!("the policy {shown} cannot be used"))
+}
+
+/// A policy under which one lie is not enough: `quorum none` and two quorums that share no witness
+/// would let a log show different people different things with nobody's help.
+fn parse(text: &str) -> Result<Policy, PolicyError> {
+    let policy = Policy::parse(text)?;
+    policy.refuse_unsafe()?;
+    Ok(policy)
 }
 
 /// The user's policy, or the log's own with a word of warning.
@@ -37,7 +45,7 @@ pub(crate) fn policy_or_own(
         "Note: no --policy given, so this uses the witness policy that the log names itself. \
          That finds accidents, not a dishonest log.",
     );
-    Policy::parse(&format!("{}\n", info.policy.join("\n")))
+    parse(&format!("{}\n", info.policy.join("\n")))
         .explain(Exit::Misbehaved, || "the policy that the log names cannot be used".to_owned())
 }
 

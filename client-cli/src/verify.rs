@@ -106,6 +106,9 @@ pub(crate) struct Findings {
     pub(crate) entries: Vec<EntryFinding>,
     pub(crate) checkpoints: Vec<CheckpointFinding>,
     pub(crate) policy: String,
+    /// How many of its witnesses would have to lie for this file to show another log than others
+    /// see.
+    pub(crate) liars_for_split_view: usize,
 }
 
 /// One entry that holds.
@@ -225,6 +228,7 @@ fn check(bytes: &[u8], policy: &Policy, screen: &Screen) -> Result<Findings, Bro
         entries,
         checkpoints,
         policy: policy.quorum_words(),
+        liars_for_split_view: policy.resilience().liars_for_split_view,
     })
 }
 

@@ -46,7 +46,7 @@ pub(super) fn verified(file: &str, findings: &Findings) -> String {
         }
         line(&mut text, &format!("  (your policy asks for {})", findings.policy));
     }
-    text.push_str(&proves(&subjects));
+    text.push_str(&proves(&subjects, findings.liars_for_split_view));
     text
 }
 
@@ -143,11 +143,11 @@ fn flag_in_words(flag: &str) -> String {
     words.map_or_else(|| flag.to_owned(), |(_, words)| format!("{flag} {words}"))
 }
 
-fn proves(subjects: &[&EntryFinding]) -> String {
+fn proves(subjects: &[&EntryFinding], liars: usize) -> String {
     let what = if subjects.len() == 1 { "this entry was" } else { "these entries were" };
     format!(
         "\nThis proves: {what} in the log, unchanged, when the witnesses named above saw it, and \
-         everyone who trusts them is shown the same log.\n\
+         everyone with this policy is shown the same log, unless {liars} or more witnesses lied.\n\
          It does not prove: that the payment happened or the statement is true; that everything \
          was submitted; that no later entry corrects it (ask the log: civiclog get OBJECT); who \
          held the key; that a witness agrees with the content.\n"

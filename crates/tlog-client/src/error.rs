@@ -50,7 +50,7 @@ pub enum ClientError {
         /// How often it was tried.
         attempts: u32,
     },
-    /// The server said "later" (429 or 5xx) on every attempt.
+    /// The server said "later" (408, 429 or 5xx) on every attempt.
     #[error("{url} answered {status} {attempts} times: {problem}")]
     Unavailable {
         /// The whole URL.

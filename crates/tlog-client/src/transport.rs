@@ -272,7 +272,9 @@ impl HttpClient {
         }
         let status = head.status.as_u16();
         let problem = Box::new(Problem::from_body(head.status, &body));
-        if head.status.is_server_error() || head.status == StatusCode::TOO_MANY_REQUESTS {
+        let is_later = head.status.is_server_error()
+            || matches!(head.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+        if is_later {
             let retry_after_s = retry_after_seconds(&head.headers);
             let error = ClientError::Unavailable { url, status, attempts, problem };
             return Attempt::Again { error, retry_after_s };
