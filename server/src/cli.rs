@@ -72,7 +72,7 @@ pub struct InitArguments {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Write the first entry to this file, unsigned; sign it with `civiclog governance sign`.
-    #[arg(long, value_name = "FILE", requires = "governance")]
+    #[arg(long, value_name = "FILE", requires_all = ["governance", "governance_next"])]
     pub draft: Option<PathBuf>,
     /// Create the database and the anchor from this signed first entry.
     #[arg(long, value_name = "FILE")]
@@ -83,8 +83,8 @@ pub struct InitArguments {
     /// With `--draft`: how many governance keys must sign.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threshold: u32,
-    /// With `--draft`: the public half (JWK) of a key that governance may rotate to; only its
-    /// thumbprint is published. Without it the current keys are named as the next ones.
+    /// With `--draft`: the public half (JWK) of a key that governance may rotate to, made now and
+    /// kept apart from the current ones; only its thumbprint is published. Repeat for each key.
     #[arg(long, value_name = "JWK", conflicts_with = "genesis")]
     pub governance_next: Vec<PathBuf>,
     /// With `--draft`: the public half (JWK) of an operator key, for signed refusals.

@@ -63,11 +63,7 @@ fn write_draft(config: &Config, arguments: &InitArguments, path: &Path) -> anyho
         "--threshold is {threshold}; it must be 1 to {}, the number of governance keys",
         governance.len()
     );
-    let next = if arguments.governance_next.is_empty() {
-        read_keys(&arguments.governance)?
-    } else {
-        read_keys(&arguments.governance_next)?
-    };
+    let next = read_keys(&arguments.governance_next)?;
     let operators = read_keys(&arguments.operator_key)?;
     let today = records::format_millis(SystemClock::new().unix_millis());
     let record = genesis_record(
