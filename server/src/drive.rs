@@ -78,14 +78,14 @@ pub async fn drive<K: Kv + 'static>(
         if deps.mode.is_read_only() {
             return;
         }
-        let now = deps.clock.unix_millis();
+        let now = deps.clock.monotonic_millis();
         let pause = Duration::from_millis(publisher.wake_at_ms(now) - now);
         let event = match tokio::time::timeout(pause, events.recv()).await {
             Ok(Some(event)) => event,
             Ok(None) => return,
             Err(_elapsed) => Event::Tick,
         };
-        effects = publisher.step(deps.clock.unix_millis(), event);
+        effects = publisher.step(deps.clock.monotonic_millis(), event);
     }
 }
 

@@ -176,8 +176,6 @@ pub struct WitnessStatus {
     pub name: String,
     /// The size it cosigned last, as far as we know.
     pub size: TreeSize,
-    /// When it last cosigned (Unix milliseconds by the caller's clock), if it did.
-    pub cosigned_ms: Option<u64>,
     /// Failures since its last cosignature.
     pub failures: u32,
     /// The claim for which it is no longer asked.
@@ -240,7 +238,8 @@ impl Publisher {
         (publisher, effects)
     }
 
-    /// Takes one event at a time and returns what to do about it.
+    /// Takes one event at a time and returns what to do about it. `now_ms` only paces: it comes
+    /// from a clock that never jumps.
     pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
@@ -275,7 +274,11 @@ impl Publisher {
             }
         }
         if let Some((_, published_ms)) = self.published {
-            at = at.min(published_ms + self.pace.refresh_interval_ms);
+            let opened_ms = self.last_opened_ms.unwrap_or(published_ms);
+            let refresh_ms = published_ms.max(opened_ms) + self.pace.refresh_interval_ms;
+            if refresh_ms > now_ms {
+                at = at.min(refresh_ms);
+            }
         }
         for witness in &self.witnesses {
             if witness.distrusted.is_none() && witness.asked.is_none() {
@@ -403,7 +406,6 @@ impl Publisher {
         witness.corrections = 0;
         witness.not_before_ms = 0;
         witness.cosigned_round = witness.cosigned_round.max(Some(number));
-        witness.cosigned_ms = Some(now_ms);
         self.confirm(id, effects);
         self.publish_if_satisfied(now_ms, number, effects);
     }
@@ -570,7 +572,6 @@ impl WitnessStatus {
         Self {
             name: name.to_owned(),
             size,
-            cosigned_ms: None,
             failures: 0,
             distrusted: None,
             asked: None,

@@ -159,7 +159,7 @@ fn start_data_path(
         pace(config),
         opened.anchored,
         shared.board.current().map(|it| it.size()),
-        shared.clock.unix_millis(),
+        shared.clock.monotonic_millis(),
     );
     let desk = SigningDesk {
         store: shared.store.clone(),

@@ -133,6 +133,15 @@ fn fate_of(item: &Item, answer: &BatchLine) -> Outcome<Fate> {
         // The object is there with other bytes: perhaps the same row, sealed by an earlier run
         // whose journal is gone and whose entry was not published when we looked.
         (LineStatus::Refused, Some(index)) => Ok(Fate::Taken(index)),
+        (LineStatus::NotJudged, _) => Err(Failure::new(
+            Exit::Unreachable,
+            format!(
+                "the log stopped before it judged {}: {}; run the same command again, nothing is \
+                 sent twice",
+                item.draft.object,
+                answer.detail.as_deref().unwrap_or("it gave no reason")
+            ),
+        )),
         (LineStatus::Refused, None) => {
             let text = |part: &Option<String>| part.clone().unwrap_or_default();
             let (rule, pointer) = (text(&answer.rule), text(&answer.pointer));

@@ -43,6 +43,26 @@ async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
     Ok(whole.freeze())
 }
 
+/// Reads what still comes of a body that was refused, and throws it away, within both limits.
+///
+/// Closing a connection with unread bytes resets it, and the client never sees why it was refused.
+/// Whoever sends more or slower than the limits allow gets the reset.
+pub async fn discard_body(body: Body, bytes_max: usize, timeout: Duration) {
+    let discard = async {
+        let mut body = body;
+        let mut rest = bytes_max;
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            match rest.checked_sub(len) {
+                Some(less) => rest = less,
+                None => return,
+            }
+        }
+    };
+    // Out of time is one of the limits, no failure.
+    let _ = tokio::time::timeout(timeout, discard).await;
+}
+
 fn classify(error: axum::Error) -> BodyError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(current) = cause {
@@ -116,6 +136,15 @@ mod tests {
         let endless = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
         let error = read_body_capped(endless, 4, Duration::from_millis(1)).await.unwrap_err();
         assert!(matches!(error, BodyError::Timeout { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn discarding_ends_at_the_body_s_end_the_cap_or_the_time_limit() {
+        discard_body(chunks(&["12", "34"]), 100, SECOND).await;
+        let endless = || stream::repeat_with(|| Ok::<_, std::io::Error>("1234"));
+        discard_body(Body::from_stream(endless()), 100, Duration::from_hours(1)).await;
+        let silent = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        discard_body(silent, 100, Duration::from_millis(1)).await;
     }
 
     #[tokio::test]

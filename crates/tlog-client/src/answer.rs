@@ -87,6 +87,9 @@ pub enum LineStatus {
     Committed,
     /// Not taken.
     Refused,
+    /// The log stopped before it came to this one; the same bytes may be sent again.
+    #[serde(rename = "not_judged")]
+    NotJudged,
 }
 
 /// The answer to one line of an NDJSON batch.

@@ -136,6 +136,15 @@ impl ApiError {
         }
     }
 
+    /// The rule behind a refusal of the body as a whole.
+    fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::BodyTooLarge { .. } | Self::TooManyLines { .. } => Some("E12"),
+            Self::BodyTruncated => Some("E01"),
+            _ => None,
+        }
+    }
+
     /// The problem document of this error.
     pub fn problem(&self) -> Problem {
         let status = self.status();
@@ -152,7 +161,13 @@ impl ApiError {
                     None => problem,
                 }
             }
-            other => problem.detail(other.to_string()),
+            other => {
+                let problem = problem.detail(other.to_string());
+                match other.rule() {
+                    Some(rule) => problem.rule(rule).pointer(""),
+                    None => problem,
+                }
+            }
         };
         match self.retry_after_seconds() {
             Some(seconds) => problem.retry_after_s(seconds),

@@ -5,15 +5,15 @@
 //! proof under a head that the witnesses cosigned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use records::limits::{BATCH_BYTES_MAX, BATCH_LINES_MAX, SUBMISSION_BYTES_MAX};
 use serde::Serialize;
-use service::body::{BodyError, read_body_capped};
+use service::{BodyError, discard_body, read_body_capped};
 use tlog::LeafIndex;
 use tokio::sync::oneshot;
 
@@ -22,6 +22,12 @@ use super::{ApiError, App, proofs};
 use crate::admit::{AdmitError, check};
 use crate::pool::{NotJudged, Outcome, Pending, Receipt, Room};
 use crate::published::Published;
+
+/// What is still read of a refused body, at most, so that the client sees the refusal.
+const DISCARD_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
+
+/// How long is still read from a refused body, at most.
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Lines that one piece of work for an admission thread has.
 const LINES_PER_JOB: usize = 32;
@@ -38,6 +44,15 @@ enum Wait {
 enum Kind {
     One,
     Lines,
+}
+
+impl Kind {
+    fn body_bytes_max(self) -> usize {
+        match self {
+            Self::One => SUBMISSION_BYTES_MAX,
+            Self::Lines => BATCH_BYTES_MAX,
+        }
+    }
 }
 
 /// `POST /v1/records`
@@ -64,16 +79,52 @@ async fn answer(
     query: Option<&str>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let (wait, kind, room) = match before_the_body(app, query, &head.headers) {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            // So that the client, which is still sending, gets to read why.
+            discard_body(body, DISCARD_BYTES_MAX, DISCARD_TIME_MAX).await;
+            return Err(error);
+        }
+    };
+    let bytes_max = kind.body_bytes_max();
+    let body =
+        read_body_capped(body, bytes_max, app.body_timeout).await.map_err(|error| match error {
+            BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
+            BodyError::Timeout { .. } => ApiError::BodyTimeout,
+            _ => ApiError::BodyTruncated,
+        })?;
+    match kind {
+        Kind::One => one(app, wait, body, room).await,
+        Kind::Lines => lines(app, wait, body, room).await,
+    }
+}
+
+/// Everything that can be refused before a byte of the body is read, and the room for it.
+fn before_the_body(
+    app: &App,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<(Wait, Kind, Room), ApiError> {
     let wait = parse_wait(query)?;
-    let kind = parse_kind(request.headers())?;
+    let kind = parse_kind(headers)?;
     if !app.mode.is_running() {
         return Err(ApiError::Closed(app.mode.current()));
     }
-    let (body, room) = read_body(app, kind, request).await?;
-    match kind {
-        Kind::One => one(app, wait, body, room).await,
-        Kind::Lines => lines(app, wait, &body, room).await,
+    let bytes_max = kind.body_bytes_max();
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|it| it.to_str().ok())
+        .and_then(|it| it.parse::<usize>().ok());
+    if announced.is_some_and(|it| it > bytes_max) {
+        return Err(ApiError::BodyTooLarge { bytes_max });
     }
+    let room = app
+        .budget
+        .room_for_bytes(announced.unwrap_or(bytes_max).max(1))
+        .ok_or(ApiError::Overloaded)?;
+    Ok((wait, kind, room))
 }
 
 fn parse_wait(query: Option<&str>) -> Result<Wait, ApiError> {
@@ -95,34 +146,6 @@ fn parse_kind(headers: &HeaderMap) -> Result<Kind, ApiError> {
         Some("application/x-ndjson") => Ok(Kind::Lines),
         _ => Err(ApiError::MediaType),
     }
-}
-
-/// Takes room for the body, then reads it whole.
-async fn read_body(app: &App, kind: Kind, request: Request) -> Result<(Bytes, Room), ApiError> {
-    let bytes_max = match kind {
-        Kind::One => SUBMISSION_BYTES_MAX,
-        Kind::Lines => BATCH_BYTES_MAX,
-    };
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|it| it.to_str().ok())
-        .and_then(|it| it.parse::<usize>().ok());
-    if announced.is_some_and(|it| it > bytes_max) {
-        return Err(ApiError::BodyTooLarge { bytes_max });
-    }
-    let room = app
-        .budget
-        .room_for_bytes(announced.unwrap_or(bytes_max).max(1))
-        .ok_or(ApiError::Overloaded)?;
-    let body: Body = request.into_body();
-    let body =
-        read_body_capped(body, bytes_max, app.body_timeout).await.map_err(|error| match error {
-            BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
-            BodyError::Timeout { .. } => ApiError::BodyTimeout,
-            _ => ApiError::BodyTruncated,
-        })?;
-    Ok((body, room))
 }
 
 #[derive(Serialize)]
@@ -216,8 +239,10 @@ enum Line {
     Failed,
 }
 
-async fn lines(app: &Arc<App>, wait: Wait, body: &Bytes, room: Room) -> Result<Response, ApiError> {
-    let lines = split_lines(body)?;
+async fn lines(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Response, ApiError> {
+    let lines = split_lines(&body)?;
+    // The lines hold the bytes from here on, and only until they are checked.
+    drop(body);
     let room = room.join(app.budget.room_for_submissions(lines.len()).ok_or(ApiError::Overloaded)?);
     let waiting = check_and_put(app, lines, Arc::new(room)).await?;
     let mut answers = Vec::with_capacity(waiting.len());

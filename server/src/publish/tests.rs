@@ -300,6 +300,24 @@ fn the_empty_tree_is_confirmed_but_never_published() {
 }
 
 #[test]
+fn a_publisher_that_can_do_nothing_sleeps() {
+    let world = World::new();
+    // Nobody answers at start.
+    let (publisher, _) = world.started(head(5));
+    for now in [1, 59_999, 60_000, 60_001, 3_600_000] {
+        assert!(publisher.wake_at_ms(now) >= now + 1_000, "at {now}");
+    }
+    // A refresh is under way and nobody answers it.
+    let mut publisher = running(&world, head(5));
+    publisher.step(60_001, Event::Tick);
+    publisher.step(60_002, Event::Signed(world.signed(head(5))));
+    for now in [70_000, 100_000] {
+        publisher.step(now, Event::Tick);
+        assert!(publisher.wake_at_ms(now) >= now + 1_000, "at {now}");
+    }
+}
+
+#[test]
 fn rounds_in_flight_are_bounded() {
     let world = World::new();
     let mut publisher = running(&world, head(5));
