@@ -304,8 +304,8 @@ fn a_publisher_that_can_do_nothing_sleeps() {
     let world = World::new();
     // Nobody answers at start.
     let (publisher, _) = world.started(head(5));
-    for now in [1, 59_999, 60_000, 60_001, 3_600_000] {
-        assert!(publisher.wake_at_ms(now) >= now + 1_000, "at {now}");
+    for now in [1, 300, 5_000, 60_000, 60_001, 3_600_000] {
+        assert!(publisher.wake_at_ms(now) >= now + 200, "at {now}");
     }
     // A refresh is under way and nobody answers it.
     let mut publisher = running(&world, head(5));
@@ -313,7 +313,7 @@ fn a_publisher_that_can_do_nothing_sleeps() {
     publisher.step(60_002, Event::Signed(world.signed(head(5))));
     for now in [70_000, 100_000] {
         publisher.step(now, Event::Tick);
-        assert!(publisher.wake_at_ms(now) >= now + 1_000, "at {now}");
+        assert!(publisher.wake_at_ms(now) >= now + 200, "at {now}");
     }
 }
 
