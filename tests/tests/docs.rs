@@ -25,7 +25,10 @@ const PAGES: &[Page] = &[
         path: "docs/journalists.md",
         expected: &[
             ("civiclog log", &["demo.civiclog.example/spending", "w1", "w4"]),
-            ("civiclog verify payment.receipt --policy \"$POLICY\"\n", &["VERIFIED", "XX-LAE-WMC paid", "these witnesses saw it"]),
+            (
+                "civiclog verify payment.receipt --policy \"$POLICY\"\n",
+                &["VERIFIED", "XX-LAE-WMC paid", "these witnesses saw it"],
+            ),
             ("changed.receipt", &["refused, exit code 1"]),
         ],
     },
