@@ -22,6 +22,7 @@ use crate::publish::{Answered, Effect, Event, Publisher, RoundNumber, WitnessId,
 use crate::published::{Board, Published, SignedTreeHead};
 use crate::sequence::error_chain;
 use crate::sign::LogSigner;
+use crate::time::AdmissionClock;
 
 /// What the driver works with.
 pub struct Deps<K: Kv> {
@@ -204,6 +205,8 @@ pub struct SigningDesk<K: Kv> {
     pub mode: ModeSwitch,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Learns the witnesses' times.
+    pub clock_rule: Arc<AdmissionClock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -260,6 +263,7 @@ impl<K: Kv> SigningDesk<K> {
         self.anchor.remember_policy(&self.policy_text).map_err(|it| error_chain(&it))?;
         self.store.publish(&whole, UnixMillis::new(now_ms)).map_err(|it| error_chain(&it))?;
         let size = whole.head().size;
+        self.clock_rule.learn(whole.cosigners());
         let tree_head = tree_head_of(&note, self.signer.tree_head_key());
         self.board.show(Published::new(whole, tree_head));
         self.metrics.published(size, now_ms);

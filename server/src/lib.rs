@@ -22,7 +22,7 @@
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
 //! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
-//! | [`admit`], [`pool`], [`sequence`], [`state`] | from a body to a commit |
+//! | [`admit`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
 //! | [`publish`], [`drive`], [`cosign`], [`published`] | from a signature to what everybody sees |
 //! | [`receipt`], [`http`] | what everybody gets |
@@ -54,6 +54,7 @@ pub mod sequence;
 pub mod sign;
 pub mod startup;
 pub mod state;
+pub mod time;
 
 use cli::{Arguments, Command, LogFormat};
 use config::Config;

@@ -8,6 +8,8 @@ use records::CheckedSubmission;
 use tlog::{Hash, LeafIndex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::time::ClockError;
+
 /// Room in the budget is counted in units of this many bytes.
 const UNIT_BYTES: usize = 1024;
 
@@ -49,9 +51,9 @@ pub enum NotJudged {
          again then"
     )]
     OutcomeUnknown,
-    /// The machine's clock is behind the last entry's admission time.
-    #[error("the log's clock is behind its last entry; nothing is admitted until it is right")]
-    ClockBehind,
+    /// The machine's clock cannot be believed.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
 }
 
 /// Where a committed record stands. Only the sequencer makes one, after the commit:

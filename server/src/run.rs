@@ -22,6 +22,7 @@ use crate::publish::{Event, Pace, Publisher, WitnessStatus};
 use crate::published::Board;
 use crate::sequence::{Sequencer, error_chain};
 use crate::startup;
+use crate::time::AdmissionClock;
 
 /// Where the server listens, for whoever started it.
 #[derive(Debug, serde::Serialize)]
@@ -113,6 +114,7 @@ struct Shared {
     pool: Arc<Pool>,
     budget: Budget,
     clock: Arc<dyn Clock>,
+    clock_rule: Arc<AdmissionClock>,
     metrics: Arc<Metrics>,
 }
 
@@ -123,13 +125,15 @@ impl Shared {
         registry: &Registry,
     ) -> anyhow::Result<Self> {
         let limits = &config.limits;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Ok(Self {
             store: opened.store.clone(),
             board: Board::new(startup::published(opened)?),
             mode: ModeSwitch::new(),
             pool: Arc::new(Pool::new()),
             budget: Budget::new(limits.pool_submissions_max, limits.pool_bytes_max),
-            clock: Arc::new(SystemClock::new()),
+            clock_rule: Arc::new(AdmissionClock::new(Arc::clone(&clock))),
+            clock,
             metrics: Arc::new(Metrics::register(registry).context("registering metrics")?),
         })
     }
@@ -170,6 +174,7 @@ fn start_data_path(
         board: shared.board.clone(),
         mode: shared.mode.clone(),
         clock: Arc::clone(&shared.clock),
+        clock_rule: Arc::clone(&shared.clock_rule),
         metrics: Arc::clone(&shared.metrics),
     };
     let deps = Deps {
@@ -212,6 +217,7 @@ fn start_sequencer(
         writer,
         Arc::clone(&shared.pool),
         Arc::clone(&shared.clock),
+        Arc::clone(&shared.clock_rule),
         shared.mode.clone(),
         Arc::clone(&shared.metrics),
         Box::new(move |head| {

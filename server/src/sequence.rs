@@ -20,9 +20,7 @@ use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
 use crate::pool::{NotJudged, Outcome, Pending, Pool, Receipt};
 use crate::state::BatchState;
-
-/// Nothing is committed while the clock is further than this behind the last entry.
-pub const CLOCK_BEHIND_MAX_MS: u64 = 10_000;
+use crate::time::AdmissionClock;
 
 /// Why the sequencer ended. Every variant is final for this process.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +49,7 @@ pub struct Sequencer<K: Kv> {
     writer: Writer<K>,
     pool: Arc<Pool>,
     clock: Arc<dyn Clock>,
+    clock_rule: Arc<AdmissionClock>,
     mode: ModeSwitch,
     metrics: Arc<Metrics>,
     /// Told of every new head, after its commit.
@@ -88,6 +87,7 @@ impl<K: Kv> Sequencer<K> {
         writer: Writer<K>,
         pool: Arc<Pool>,
         clock: Arc<dyn Clock>,
+        clock_rule: Arc<AdmissionClock>,
         mode: ModeSwitch,
         metrics: Arc<Metrics>,
         committed: Box<dyn Fn(TreeHead) + Send>,
@@ -99,6 +99,7 @@ impl<K: Kv> Sequencer<K> {
             writer,
             pool,
             clock,
+            clock_rule,
             mode,
             metrics,
             committed,
@@ -121,17 +122,18 @@ impl<K: Kv> Sequencer<K> {
     /// One batch from judgement to answers. Whoever is not answered because of an error learns it
     /// by the end of the channel: the outcome is unknown.
     fn round(&mut self, batch: Vec<Pending>) -> Result<(), SequenceError> {
-        let now_ms = self.clock.unix_millis();
         if !self.mode.is_running() && !self.is_draining() {
             answer_all(batch, NotJudged::Closed);
             return Ok(());
         }
-        if now_ms + CLOCK_BEHIND_MAX_MS < self.last_admitted_ms {
-            tracing::error!(now_ms, last = self.last_admitted_ms, "the clock is behind");
-            answer_all(batch, NotJudged::ClockBehind);
-            return Ok(());
-        }
-        let admitted_ms = now_ms.max(self.last_admitted_ms);
+        let admitted_ms = match self.clock_rule.admission_ms(self.last_admitted_ms) {
+            Ok(admitted_ms) => admitted_ms,
+            Err(error) => {
+                tracing::error!(%error, "a batch is not judged");
+                answer_all(batch, NotJudged::Clock(error));
+                return Ok(());
+            }
+        };
         let mut state = BatchState::new(&self.store);
         let first = self.writer.frontier().size();
         let mut judged = Judged::default();
