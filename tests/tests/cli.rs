@@ -1,0 +1,303 @@
+//! A CSV goes in, receipts come out, they verify offline, tampering shows; killed and run again,
+//! with its journal and without, the command adds nothing and returns the same receipts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use e2e::process::{Finished, Process, finish};
+use e2e::random::Random;
+use e2e::{LogOptions, TestLog, programs, wait};
+use tlog::TlogProof;
+
+/// A log, and a treasury whose key and registration were made with the command line alone.
+struct Treasury {
+    log: TestLog,
+}
+
+impl Treasury {
+    fn registered(id: &str) -> Self {
+        let mut log = TestLog::create(LogOptions::default());
+        log.start_witnesses();
+        log.start_server();
+        let treasury = Self { log };
+        treasury.cli(&["keygen", "--out", "treasury.pem"]).expect_success("keygen");
+        let pem = treasury.log.governance().to_pkcs8_pem().expect("a PEM");
+        service::write_private_key(&treasury.path("gov.pem"), &pem).expect("writing a key");
+        treasury
+            .cli(&[
+                "governance",
+                "draft",
+                "submitter-add",
+                "--origin",
+                treasury.log.origin(),
+                "--submitter",
+                id,
+                "--body",
+                id,
+                "--profile",
+                "spending/1",
+                "--profile",
+                "contract/1",
+                "--key",
+                "treasury.jwk",
+                "--name",
+                "A county",
+                "--occurred",
+                "2026-01-01",
+                "--out",
+                "add.json",
+            ])
+            .expect_success("governance draft");
+        for key in ["gov.pem", "treasury.pem"] {
+            treasury
+                .cli(&["governance", "sign", "add.json", "--key", key])
+                .expect_success("governance sign");
+        }
+        treasury.online(&["post", "add.json"]).expect_success("post");
+        treasury
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.log.path(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = programs::command(programs::CLI);
+        command.current_dir(self.path("")).arg("--state").arg(self.path("state")).args(arguments);
+        command
+    }
+
+    /// Runs the command line without telling it where the log is.
+    fn cli(&self, arguments: &[&str]) -> Finished {
+        finish(self.command(arguments))
+    }
+
+    /// Runs the command line against the log.
+    fn online(&self, arguments: &[&str]) -> Finished {
+        finish(self.online_command(arguments))
+    }
+
+    fn online_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.args(["--log", self.log.http().base()]);
+        command
+    }
+
+    fn submit_command(&self, csv: &Path, map: &Path, receipts: &str) -> Command {
+        let mut command = self.command(&["submit"]);
+        command.arg(csv).arg("--map").arg(map);
+        command.args(["--log", self.log.http().base(), "--policy", "policy.txt"]);
+        command.args(["--key", "treasury.pem", "--journal", "journal"]);
+        command.args(["--receipts", receipts, "--errors", "errors.csv"]);
+        command
+    }
+
+    fn submit(&self, csv: &Path, map: &Path, receipts: &str) -> Finished {
+        finish(self.submit_command(csv, map, receipts))
+    }
+
+    fn verify(&self, file: &str) -> Finished {
+        self.cli(&["verify", file, "--policy", "policy.txt"])
+    }
+
+    fn size(&self) -> u64 {
+        self.log.reader().checkpoint().head().size.get()
+    }
+
+    /// Which entry each row got, as the table beside the receipts says.
+    fn table(&self, receipts: &str) -> String {
+        fs::read_to_string(self.path(&format!("{receipts}.csv"))).expect("the table of receipts")
+    }
+}
+
+fn sample(name: &str) -> PathBuf {
+    programs::repository().join("deploy/sample").join(name)
+}
+
+fn map(name: &str) -> PathBuf {
+    programs::repository().join("deploy/maps").join(name)
+}
+
+/// The first rows of a CSV whose fields hold no line feeds.
+fn first_rows(treasury: &Treasury, csv: &Path, rows: usize) -> PathBuf {
+    let text = fs::read_to_string(csv).expect("reading a sample");
+    let short: Vec<&str> = text.lines().take(rows + 1).collect();
+    let path = treasury.path("rows.csv");
+    fs::write(&path, short.join("\n") + "\n").expect("writing rows");
+    path
+}
+
+#[test]
+fn rows_go_in_and_their_receipts_verify_offline() {
+    let mut treasury = Treasury::registered(SAMPLE_SUBMITTER);
+    let csv = first_rows(&treasury, &sample("payments.csv"), 50);
+    let map = map("sample-payments.toml");
+    let before = treasury.size();
+    treasury.submit(&csv, &map, "receipts").expect_success("submit");
+    assert_eq!(treasury.size(), before + 50);
+    let policy = treasury.log.policy();
+    let receipts = fs::read(treasury.path("receipts")).expect("the receipts");
+    let proofs = TlogProof::parse_many(&receipts).expect("a receipt file");
+    for proof in &proofs {
+        tlog::verify(proof, None, &policy).expect("each proof in it verifies");
+    }
+    // Fifty rows, the registration of the key, the first entry.
+    assert_eq!(proofs.len(), 52);
+    treasury.online(&["prove", "3", "-o", "one.receipt"]).expect_success("prove");
+    treasury.online(&["get", "3"]).expect_success("get");
+    treasury.online(&["log"]).expect_success("log");
+    let consistency = ["consistency", "--policy", "policy.txt"];
+    treasury.online(&consistency).expect_success("consistency, the first time");
+    let contracts = (sample("contracts.csv"), self::map("sample-contracts.toml"));
+    treasury.submit(&contracts.0, &contracts.1, "contracts").expect_success("contracts");
+    treasury.online(&consistency).expect_success("consistency, after growth");
+
+    // From here on there is no log.
+    let base = treasury.log.http().base().to_owned();
+    assert_eq!(treasury.log.stop_server(), Some(0));
+    treasury.verify("receipts").expect_success("verify, offline");
+    let words = treasury.verify("one.receipt").expect_success("verify, offline").stdout;
+    let named = ["w1", "w2", "w3", "w4"].iter().filter(|it| words.contains(**it)).count();
+    assert!(named >= 3, "it names the witnesses: {words}");
+    let unreachable = treasury.cli(&["get", "3", "--log", &base]);
+    assert_eq!(unreachable.code, Some(3), "{}", unreachable.stderr);
+}
+
+#[test]
+fn whatever_is_changed_in_a_receipt_is_refused() {
+    let treasury = Treasury::registered(SAMPLE_SUBMITTER);
+    let csv = first_rows(&treasury, &sample("payments.csv"), 5);
+    treasury.submit(&csv, &map("sample-payments.toml"), "receipts").expect_success("submit");
+    treasury.online(&["prove", "4", "-o", "one.receipt"]).expect_success("prove");
+    let receipt = fs::read_to_string(treasury.path("one.receipt")).expect("the receipt");
+    let mut random = Random::announced("tamper");
+    let mut refused_by_verdict = 0;
+    for _ in 0..40 {
+        let mut changed = receipt.clone().into_bytes();
+        let at = usize::try_from(random.below(changed.len() as u64)).expect("a position");
+        if matches!(changed[at], b'\n' | b' ') {
+            continue;
+        }
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        fs::write(treasury.path("changed"), &changed).expect("writing");
+        let verdict = treasury.verify("changed");
+        if is_harmless(&receipt, &changed, &treasury.log.policy()) {
+            continue;
+        }
+        assert!(
+            matches!(verdict.code, Some(1 | 2)),
+            "byte {at} was changed, and: {} {}",
+            verdict.stdout,
+            verdict.stderr
+        );
+        refused_by_verdict += usize::from(verdict.code == Some(1));
+    }
+    assert!(refused_by_verdict > 0);
+
+    // A witness policy that these witnesses do not satisfy, a file that is none, a wrong argument.
+    let policy = fs::read_to_string(treasury.log.policy_path()).expect("the policy");
+    let strangers = TestLog::create(LogOptions::default());
+    let mut others = fs::read_to_string(strangers.policy_path()).expect("a policy");
+    others = others.replace(&strangers.vkeys()[0], &treasury.log.vkeys()[0]);
+    fs::write(treasury.path("others.txt"), others).expect("writing");
+    let verdict = treasury.cli(&["verify", "one.receipt", "--policy", "others.txt"]);
+    verdict.expect_code(1, "nobody of the other policy's witnesses cosigned");
+    fs::write(treasury.path("policy2.txt"), policy.replace("quorum", "quorun")).expect("writing");
+    let verdict = treasury.cli(&["verify", "one.receipt", "--policy", "policy2.txt"]);
+    verdict.expect_code(2, "the policy cannot be used");
+    treasury.cli(&["verify", "none", "--policy", "policy.txt"]).expect_code(2, "no such file");
+    treasury.cli(&["verify"]).expect_code(2, "no file named");
+}
+
+/// A cosignature more than the quorum needs may be lost without harm.
+fn is_harmless(receipt: &str, changed: &[u8], policy: &tlog::Policy) -> bool {
+    let before = TlogProof::parse_many(receipt.as_bytes()).expect("the receipt");
+    TlogProof::parse_many(changed).is_ok_and(|after| {
+        after.len() == before.len()
+            && before.iter().zip(&after).all(|(before, after)| {
+                tlog::verify(after, None, policy).is_ok_and(|it| {
+                    before.extra.as_deref() == Some(it.entry()) && before.index == it.index()
+                })
+            })
+    })
+}
+
+#[test]
+fn a_second_run_adds_nothing_with_the_journal_and_without() {
+    let treasury = Treasury::registered(SAMPLE_SUBMITTER);
+    let csv = first_rows(&treasury, &sample("payments.csv"), 200);
+    run_thrice(&treasury, &csv, &map("sample-payments.toml"), 200);
+}
+
+fn run_thrice(treasury: &Treasury, csv: &Path, map: &Path, rows: u64) {
+    let before = treasury.size();
+    treasury.submit(csv, map, "first").expect_success("submit");
+    assert_eq!(treasury.size(), before + rows);
+    let table = treasury.table("first");
+    treasury.submit(csv, map, "second").expect_success("submit again");
+    assert_eq!(treasury.table("second"), table, "the same receipts");
+    fs::remove_file(treasury.path("journal")).expect("losing the journal");
+    treasury.submit(csv, map, "third").expect_success("submit without the journal");
+    assert_eq!(treasury.table("third"), table, "the same receipts");
+    assert_eq!(treasury.size(), before + rows, "nothing was added");
+    treasury.verify("third").expect_success("verify");
+}
+
+#[test]
+fn a_client_that_is_killed_again_and_again_gets_all_rows_in_once() {
+    let treasury = Treasury::registered(SAMPLE_SUBMITTER);
+    let csv = first_rows(&treasury, &sample("payments.csv"), 600);
+    let map = map("sample-payments.toml");
+    let before = treasury.size();
+    let mut random = Random::announced("client kill");
+    for _ in 0..12 {
+        let command = treasury.submit_command(&csv, &map, "receipts");
+        let mut client = Process::start_quietly(command, "civiclog", &treasury.path("cli.log"));
+        wait::pause_ms(random.below(250));
+        client.kill();
+        if random.below(4) == 0 {
+            // Lost with the machine it was on; it may not exist yet.
+            let _ = fs::remove_file(treasury.path("journal"));
+        }
+    }
+    treasury.submit(&csv, &map, "receipts").expect_success("submit, left in peace");
+    treasury.verify("receipts").expect_success("verify");
+    assert_eq!(treasury.size(), before + 600, "every row is in, and none twice");
+}
+
+#[test]
+fn bad_rows_are_reported_and_the_others_go_in() {
+    let treasury = Treasury::registered(SAMPLE_SUBMITTER);
+    let csv = first_rows(&treasury, &sample("payments.csv"), 20);
+    let text = fs::read_to_string(&csv).expect("rows");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    // A day that does not exist, in the third row.
+    lines[3] = lines[3].replacen("/04/2025", "/13/2025", 1);
+    fs::write(&csv, lines.join("\n")).expect("writing rows");
+    let before = treasury.size();
+    let map = map("sample-payments.toml");
+    treasury.submit(&csv, &map, "receipts").expect_code(1, "some rows did not go in");
+    assert_eq!(treasury.size(), before + 19);
+    let errors = fs::read_to_string(treasury.path("errors.csv")).expect("the errors");
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    assert!(errors.lines().nth(1).is_some_and(|it| it.starts_with("4,")), "{errors}");
+
+    fs::write(&csv, text).expect("writing rows");
+    treasury.submit(&csv, &map, "receipts").expect_success("the corrected file");
+    assert_eq!(treasury.size(), before + 20);
+}
+
+#[test]
+fn a_month_of_a_real_county_goes_in_once() {
+    let csv = programs::repository()
+        .join("../shared/data/devon-county-council/DCCSpendingOver500_202401.csv");
+    if !csv.is_file() {
+        println!("skipped: {} is not there", csv.display());
+        return;
+    }
+    let treasury = Treasury::registered("GB-LAE-DEV");
+    run_thrice(&treasury, &csv, &map("devon.toml"), 11_963);
+}
+
+const SAMPLE_SUBMITTER: &str = "XX-LAE-WMC";
