@@ -44,7 +44,7 @@ impl History {
         let receipt = (index, leaf_hash.to_owned());
         match &sent.receipt {
             Some(before) => {
-                assert_eq!(*before, receipt, "{object} was answered differently before")
+                assert_eq!(*before, receipt, "{object} was answered differently before");
             }
             None => sent.receipt = Some(receipt),
         }

@@ -51,15 +51,13 @@ impl Process {
         let line = receiver
             .recv_timeout(Duration::from_millis(wait::DEADLINE_MS))
             .unwrap_or_else(|_| panic!("{name} did not announce itself: {}", process.stderr()));
-        match serde_json::from_str(&line) {
-            Ok(announced) => Ok((process, announced)),
-            Err(_) => {
-                process.exit();
-                let text = process.stderr();
-                let start = usize::try_from(before).expect("a small file").min(text.len());
-                Err(text[start..].to_owned())
-            }
+        if let Ok(announced) = serde_json::from_str(&line) {
+            return Ok((process, announced));
         }
+        process.exit();
+        let text = process.stderr();
+        let start = usize::try_from(before).expect("a small file").min(text.len());
+        Err(text[start..].to_owned())
     }
 
     /// Starts a program and leaves it running; its output is thrown away.
@@ -116,6 +114,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "part of a failed test's message")]
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {

@@ -15,6 +15,7 @@ impl Random {
     }
 
     /// The seed in `CIVICLOG_TEST_SEED`, or a fresh one; printed either way.
+    #[expect(clippy::print_stdout, reason = "a failed test is repeated with it")]
     pub fn announced(test: &str) -> Self {
         let given = std::env::var_os("CIVICLOG_TEST_SEED")
             .and_then(|it| it.to_str().and_then(|it| it.parse().ok()));
@@ -24,7 +25,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,13 +35,13 @@ impl Random {
 
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.number() % bound
     }
 
     /// Another stream that depends on this one.
     #[must_use]
     pub fn fork(&mut self) -> Self {
-        Self::new(self.next())
+        Self::new(self.number())
     }
 }
 

@@ -57,8 +57,18 @@ impl Witness {
 
     /// Writes the configuration that makes it watch these logs.
     pub fn watch(&self, log_vkeys: &[&str]) {
-        let logs: String =
-            log_vkeys.iter().map(|vkey| format!("\n[[logs]]\nvkey = \"{vkey}\"\n")).collect();
+        let logs: Vec<String> = log_vkeys
+            .iter()
+            .map(|vkey| {
+                format!(
+                    "
+[[logs]]
+vkey = \"{vkey}\"
+"
+                )
+            })
+            .collect();
+        let logs = logs.concat();
         let config = format!(
             "name = \"witness.example/{}\"\ndir = \"state\"\n\n[listen]\npublic = \"{}\"\n{logs}",
             self.name, self.address

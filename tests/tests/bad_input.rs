@@ -336,7 +336,7 @@ fn check_problem(case: &Case, answer: &Answer) -> Result<(), String> {
 
 /// Members that each obey their own limit, and together exceed the record's.
 fn padding(bytes: usize) -> String {
-    let texts: Vec<String> = (0..bytes / 8_000 + 1)
+    let texts: Vec<String> = (0..=bytes / 8_000)
         .map(|number| format!("\"o{number}\":\"{}\"", "x".repeat(8_000)))
         .collect();
     texts.join(",")
@@ -369,9 +369,9 @@ fn the_body_as_a_whole_is_held_to_its_limits() {
         b"POST /v1/records HTTP/1.1\r\nhost: log\r\ncontent-type: application/json\r\n\
           transfer-encoding: chunked\r\n\r\n10001\r\n",
     );
-    connection.send(&[b'x'; 0x1_0001]);
+    connection.send(&vec![b'x'; 0x1_0001]);
     assert_eq!(connection.answer().expect("an answer").0, 413);
-    let long_line = [&[b'x'; 70_000][..], b"\n", &treasury.payment_bytes(4)[..]].concat();
+    let long_line = [&vec![b'x'; 70_000][..], b"\n", &treasury.payment_bytes(4)[..]].concat();
     let answers: Vec<Json> = http.post("/v1/records", NDJSON, long_line).parse_lines();
     assert_eq!((&answers[0]["status"], &answers[0]["rule"]), (&"refused".into(), &"E12".into()));
     assert_eq!(answers[1]["status"], "published");

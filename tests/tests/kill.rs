@@ -21,6 +21,7 @@ fn five_hundred_kills_lose_no_answered_record_and_contradict_no_answer() {
     kill_again_and_again(500);
 }
 
+#[expect(clippy::print_stdout, reason = "what the run was worth")]
 fn kill_again_and_again(kills: usize) {
     let mut random = Random::announced("kill");
     let (mut log, treasury) = TestLog::start();
@@ -114,7 +115,7 @@ impl Worker {
     /// A record that nobody sent before, or, now and then, one that somebody did.
     fn record(&mut self) -> (String, Vec<u8>) {
         let is_old = self.random.below(5) == 0;
-        let number = if is_old { self.random.below(400) } else { self.random.next() >> 16 };
+        let number = if is_old { self.random.below(400) } else { self.random.number() >> 16 };
         let (record, disclosure) = self.treasury.sealed_payment(number);
         let submission = self.treasury.sign(&record, &[disclosure]);
         locked(&self.history).sent(record.object(), record.bytes(), &submission);

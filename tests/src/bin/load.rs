@@ -37,9 +37,9 @@ enum Command {
 /// Which log.
 #[derive(Debug, clap::Args)]
 struct Log {
-    /// A log that runs already, such as http://127.0.0.1:8080; without it one is made.
-    #[arg(long, requires = "key")]
-    log: Option<String>,
+    /// A log that runs already, such as `http://127.0.0.1:8080`; without it one is made.
+    #[arg(long = "log", value_name = "URL", requires = "key")]
+    url: Option<String>,
     /// The submitter's private key, for a log that runs already.
     #[arg(long)]
     key: Option<PathBuf>,
@@ -47,7 +47,7 @@ struct Log {
     #[arg(long, default_value = "GB-LAE-DEV")]
     submitter: String,
     /// Where to make a log of our own; it is kept. Without it, a temporary folder.
-    #[arg(long, conflicts_with = "log")]
+    #[arg(long, conflicts_with = "url")]
     dir: Option<PathBuf>,
     /// Where signed records are kept for later runs.
     #[arg(long, default_value = "/tmp/civiclog-load")]
@@ -149,7 +149,7 @@ fn run_submit(arguments: &Submit) -> anyhow::Result<Report> {
     };
     let presigned = prepare(&arguments.log, &target, plan.count)?;
     let url = target.url().to_owned();
-    let reading = (arguments.proofs > 0.0).then(|| reads::Plan {
+    let reading = (arguments.proofs > 0.0).then_some(reads::Plan {
         kind: reads::Kind::Proof,
         connections: 1,
         rate: Some(arguments.proofs),
@@ -191,7 +191,7 @@ fn run_lone(arguments: &Lone) -> anyhow::Result<Report> {
 fn run_reads(arguments: &Reads) -> anyhow::Result<Report> {
     let mut target = target(&arguments.log)?;
     let url = target.url().to_owned();
-    if arguments.log.log.is_none() {
+    if arguments.log.url.is_none() {
         say("filling the log");
         let plan = submit::Plan {
             first: arguments.log.first,
@@ -217,7 +217,7 @@ fn run_reads(arguments: &Reads) -> anyhow::Result<Report> {
 }
 
 fn target(log: &Log) -> anyhow::Result<Target> {
-    match (&log.log, &log.key) {
+    match (&log.url, &log.key) {
         (Some(url), Some(key)) => Target::running(url, &log.submitter, key),
         _ => Ok(Target::own(log.dir.as_deref())),
     }

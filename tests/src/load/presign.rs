@@ -36,7 +36,7 @@ impl Presigned {
             name.update(part);
             name.update([0]);
         }
-        let name: String = name.finalize().iter().take(8).map(|it| format!("{it:02x}")).collect();
+        let name = tlog::Hash::new(name.finalize().into()).to_hex();
         let presigned = Self { folder: cache.join(name) };
         fs::create_dir_all(&presigned.folder).context("making the cache folder")?;
         let next = AtomicU64::new(first / FILE_RECORDS);
