@@ -38,9 +38,21 @@ fn kill_again_and_again(kills: usize) {
                 std::panic::resume_unwind(panic);
             }
         }
+        if random.below(5) == 0 {
+            // A witness may go the same way at the same time.
+            let witness = usize::try_from(random.below(4)).expect("one of four");
+            log.witnesses[witness].kill();
+            log.witnesses[witness].start();
+        }
         if random.below(10) == 0 {
             // The auditor comes when nobody expects him.
             log.audit();
+        }
+        if random.below(5) == 0 {
+            // Once more, while it starts.
+            log.start_server_unready();
+            wait::pause_ms(random.below(START_MS_MAX));
+            log.kill_server();
         }
         log.start_server();
     }
@@ -187,3 +199,4 @@ fn locked(history: &Mutex<History>) -> MutexGuard<'_, History> {
 const NDJSON: &str = "application/x-ndjson";
 const WORKERS: usize = 4;
 const LIFE_MS_MAX: u64 = 500;
+const START_MS_MAX: u64 = 50;

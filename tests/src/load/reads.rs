@@ -80,7 +80,9 @@ async fn work(
         if since >= end {
             return Ok((count, latencies));
         }
-        sleep_until(since).await;
+        if due.is_some() {
+            sleep_until(since).await;
+        }
         if count % SIZE_EVERY == 0 {
             size = published(&mut connection).await?;
         }
