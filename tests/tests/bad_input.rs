@@ -172,6 +172,15 @@ fn cases(log: &TestLog, treasury: &Treasury, revoked: &Treasury) -> Vec<Case> {
             413, "E12", "/record",
         ),
         case(
+            "oversize submission",
+            good()
+                .replace("],\"record\"", &format!("],\"padding\":\"{}\",\"record\"", "x".repeat(70_000)))
+                .into_bytes(),
+            413,
+            "E12",
+            "",
+        ),
+        case(
             "oversize text",
             signed(raw().replace("CFADDAY50", &"x".repeat(8 * 1024 + 1))),
             413, "E12", "/record/data/native",
@@ -361,8 +370,11 @@ fn the_body_as_a_whole_is_held_to_its_limits() {
         connection.send_post_head("", content_type, length);
         let (status, problem) = connection.answer().expect("an answer");
         assert_eq!(status, 413, "{problem}");
-        assert!(problem.contains("larger than"), "{problem}");
+        assert!(problem.contains("larger than") && problem.contains("E12"), "{problem}");
     }
+    // Whoever sends it all the same still gets to read why.
+    let answer = http.post("/v1/records", NDJSON, vec![b'x'; 9 * 1024 * 1024]).expect_status(413);
+    assert_eq!(answer.json()["rule"], "E12");
     // Whoever announces nothing is cut off at the limit; a line is refused by itself.
     let mut connection = RawConnection::to(http);
     connection.send(

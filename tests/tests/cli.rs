@@ -17,7 +17,11 @@ struct Treasury {
 
 impl Treasury {
     fn registered(id: &str) -> Self {
-        let mut log = TestLog::create(LogOptions::default());
+        Self::registered_with(id, LogOptions::default())
+    }
+
+    fn registered_with(id: &str, options: LogOptions) -> Self {
+        let mut log = TestLog::create(options);
         log.start_witnesses();
         log.start_server();
         let treasury = Self { log };
@@ -264,6 +268,27 @@ fn a_client_that_is_killed_again_and_again_gets_all_rows_in_once() {
     treasury.submit(&csv, &map, "receipts").expect_success("submit, left in peace");
     treasury.verify("receipts").expect_success("verify");
     assert_eq!(treasury.size(), before + 600, "every row is in, and none twice");
+}
+
+#[test]
+fn without_the_witness_quorum_there_are_no_receipts_until_it_is_back() {
+    let limits = "wait_published_ms = 300\n".to_owned();
+    let options = LogOptions { limits, ..LogOptions::default() };
+    let mut treasury = Treasury::registered_with(SAMPLE_SUBMITTER, options);
+    let csv = first_rows(&treasury, &sample("payments.csv"), 20);
+    let map = map("sample-payments.toml");
+    let before = treasury.size();
+    treasury.log.witnesses[0].kill();
+    treasury.log.witnesses[1].kill();
+    let mut command = treasury.submit_command(&csv, &map, "receipts");
+    command.args(["--wait-seconds", "1"]);
+    finish(command).expect_code(3, "the rows are in, and nothing proves it yet");
+    assert!(!treasury.path("receipts").exists(), "receipts without a proof");
+    assert_eq!(treasury.size(), before);
+    treasury.log.start_witnesses();
+    treasury.submit(&csv, &map, "receipts").expect_success("the same command again");
+    assert_eq!(treasury.size(), before + 20);
+    treasury.verify("receipts").expect_success("verify");
 }
 
 #[test]
