@@ -28,9 +28,7 @@ use crate::time::AdmissionClock;
 pub struct Deps<K: Kv> {
     /// The store.
     pub store: Store<K>,
-    /// The policy that heads are published under, and its text.
-    pub policy: Arc<Policy>,
-    /// One client for each witness of the policy, in its order.
+    /// One client for each witness, in the order of [`crate::publish::witnesses_to_ask`].
     pub witnesses: Vec<WitnessClient>,
     /// What this process may do.
     pub mode: ModeSwitch,
@@ -101,7 +99,8 @@ fn carry_out<K: Kv + 'static>(
         Effect::Sign(head) => order(deps, orders, Order::Sign(head)),
         Effect::Publish(cosigned) => order(deps, orders, Order::Publish(cosigned)),
         Effect::Ask { witness, round, old, signed } => {
-            ask(deps, sender, witness, round, old, signed);
+            let name = name_of(publisher, witness);
+            ask(deps, sender, Asking { name, witness, round, old, signed });
         }
         Effect::Start => {
             tracing::info!("the witnesses confirmed what was signed last; taking records");
@@ -109,7 +108,7 @@ fn carry_out<K: Kv + 'static>(
         }
         Effect::Refuse(refusal) => deps.mode.read_only(refusal.to_string()),
         Effect::Distrust { witness, because } => {
-            let name = publisher.witnesses().get(witness.0).map_or("?", |it| it.name.as_str());
+            let name = name_of(publisher, witness);
             tracing::error!(witness = name, claim = %because, "a witness contradicts this log");
         }
     }
@@ -121,18 +120,23 @@ fn order<K: Kv>(deps: &Deps<K>, orders: &thread_channel::Sender<Order>, order: O
     }
 }
 
-/// Sends one request in a task of its own, so that a slow witness delays nobody.
-fn ask<K: Kv + 'static>(
-    deps: &Deps<K>,
-    sender: &mpsc::UnboundedSender<Event>,
+fn name_of(publisher: &Publisher, witness: WitnessId) -> String {
+    publisher.witnesses().get(witness.0).map_or_else(String::new, |it| it.name.clone())
+}
+
+/// One request to one witness.
+struct Asking {
+    name: String,
     witness: WitnessId,
     round: RoundNumber,
     old: TreeSize,
     signed: Arc<SignedCheckpoint>,
-) {
-    let (Some(client), Some(named)) =
-        (deps.witnesses.get(witness.0).cloned(), deps.policy.witnesses().get(witness.0))
-    else {
+}
+
+/// Sends one request in a task of its own, so that a slow witness delays nobody.
+fn ask<K: Kv + 'static>(deps: &Deps<K>, sender: &mpsc::UnboundedSender<Event>, asking: Asking) {
+    let Asking { name, witness, round, old, signed } = asking;
+    let Some(client) = deps.witnesses.get(witness.0).cloned() else {
         return;
     };
     let request = match add_checkpoint(&deps.store, old, &signed) {
@@ -142,7 +146,7 @@ fn ask<K: Kv + 'static>(
             return;
         }
     };
-    let (name, metrics, sender) = (named.name.clone(), Arc::clone(&deps.metrics), sender.clone());
+    let (metrics, sender) = (Arc::clone(&deps.metrics), sender.clone());
     tokio::spawn(async move {
         let answer = match client.ask(&request).await {
             Ok(answer) => {

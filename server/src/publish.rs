@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use tlog::{
     CosignedCheckpoint, Note, NoteSignature, Policy, SignedCheckpoint, TreeHead, TreeSize,
-    WitnessAnswer,
+    VerifierKey, Witness, WitnessAnswer,
 };
 
 /// Rounds kept open at once; the oldest is given up beyond it.
@@ -45,7 +45,20 @@ pub struct Pace {
     pub request_interval_ms: u64,
 }
 
-/// One of the policy's witnesses, by its position in [`Policy::witnesses`].
+/// The witnesses that are asked, in the order of their [`WitnessId`]s: those of the policy, and then
+/// those that only the policy before it named. The latter may have seen what this data folder does
+/// not know, so the start-up rule asks them too; nothing else does.
+pub fn witnesses_to_ask(policy: &Policy, policy_before: Option<&Policy>) -> Vec<Witness> {
+    let mut witnesses = policy.witnesses().to_vec();
+    for former in policy_before.into_iter().flat_map(Policy::witnesses) {
+        if witnesses.iter().all(|it| it.key != former.key) {
+            witnesses.push(former.clone());
+        }
+    }
+    witnesses
+}
+
+/// One of the witnesses, by its position in [`witnesses_to_ask`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WitnessId(pub usize);
 
@@ -180,6 +193,9 @@ pub struct WitnessStatus {
     pub failures: u32,
     /// The claim for which it is no longer asked.
     pub distrusted: Option<Claim>,
+    /// Whether only the policy before names it: it is asked at start and never again.
+    pub is_former: bool,
+    key: VerifierKey,
     asked: Option<RoundNumber>,
     cosigned_round: Option<RoundNumber>,
     asked_ms: Option<u64>,
@@ -218,9 +234,14 @@ impl Publisher {
         now_ms: u64,
     ) -> (Self, Vec<Effect>) {
         let head = anchored.head();
-        let witnesses = policy.witnesses().iter().map(|it| WitnessStatus::new(&it.name, head.size));
+        let current = policy.witnesses().len();
+        let witnesses = witnesses_to_ask(&policy, policy_before.as_ref())
+            .into_iter()
+            .enumerate()
+            .map(|(at, it)| WitnessStatus::new(it, at >= current, head.size))
+            .collect();
         let mut publisher = Self {
-            witnesses: witnesses.collect(),
+            witnesses,
             policy,
             policy_before,
             pace,
@@ -281,7 +302,9 @@ impl Publisher {
             }
         }
         for witness in &self.witnesses {
-            if witness.distrusted.is_none() && witness.asked.is_none() {
+            let is_asked_at_all = witness.distrusted.is_none()
+                && (!witness.is_former || matches!(self.phase, Phase::Confirming { .. }));
+            if is_asked_at_all && witness.asked.is_none() {
                 let due = self.due_ms(witness);
                 if due > now_ms {
                     at = at.min(due);
@@ -385,7 +408,8 @@ impl Publisher {
             self.witnesses[id.0].failures = 0;
             return;
         };
-        let key = &self.policy.witnesses()[id.0].key;
+        let WitnessStatus { key, is_former, .. } = &self.witnesses[id.0];
+        let is_former = *is_former;
         let Some(signature) = signatures.into_iter().find(|it| {
             it.name == *key.name()
                 && it.id == key.id()
@@ -394,7 +418,8 @@ impl Publisher {
             self.failed(now_ms, id, number);
             return;
         };
-        if round.note.push(signature).is_err() {
+        // A former witness's word counts for the start-up rule, not for the published note.
+        if !is_former && round.note.push(signature).is_err() {
             self.failed(now_ms, id, number);
             return;
         }
@@ -416,16 +441,16 @@ impl Publisher {
             return;
         };
         confirmed.insert(id);
-        let silent: BTreeSet<&str> = self
-            .witnesses
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !confirmed.contains(&WitnessId(*at)))
-            .map(|(_, it)| it.name.as_str())
-            .collect();
+        let is_silent = |key: &VerifierKey| {
+            let mut confirmed = confirmed.iter().filter_map(|it| self.witnesses.get(it.0));
+            confirmed.all(|it| it.key != *key)
+        };
         // Those who are silent might have cosigned a later head than the anchor's, but alone they
         // could not have made it a published one.
-        let could_publish = |policy: &Policy| policy.is_satisfied_by(&silent);
+        let could_publish = |policy: &Policy| {
+            let silent = policy.witnesses().iter().filter(|it| is_silent(&it.key));
+            policy.is_satisfied_by(&silent.map(|it| it.name.as_str()).collect())
+        };
         if !could_publish(&self.policy) && !self.policy_before.as_ref().is_some_and(could_publish) {
             self.phase = Phase::Running;
             effects.push(Effect::Start);
@@ -475,7 +500,7 @@ impl Publisher {
         let believed: BTreeSet<&str> = self
             .witnesses
             .iter()
-            .filter(|it| it.distrusted.is_none())
+            .filter(|it| it.distrusted.is_none() && !it.is_former)
             .map(|it| it.name.as_str())
             .collect();
         if matches!(self.phase, Phase::Running) && !self.policy.is_satisfied_by(&believed) {
@@ -534,7 +559,7 @@ impl Publisher {
             return true;
         };
         round.is_settled
-            || round.answered.len() >= self.witnesses.len()
+            || round.answered.len() >= self.policy.witnesses().len()
             || now_ms.saturating_sub(round.opened_ms) >= self.pace.round_timeout_ms
     }
 
@@ -543,9 +568,13 @@ impl Publisher {
             return;
         };
         let request_interval_ms = self.pace.request_interval_ms;
+        let is_starting = matches!(self.phase, Phase::Confirming { .. });
         for (at, witness) in self.witnesses.iter_mut().enumerate() {
             let is_idle = witness.distrusted.is_none() && witness.asked.is_none();
-            if !is_idle || witness.cosigned_round >= Some(number) {
+            if (witness.is_former && !is_starting)
+                || !is_idle
+                || witness.cosigned_round >= Some(number)
+            {
                 continue;
             }
             if witness.due_ms(request_interval_ms) > now_ms {
@@ -568,9 +597,11 @@ impl Publisher {
 }
 
 impl WitnessStatus {
-    fn new(name: &str, size: TreeSize) -> Self {
+    fn new(witness: Witness, is_former: bool, size: TreeSize) -> Self {
         Self {
-            name: name.to_owned(),
+            name: witness.name,
+            key: witness.key,
+            is_former,
             size,
             failures: 0,
             distrusted: None,

@@ -18,7 +18,7 @@ use crate::http::{self, App, Concurrency, router};
 use crate::metrics::Metrics;
 use crate::mode::{Mode, ModeSwitch};
 use crate::pool::{Budget, Pool};
-use crate::publish::{Event, Pace, Publisher, WitnessStatus};
+use crate::publish::{Event, Pace, Publisher, WitnessStatus, witnesses_to_ask};
 use crate::published::Board;
 use crate::sequence::{Sequencer, error_chain};
 use crate::startup;
@@ -154,8 +154,8 @@ fn start_data_path(
 ) -> anyhow::Result<Running> {
     let (events, heard) = mpsc::unbounded_channel();
     let (statuses, followed) = watch::channel(Vec::new());
-    let policy = Arc::new(opened.policy.clone());
-    let witnesses = witness_clients(config, &policy)?;
+    let policy = opened.policy.clone();
+    let witnesses = witness_clients(config, &opened)?;
     let sequencer = start_sequencer(config, shared, opened.writer, events.clone())?;
     let (publisher, first) = Publisher::new(
         opened.policy,
@@ -169,7 +169,7 @@ fn start_data_path(
         store: shared.store.clone(),
         anchor: opened.anchor,
         signer: opened.signer,
-        policy: Arc::clone(&policy),
+        policy: Arc::new(policy),
         policy_text: opened.policy_text,
         board: shared.board.clone(),
         mode: shared.mode.clone(),
@@ -179,7 +179,6 @@ fn start_data_path(
     };
     let deps = Deps {
         store: shared.store.clone(),
-        policy,
         witnesses,
         mode: shared.mode.clone(),
         clock: Arc::clone(&shared.clock),
@@ -233,13 +232,16 @@ fn start_sequencer(
         .context("starting the sequencer's thread")
 }
 
-fn witness_clients(config: &Config, policy: &tlog::Policy) -> anyhow::Result<Vec<WitnessClient>> {
+fn witness_clients(
+    config: &Config,
+    opened: &startup::Opened<store::RocksKv>,
+) -> anyhow::Result<Vec<WitnessClient>> {
     let timeout = Duration::from_millis(config.publish.witness_timeout_ms);
-    policy
-        .witnesses()
+    witnesses_to_ask(&opened.policy, opened.policy_before.as_ref())
         .iter()
         .map(|witness| {
-            let url = witness.url.as_deref().context("a witness without a URL")?;
+            let url = witness.url.as_deref();
+            let url = url.with_context(|| format!("witness {} has no URL", witness.name))?;
             Ok(WitnessClient::new(url, timeout)?)
         })
         .collect()

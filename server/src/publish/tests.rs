@@ -143,6 +143,44 @@ fn nothing_is_signed_before_enough_witnesses_confirmed_the_anchored_head() {
 }
 
 #[test]
+fn witnesses_of_the_policy_before_must_confirm_too_and_are_then_left_alone() {
+    let world = World::new();
+    // The same log under a policy of two witnesses, of which w1 is one, and w9 is new.
+    let newcomer = CosignatureSigner::new("witness.example/w9".parse().expect("a name"), [99; 32]);
+    let text = format!(
+        "log {}\nwitness n1 {} http://n1\nwitness n9 {} http://n9\ngroup g all n1 n9\nquorum g\n",
+        world.log.verifier_key(),
+        world.witnesses[0].verifier_key(),
+        newcomer.verifier_key()
+    );
+    let policy = Policy::parse(&text).expect("a policy");
+    let before = Some(world.policy.clone());
+    let anchored = world.signed(head(5));
+    let (mut publisher, effects) = Publisher::new(policy, before, PACE, anchored, None, 0);
+    let asked = asks(&effects);
+    let names: Vec<_> =
+        asked.iter().map(|it| publisher.witnesses()[it.witness.0].name.clone()).collect();
+    assert_eq!(names, ["n1", "n9", "w2", "w3", "w4"]);
+    // Both of today's witnesses confirm; the three former ones could have published without them.
+    let text = asked[0].signed.note().text();
+    let by = |signer: &CosignatureSigner| {
+        Some(WitnessAnswer::Cosigned(vec![signer.sign(text, UnixSeconds::new(1_700_000_000))]))
+    };
+    let mut effects = publisher.step(1, asked[0].answered(by(&world.witnesses[0])));
+    effects.extend(publisher.step(2, asked[1].answered(by(&newcomer))));
+    assert!(!starts(&effects) && !publisher.is_running());
+    assert_eq!(published(&effects), [5], "today's policy is satisfied by the head signed before");
+    let effects = publisher.step(3, asked[2].answered(by(&world.witnesses[1])));
+    assert!(starts(&effects));
+    // From now on only today's witnesses are asked.
+    publisher.step(300, Event::Committed(head(9)));
+    publisher.step(301, asked[3].answered(None));
+    publisher.step(302, asked[4].answered(None));
+    let asked = asks(&publisher.step(60_000, Event::Signed(world.signed(head(9)))));
+    assert_eq!(asked.iter().map(|it| it.witness.0).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
 fn only_a_cosignature_of_the_witness_itself_counts() {
     let world = World::new();
     let (mut publisher, effects) = world.started(head(5));
