@@ -10,6 +10,7 @@ use records::{CheckedSubmission, Es256Verify, Refusal, Submission};
 use store::{Kv, ReadError, Store};
 use tokio::sync::oneshot;
 
+use crate::pool::Room;
 use crate::state::CommittedState;
 
 /// How far admission threads stand back behind the ones that serve readers.
@@ -95,18 +96,22 @@ impl AdmissionThreads {
         Ok(Self { jobs: Some(jobs), threads })
     }
 
-    /// Runs a piece of work on one of the threads. How much may wait is bounded by the budget
-    /// that each request takes its room from before it comes here.
+    /// Runs a piece of work on one of the threads. How much may wait is bounded by the budget: the
+    /// work holds its room until it is done, also when nobody waits for it any more.
     ///
     /// Returns `None` when the work panicked or the threads have ended.
     pub async fn run<T: Send + 'static>(
         &self,
+        room: Arc<Room>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (done, result) = oneshot::channel();
         let job: Job = Box::new(move || {
-            // The request may have been given up meanwhile.
-            let _ = done.send(work());
+            // Nothing is done for a client that went away.
+            if !done.is_closed() {
+                let _ = done.send(work());
+            }
+            drop(room);
         });
         self.jobs.as_ref()?.send(job).ok()?;
         result.await.ok()

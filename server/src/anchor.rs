@@ -94,8 +94,9 @@ struct Contents {
     origin: String,
     size: u64,
     root: String,
-    /// The witness policy under which a head was published last; empty before the first.
-    policy: String,
+    /// The witness policies under which the last published head may have been published; none
+    /// before the first. More than one only between two policies.
+    policies: Vec<String>,
 }
 
 /// The anchor of one log, locked for the life of this process.
@@ -123,7 +124,7 @@ impl Anchor {
             origin: origin.to_string(),
             size: 0,
             root: TreeHead::EMPTY.root.to_base64(),
-            policy: String::new(),
+            policies: Vec::new(),
         };
         let anchor = Self { path: path.to_owned(), contents, head: TreeHead::EMPTY, _lock: lock };
         anchor.write(&anchor.contents)?;
@@ -154,9 +155,9 @@ impl Anchor {
         self.head
     }
 
-    /// The policy under which a head was published last; `None` before the first.
-    pub fn policy(&self) -> Option<&str> {
-        Some(self.contents.policy.as_str()).filter(|it| !it.is_empty())
+    /// The policies under which the last published head may have been published.
+    pub fn policies(&self) -> &[String] {
+        &self.contents.policies
     }
 
     /// Puts a guarded head into the anchor, durably, if the anchor still holds the head that the
@@ -185,15 +186,31 @@ impl Anchor {
         Ok(Anchored { head: to })
     }
 
-    /// Remembers the policy that published heads satisfy from now on.
+    /// Remembers, before a head is published under a policy, that one may be.
     ///
     /// # Errors
     /// [`AnchorError::Io`].
-    pub fn remember_policy(&mut self, policy: &str) -> Result<(), AnchorError> {
-        if self.contents.policy == policy {
+    pub fn expect_policy(&mut self, policy: &str) -> Result<(), AnchorError> {
+        let mut policies = self.contents.policies.clone();
+        if !policies.iter().any(|it| it == policy) {
+            policies.push(policy.to_owned());
+        }
+        self.replace_policies(policies)
+    }
+
+    /// Forgets the policies before, once a head is published under this one.
+    ///
+    /// # Errors
+    /// [`AnchorError::Io`].
+    pub fn settle_policy(&mut self, policy: &str) -> Result<(), AnchorError> {
+        self.replace_policies(vec![policy.to_owned()])
+    }
+
+    fn replace_policies(&mut self, policies: Vec<String>) -> Result<(), AnchorError> {
+        if self.contents.policies == policies {
             return Ok(());
         }
-        let next = Contents { policy: policy.to_owned(), ..self.contents.clone() };
+        let next = Contents { policies, ..self.contents.clone() };
         self.write(&next)?;
         self.contents = next;
         Ok(())
@@ -261,11 +278,15 @@ mod tests {
         let mut anchor = Anchor::create(&path, &origin()).expect("creating");
         let moved = Guarded::for_test(TreeHead::EMPTY, head(5));
         assert_eq!(anchor.advance(moved).expect("advancing").head(), head(5));
-        anchor.remember_policy("quorum all").expect("remembering");
+        anchor.expect_policy("quorum all").expect("remembering");
+        anchor.expect_policy("quorum any").expect("remembering");
         drop(anchor);
         let again = Anchor::open(&path, &origin()).expect("opening");
         assert_eq!(again.head(), head(5));
-        assert_eq!(again.policy(), Some("quorum all"));
+        assert_eq!(again.policies(), ["quorum all", "quorum any"]);
+        let mut again = again;
+        again.settle_policy("quorum any").expect("settling");
+        assert_eq!(again.policies(), ["quorum any"]);
     }
 
     #[test]

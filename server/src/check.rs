@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use anyhow::{Context as _, ensure};
-use records::{Entry, EntryIndex, Refusal, State};
+use records::{Entry, EntryIndex, P256Verify, Refusal, State};
 use store::{ReadError, Row, Store};
 use tlog::{LeafIndex, Origin};
 
-use crate::admit::AwsLcEs256;
 use crate::anchor::Anchor;
 use crate::config::Config;
 use crate::state::RebuiltState;
@@ -102,7 +101,8 @@ impl<'a> Judge<'a> {
             self.origin.as_str(),
             self.last_admitted_ms,
             entry,
-            &AwsLcEs256,
+            // Not the verifier that admitted: an audit is to see where the two differ.
+            &P256Verify,
         )
         .map_err(|it| failed(it.into()))?
         .map_err(refused)?;

@@ -41,30 +41,24 @@ pub struct Deps<K: Kv> {
 }
 
 /// What the publishing thread is told to do.
-enum Order {
+pub enum Order {
+    /// Take a head through gate and anchor, and sign it.
     Sign(TreeHead),
+    /// Store a head that has its quorum, and show it.
     Publish(CosignedCheckpoint),
 }
 
 /// Runs the publisher until `events` ends or the mode becomes read-only; what is in flight then is
-/// dropped, which is safe at any moment.
+/// dropped, which is safe at any moment. The publishing thread ends when `orders` is dropped.
 pub async fn drive<K: Kv + 'static>(
     deps: Deps<K>,
-    desk: SigningDesk<K>,
     mut publisher: Publisher,
     first: Vec<Effect>,
+    orders: thread_channel::Sender<Order>,
     sender: mpsc::UnboundedSender<Event>,
     mut events: mpsc::UnboundedReceiver<Event>,
 ) {
-    let (orders, waiting) = thread_channel::channel();
-    let signed = sender.clone();
-    let thread = std::thread::Builder::new()
-        .name("publisher".to_owned())
-        .spawn(move || desk.work(&waiting, &signed));
-    if let Err(error) = thread {
-        deps.mode.read_only(format!("starting the publishing thread: {error}"));
-        return;
-    }
+    let _guard = deps.mode.read_only_on_panic("the publisher");
     let mut effects = first;
     loop {
         for effect in effects {
@@ -213,6 +207,8 @@ pub struct SigningDesk<K: Kv> {
     pub clock_rule: Arc<AdmissionClock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The time of the last RFC 6962 tree head: the next one is later.
+    pub last_tree_head_ms: u64,
 }
 
 impl<K: Kv> SigningDesk<K> {
@@ -231,11 +227,13 @@ impl<K: Kv> SigningDesk<K> {
         Ok(self.signer.sign(anchored))
     }
 
-    fn work(
+    /// Carries out orders until their sender is dropped or one fails for good.
+    pub fn work(
         mut self,
         orders: &thread_channel::Receiver<Order>,
         sender: &mpsc::UnboundedSender<Event>,
     ) {
+        let _guard = self.mode.read_only_on_panic("the publishing thread");
         while let Ok(order) = orders.recv() {
             let done = match order {
                 Order::Sign(head) => self.sign(head).map(|signed| {
@@ -258,16 +256,21 @@ impl<K: Kv> SigningDesk<K> {
         if self.mode.is_read_only() {
             return Err("this process is read-only".to_owned());
         }
+        // SPEC RFC 6962 §3.5: each timestamp is later than the one before, whatever the clock does.
         let now_ms = self.clock.unix_millis();
+        let tree_head_ms = now_ms.max(self.last_tree_head_ms + 1);
         let note = self
             .signer
-            .sign_tree_head(cosigned, UnixMillis::new(now_ms))
+            .sign_tree_head(cosigned, UnixMillis::new(tree_head_ms))
             .map_err(|it| error_chain(&it))?;
         let whole = self.policy.check(&note).map_err(|it| error_chain(&it))?;
-        self.anchor.remember_policy(&self.policy_text).map_err(|it| error_chain(&it))?;
+        // Around the publication: a crash in between leaves both policies in the anchor.
+        self.anchor.expect_policy(&self.policy_text).map_err(|it| error_chain(&it))?;
         self.store.publish(&whole, UnixMillis::new(now_ms)).map_err(|it| error_chain(&it))?;
-        let size = whole.head().size;
+        self.anchor.settle_policy(&self.policy_text).map_err(|it| error_chain(&it))?;
+        self.last_tree_head_ms = tree_head_ms;
         self.clock_rule.learn(whole.cosigners());
+        let size = whole.head().size;
         let tree_head = tree_head_of(&note, self.signer.tree_head_key());
         self.board.show(Published::new(whole, tree_head));
         self.metrics.published(size, now_ms);

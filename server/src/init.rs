@@ -42,6 +42,11 @@ pub fn genesis_vkeys(record: &Record) -> Vec<String> {
     texts(record, "vkeys")
 }
 
+/// The lines of the witness policy that a genesis record names.
+pub fn genesis_policy(record: &Record) -> Vec<String> {
+    texts(record, "policy")
+}
+
 /// Runs `init`: writes the draft, or creates the log from the signed file.
 ///
 /// # Errors
@@ -151,7 +156,7 @@ fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
     let policy: Vec<&str> =
         policy_text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
     ensure!(
-        texts(record, "policy") == policy,
+        genesis_policy(record) == policy,
         "{} holds another witness policy than {}: make the draft anew",
         path.display(),
         config.policy_path.display()
@@ -163,6 +168,12 @@ fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
     );
     let settings = store::Settings::default();
     let database = config.database_dir();
+    ensure!(
+        !database.exists(),
+        "there is a database at {} and no anchor: an earlier `init` did not finish, or the anchor \
+         was lost. If this log never ran, remove that folder (not `keys`) and repeat",
+        database.display()
+    );
     Store::create(&database, &config.origin, &settings)
         .with_context(|| format!("creating the database {}", database.display()))?;
     commit_genesis(config, &submission, &settings)?;

@@ -83,6 +83,13 @@ impl ModeSwitch {
         });
     }
 
+    /// Makes the process read-only if the part that holds the guard panics: what it left behind is
+    /// unknown.
+    #[must_use]
+    pub fn read_only_on_panic(&self, part: &'static str) -> PanicGuard {
+        PanicGuard { mode: self.clone(), part }
+    }
+
     /// Admission ends because the process was asked to stop.
     pub fn stop(&self) {
         self.sender.send_if_modified(|mode| {
@@ -92,6 +99,21 @@ impl ModeSwitch {
             }
             is_change
         });
+    }
+}
+
+/// See [`ModeSwitch::read_only_on_panic`].
+#[derive(Debug)]
+pub struct PanicGuard {
+    mode: ModeSwitch,
+    part: &'static str,
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.mode.read_only(format!("{} panicked; see the log", self.part));
+        }
     }
 }
 
@@ -115,6 +137,24 @@ mod tests {
         mode.start();
         mode.stop();
         assert_eq!(mode.current(), Mode::ReadOnly("a disk failed".to_owned()));
+    }
+
+    #[test]
+    fn a_panic_makes_the_process_read_only() {
+        let mode = ModeSwitch::new();
+        mode.start();
+        drop(mode.read_only_on_panic("nobody"));
+        assert!(mode.is_running());
+        let panicking = mode.clone();
+        let ended = std::thread::spawn(move || {
+            let _guard = panicking.read_only_on_panic("the sequencer");
+            panic!("on purpose");
+        });
+        assert!(ended.join().is_err());
+        assert_eq!(
+            mode.current(),
+            Mode::ReadOnly("the sequencer panicked; see the log".to_owned())
+        );
     }
 
     #[test]

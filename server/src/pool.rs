@@ -147,6 +147,12 @@ impl Budget {
 }
 
 impl Room {
+    /// Adds more room, given back together with this.
+    pub fn extend(&mut self, more: Self) {
+        let before = std::mem::replace(self, Self { submissions: None, bytes: None });
+        *self = before.join(more);
+    }
+
     /// Two rooms that are given back together.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -46,11 +46,11 @@ pub struct Pace {
 }
 
 /// The witnesses that are asked, in the order of their [`WitnessId`]s: those of the policy, and then
-/// those that only the policy before it named. The latter may have seen what this data folder does
+/// those that only a policy before it named. The latter may have seen what this data folder does
 /// not know, so the start-up rule asks them too; nothing else does.
-pub fn witnesses_to_ask(policy: &Policy, policy_before: Option<&Policy>) -> Vec<Witness> {
+pub fn witnesses_to_ask(policy: &Policy, policies_before: &[Policy]) -> Vec<Witness> {
     let mut witnesses = policy.witnesses().to_vec();
-    for former in policy_before.into_iter().flat_map(Policy::witnesses) {
+    for former in policies_before.iter().flat_map(Policy::witnesses) {
         if witnesses.iter().all(|it| it.key != former.key) {
             witnesses.push(former.clone());
         }
@@ -144,8 +144,8 @@ pub enum Claim {
 /// Why the log may not sign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// At start-up, a witness contradicts the anchor: this data is an old copy, or the witness
-    /// was shown another history.
+    /// A witness that did not confirm the anchored head contradicts it: this data is an old copy, or
+    /// the witness was shown another history.
     #[error(
         "witness {name} contradicts this data folder: {claim}. If the folder was restored from a \
          copy, bring back the newest one; nothing is signed until then"
@@ -164,9 +164,7 @@ pub enum Refusal {
 #[derive(Debug)]
 enum Phase {
     /// Showing the anchored head to the witnesses; nothing new may be signed.
-    Confirming {
-        confirmed: BTreeSet<WitnessId>,
-    },
+    Confirming,
     Running,
     /// Final.
     Refused,
@@ -193,7 +191,9 @@ pub struct WitnessStatus {
     pub failures: u32,
     /// The claim for which it is no longer asked.
     pub distrusted: Option<Claim>,
-    /// Whether only the policy before names it: it is asked at start and never again.
+    /// Whether it cosigned in the life of this process, beginning with the head signed last.
+    pub has_confirmed: bool,
+    /// Whether only a policy before names it: it is asked at start and never again.
     pub is_former: bool,
     key: VerifierKey,
     asked: Option<RoundNumber>,
@@ -207,8 +207,8 @@ pub struct WitnessStatus {
 #[derive(Debug)]
 pub struct Publisher {
     policy: Policy,
-    /// The policy that the last published head satisfied, when it is another one.
-    policy_before: Option<Policy>,
+    /// Other policies that the last published head may have satisfied.
+    policies_before: Vec<Policy>,
     pace: Pace,
     phase: Phase,
     committed: TreeHead,
@@ -227,7 +227,7 @@ impl Publisher {
     /// the effects that show it to the witnesses.
     pub fn new(
         policy: Policy,
-        policy_before: Option<Policy>,
+        policies_before: Vec<Policy>,
         pace: Pace,
         anchored: SignedCheckpoint,
         published: Option<TreeSize>,
@@ -235,7 +235,7 @@ impl Publisher {
     ) -> (Self, Vec<Effect>) {
         let head = anchored.head();
         let current = policy.witnesses().len();
-        let witnesses = witnesses_to_ask(&policy, policy_before.as_ref())
+        let witnesses = witnesses_to_ask(&policy, &policies_before)
             .into_iter()
             .enumerate()
             .map(|(at, it)| WitnessStatus::new(it, at >= current, head.size))
@@ -243,9 +243,9 @@ impl Publisher {
         let mut publisher = Self {
             witnesses,
             policy,
-            policy_before,
+            policies_before,
             pace,
-            phase: Phase::Confirming { confirmed: BTreeSet::new() },
+            phase: Phase::Confirming,
             committed: head,
             signed: head,
             is_signing: false,
@@ -303,7 +303,7 @@ impl Publisher {
         }
         for witness in &self.witnesses {
             let is_asked_at_all = witness.distrusted.is_none()
-                && (!witness.is_former || matches!(self.phase, Phase::Confirming { .. }));
+                && (!witness.is_former || matches!(self.phase, Phase::Confirming));
             if is_asked_at_all && witness.asked.is_none() {
                 let due = self.due_ms(witness);
                 if due > now_ms {
@@ -327,15 +327,14 @@ impl Publisher {
 
     /// In words, what the start-up rule still waits for; `None` once it holds.
     pub fn waiting_for(&self) -> Option<String> {
-        let Phase::Confirming { confirmed } = &self.phase else {
+        if !matches!(self.phase, Phase::Confirming) {
             return None;
-        };
+        }
         let missing: Vec<&str> = self
             .witnesses
             .iter()
-            .enumerate()
-            .filter(|(at, _)| !confirmed.contains(&WitnessId(*at)))
-            .map(|(_, it)| it.name.as_str())
+            .filter(|it| !it.has_confirmed)
+            .map(|it| it.name.as_str())
             .collect();
         Some(format!(
             "waiting for witnesses to confirm the tree of {} entries signed last; no answer yet \
@@ -393,6 +392,7 @@ impl Publisher {
             }
             _ => self.failed(now_ms, id, round),
         }
+        self.start_if_confirmed(effects);
     }
 
     fn cosigned(
@@ -431,27 +431,25 @@ impl Publisher {
         witness.corrections = 0;
         witness.not_before_ms = 0;
         witness.cosigned_round = witness.cosigned_round.max(Some(number));
-        self.confirm(id, effects);
+        witness.has_confirmed = true;
         self.publish_if_satisfied(now_ms, number, effects);
     }
 
-    /// Counts a witness towards the start-up rule.
-    fn confirm(&mut self, id: WitnessId, effects: &mut Vec<Effect>) {
-        let Phase::Confirming { confirmed } = &mut self.phase else {
+    /// Starts once the start-up rule holds: every witness had its chance to answer, and those who
+    /// did not confirm could not have published a head that this data folder does not know.
+    fn start_if_confirmed(&mut self, effects: &mut Vec<Effect>) {
+        let everybody_was_heard =
+            self.witnesses.iter().all(|it| it.has_confirmed || it.failures > 0);
+        if !matches!(self.phase, Phase::Confirming) || !everybody_was_heard {
             return;
-        };
-        confirmed.insert(id);
-        let is_silent = |key: &VerifierKey| {
-            let mut confirmed = confirmed.iter().filter_map(|it| self.witnesses.get(it.0));
-            confirmed.all(|it| it.key != *key)
-        };
-        // Those who are silent might have cosigned a later head than the anchor's, but alone they
-        // could not have made it a published one.
+        }
+        let is_silent =
+            |key: &VerifierKey| self.witnesses.iter().all(|it| it.key != *key || !it.has_confirmed);
         let could_publish = |policy: &Policy| {
             let silent = policy.witnesses().iter().filter(|it| is_silent(&it.key));
             policy.is_satisfied_by(&silent.map(|it| it.name.as_str()).collect())
         };
-        if !could_publish(&self.policy) && !self.policy_before.as_ref().is_some_and(could_publish) {
+        if !could_publish(&self.policy) && !self.policies_before.iter().any(could_publish) {
             self.phase = Phase::Running;
             effects.push(Effect::Start);
         }
@@ -485,13 +483,13 @@ impl Publisher {
         effects.push(Effect::Publish(cosigned));
     }
 
-    /// A witness's word alone, unsigned: at start-up it stops the log, later it costs the witness
-    /// its seat.
+    /// A witness's word alone, unsigned. From one that did not confirm in this process it stops the
+    /// log, whenever it comes; later it costs the witness its seat.
     fn contradicted(&mut self, id: WitnessId, claim: Claim, effects: &mut Vec<Effect>) {
         let witness = &mut self.witnesses[id.0];
         witness.distrusted = Some(claim);
         effects.push(Effect::Distrust { witness: id, because: claim });
-        if matches!(self.phase, Phase::Confirming { .. }) {
+        if !witness.has_confirmed {
             let name = witness.name.clone();
             self.phase = Phase::Refused;
             effects.push(Effect::Refuse(Refusal::WitnessContradicts { name, claim }));
@@ -568,7 +566,7 @@ impl Publisher {
             return;
         };
         let request_interval_ms = self.pace.request_interval_ms;
-        let is_starting = matches!(self.phase, Phase::Confirming { .. });
+        let is_starting = matches!(self.phase, Phase::Confirming);
         for (at, witness) in self.witnesses.iter_mut().enumerate() {
             let is_idle = witness.distrusted.is_none() && witness.asked.is_none();
             if (witness.is_former && !is_starting)
@@ -601,6 +599,7 @@ impl WitnessStatus {
         Self {
             name: witness.name,
             key: witness.key,
+            has_confirmed: false,
             is_former,
             size,
             failures: 0,

@@ -43,7 +43,10 @@ pub fn run(config: &Config, announce: impl FnOnce(&Addresses)) -> anyhow::Result
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(serve(config, opened, announce))
+    let served = runtime.block_on(serve(config, opened, announce));
+    // Ends the tasks that still hold the database, so that it is closed before the process ends.
+    runtime.shutdown_timeout(Duration::from_millis(LAST_WORDS_MS));
+    served
 }
 
 async fn serve(
@@ -143,6 +146,7 @@ impl Shared {
 struct Running {
     sequencer: std::thread::JoinHandle<()>,
     publisher: tokio::task::JoinHandle<()>,
+    desk: std::thread::JoinHandle<()>,
     statuses: watch::Receiver<Vec<WitnessStatus>>,
 }
 
@@ -159,12 +163,13 @@ fn start_data_path(
     let sequencer = start_sequencer(config, shared, opened.writer, events.clone())?;
     let (publisher, first) = Publisher::new(
         opened.policy,
-        opened.policy_before,
+        opened.policies_before,
         pace(config),
         opened.anchored,
         shared.board.current().map(|it| it.size()),
         shared.clock.monotonic_millis(),
     );
+    let last_tree_head = shared.board.current().and_then(|it| Some(it.tree_head()?.at.get()));
     let desk = SigningDesk {
         store: shared.store.clone(),
         anchor: opened.anchor,
@@ -176,6 +181,7 @@ fn start_data_path(
         clock: Arc::clone(&shared.clock),
         clock_rule: Arc::clone(&shared.clock_rule),
         metrics: Arc::clone(&shared.metrics),
+        last_tree_head_ms: last_tree_head.unwrap_or(0),
     };
     let deps = Deps {
         store: shared.store.clone(),
@@ -188,8 +194,14 @@ fn start_data_path(
     // The store may hold more than the anchor: committed, and killed before it was published.
     // The receiver is ours until the publisher has it, so this cannot fail.
     let _ = events.send(Event::Committed(shared.store.head()));
-    let publisher = tokio::spawn(drive(deps, desk, publisher, first, events, heard));
-    Ok(Running { sequencer, publisher, statuses: followed })
+    let (orders, waiting) = std::sync::mpsc::channel();
+    let signed = events.clone();
+    let desk = std::thread::Builder::new()
+        .name("publisher".to_owned())
+        .spawn(move || desk.work(&waiting, &signed))
+        .context("starting the publishing thread")?;
+    let publisher = tokio::spawn(drive(deps, publisher, first, orders, events, heard));
+    Ok(Running { sequencer, publisher, desk, statuses: followed })
 }
 
 /// Every request is answered or cut off. What waits is committed; what was committed is published
@@ -203,6 +215,10 @@ async fn finish(shared: &Shared, running: Running) {
         tracing::warn!("stopping with committed entries that are not published yet");
     }
     running.publisher.abort();
+    let _ = running.publisher.await;
+    // The publisher held the other end of the desk's orders. Waiting for its thread lets go of the
+    // database and the anchor before the process ends.
+    let _ = tokio::task::spawn_blocking(move || running.desk.join()).await;
 }
 
 fn start_sequencer(
@@ -237,7 +253,7 @@ fn witness_clients(
     opened: &startup::Opened<store::RocksKv>,
 ) -> anyhow::Result<Vec<WitnessClient>> {
     let timeout = Duration::from_millis(config.publish.witness_timeout_ms);
-    witnesses_to_ask(&opened.policy, opened.policy_before.as_ref())
+    witnesses_to_ask(&opened.policy, &opened.policies_before)
         .iter()
         .map(|witness| {
             let url = witness.url.as_deref();
@@ -286,6 +302,9 @@ fn readiness(config: &Config, shared: &Shared) -> service::Readiness {
             Mode::Stopping => return Err("stopping".to_owned()),
         }
         let published = shared.board.current().ok_or("nothing is published yet")?;
+        if !shared.clock_rule.knows_witness_time() {
+            return Err("no quorum of witnesses told its time yet".to_owned());
+        }
         // The quorum's own times, not ours: the newest one that a witness put under the head.
         let newest = published.checkpoint().cosigners().iter().map(|it| it.at.get()).max();
         let now_s = shared.clock.unix_millis() / 1000;

@@ -59,6 +59,15 @@ pub struct Sequencer<K: Kv> {
     last_admitted_ms: u64,
 }
 
+/// Answers everything in the pool when the sequencer ends, for whatever reason.
+struct CloseOnExit(Arc<Pool>);
+
+impl Drop for CloseOnExit {
+    fn drop(&mut self) {
+        self.0.close_with(&Outcome::NotJudged(NotJudged::OutcomeUnknown));
+    }
+}
+
 /// An accepted entry and who waits for it.
 struct Accepted {
     answer: Pending,
@@ -110,10 +119,12 @@ impl<K: Kv> Sequencer<K> {
 
     /// Sequences until the pool is closed or something fails for good.
     pub fn run(mut self) {
+        // Dropped in this order on a panic: nobody may wait for answers that never come.
+        let _pool = CloseOnExit(Arc::clone(&self.pool));
+        let _guard = self.mode.read_only_on_panic("the sequencer");
         while let Some(batch) = self.pool.take(self.batch_entries_max) {
             if let Err(error) = self.round(batch) {
                 self.mode.read_only(error_chain(&error));
-                self.pool.close_with(&Outcome::NotJudged(NotJudged::OutcomeUnknown));
                 return;
             }
         }

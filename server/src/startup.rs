@@ -31,8 +31,8 @@ pub struct Opened<K: Kv> {
     pub policy: Policy,
     /// Its text.
     pub policy_text: String,
-    /// The policy under which a head was published last, when it is another one.
-    pub policy_before: Option<Policy>,
+    /// Other policies under which the last head may have been published.
+    pub policies_before: Vec<Policy>,
 }
 
 /// Opens anchor, keys and store of an existing log, and checks that they fit.
@@ -56,10 +56,10 @@ pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
     let (store, writer) = Store::open(&config.database_dir(), &config.origin, &settings)
         .with_context(|| format!("opening the database {}", config.database_dir().display()))?;
     check_genesis(&store, &vkeys)?;
-    let policy_before = policy_before(&anchor, &policy_text)?;
+    let policies_before = policies_before(&store, &anchor, &policy_text)?;
     let signer = LogSigner::new(config.origin.clone(), keys);
     let anchored = sign_anchored(&store, &mut anchor, &signer)?;
-    Ok(Opened { store, writer, anchor, signer, anchored, policy, policy_text, policy_before })
+    Ok(Opened { store, writer, anchor, signer, anchored, policy, policy_text, policies_before })
 }
 
 /// The newest published head, as the store keeps it.
@@ -71,12 +71,12 @@ pub fn published<K: Kv>(opened: &Opened<K>) -> anyhow::Result<Option<Published>>
         return Ok(None);
     };
     let note = Note::parse(stored.note().as_bytes()).context("the last published checkpoint")?;
-    // A policy that was tightened since must not hide what was published under the one before.
-    let checked = match (opened.policy.check(&note), &opened.policy_before) {
-        (Err(_), Some(before)) => before.check(&note),
-        (checked, _) => checked,
-    };
-    let cosigned = checked.context("the last published checkpoint under the witness policy")?;
+    // A policy that was changed since must not hide what was published under the one before.
+    let mut policies = std::iter::once(&opened.policy).chain(&opened.policies_before);
+    let cosigned = policies.find_map(|it| it.check(&note).ok()).context(
+        "the last published checkpoint satisfies neither today's witness policy nor \
+                  the one before",
+    )?;
     let tree_head = crate::drive::tree_head_of(&note, opened.signer.tree_head_key());
     Ok(Some(Published::new(cosigned, tree_head)))
 }
@@ -107,7 +107,8 @@ fn sign_anchored<K: Kv>(
 fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result<()> {
     ensure!(
         store.head().size > TreeSize::ZERO,
-        "the database has no entry 0: `init` did not finish; remove the data folder and repeat it"
+        "the database has no entry 0: `init` did not finish; remove the folder `db` in the data \
+         folder, keep `keys`, and run `init --genesis` again"
     );
     let entry = store
         .entry(LeafIndex::new(0))
@@ -123,12 +124,23 @@ fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result
     Ok(())
 }
 
-fn policy_before(anchor: &Anchor, policy_text: &str) -> anyhow::Result<Option<Policy>> {
-    match anchor.policy() {
-        Some(before) if before != policy_text => {
-            let policy = Policy::parse(before).context("the policy kept in the anchor")?;
-            Ok(Some(policy))
-        }
-        _ => Ok(None),
+/// The policies other than today's under which a later head than the anchor's may have been
+/// published: the ones the anchor remembers, or, before anything was published, the one that
+/// entry 0 names.
+fn policies_before<K: Kv>(
+    store: &Store<K>,
+    anchor: &Anchor,
+    policy_text: &str,
+) -> anyhow::Result<Vec<Policy>> {
+    let mut texts = anchor.policies().to_vec();
+    if texts.is_empty() {
+        let entry = store.entry(LeafIndex::new(0))?.context("entry 0 is not in the database")?;
+        let entry = records::Entry::parse(&entry).context("entry 0")?;
+        texts.push(crate::init::genesis_policy(entry.record()).join("\n"));
     }
+    texts
+        .iter()
+        .filter(|it| *it != policy_text)
+        .map(|it| Policy::parse(it).context("a witness policy of earlier days"))
+        .collect()
 }

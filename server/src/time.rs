@@ -26,6 +26,9 @@ pub enum ClockError {
         /// How far.
         by_ms: u64,
     },
+    /// No quorum of witnesses cosigned in the life of this process, so nobody's time is known.
+    #[error("no quorum of witnesses told its time yet; nothing is admitted until then")]
+    WitnessTimeUnknown,
     /// The clock and the witnesses disagree.
     #[error("the log's clock is {by_ms} ms away from its witnesses' time; nothing is admitted")]
     FromWitnesses {
@@ -69,6 +72,11 @@ impl AdmissionClock {
         *self.witnesses.lock().unwrap_or_else(PoisonError::into_inner) = Some(learnt);
     }
 
+    /// Whether a quorum told its time in the life of this process.
+    pub fn knows_witness_time(&self) -> bool {
+        self.witnesses.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// The admission time of the next entries: now, and never before the last entry.
     ///
     /// # Errors
@@ -80,12 +88,13 @@ impl AdmissionClock {
             return Err(ClockError::BehindLastEntry { by_ms });
         }
         let learnt = *self.witnesses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(WitnessTime { median_unix_ms, learnt_ms }) = learnt {
-            let passed_ms = self.clock.monotonic_millis().saturating_sub(learnt_ms);
-            let by_ms = now_ms.abs_diff(median_unix_ms.saturating_add(passed_ms));
-            if by_ms > FROM_WITNESSES_MAX_MS {
-                return Err(ClockError::FromWitnesses { by_ms });
-            }
+        let Some(WitnessTime { median_unix_ms, learnt_ms }) = learnt else {
+            return Err(ClockError::WitnessTimeUnknown);
+        };
+        let passed_ms = self.clock.monotonic_millis().saturating_sub(learnt_ms);
+        let by_ms = now_ms.abs_diff(median_unix_ms.saturating_add(passed_ms));
+        if by_ms > FROM_WITNESSES_MAX_MS {
+            return Err(ClockError::FromWitnesses { by_ms });
         }
         Ok(now_ms.max(last_admitted_ms))
     }
@@ -115,8 +124,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_admitted_before_the_witnesses_time_is_known() {
+        let (_, admission) = clock();
+        assert_eq!(admission.admission_ms(0), Err(ClockError::WitnessTimeUnknown));
+        admission.learn(&[]);
+        assert_eq!(admission.admission_ms(0), Err(ClockError::WitnessTimeUnknown));
+        admission.learn(&cosigners(&[NOW_S]));
+        assert_eq!(admission.admission_ms(0), Ok(NOW_MS));
+    }
+
+    #[test]
     fn admission_times_never_go_back() {
         let (_, admission) = clock();
+        admission.learn(&cosigners(&[NOW_S]));
         assert_eq!(admission.admission_ms(NOW_MS - 5), Ok(NOW_MS));
         assert_eq!(admission.admission_ms(NOW_MS + 10_000), Ok(NOW_MS + 10_000));
         let behind = ClockError::BehindLastEntry { by_ms: 10_001 };

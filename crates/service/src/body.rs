@@ -21,22 +21,42 @@ pub async fn read_body_capped(
     bytes_max: usize,
     timeout: Duration,
 ) -> Result<Bytes, BodyError> {
+    read_body_metered(body, bytes_max, timeout, |_| true).await
+}
+
+/// As [`read_body_capped`], and asks `take` for room before each piece is kept.
+///
+/// # Errors
+/// As [`read_body_capped`], and [`BodyError::NoRoom`] when `take` said no.
+pub async fn read_body_metered(
+    body: Body,
+    bytes_max: usize,
+    timeout: Duration,
+    take: impl FnMut(usize) -> bool,
+) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
         return Err(BodyError::TooLarge { bytes_max });
     }
-    match tokio::time::timeout(timeout, collect(body, bytes_max)).await {
+    match tokio::time::timeout(timeout, collect(body, bytes_max, take)).await {
         Ok(read) => read,
         Err(_elapsed) => Err(BodyError::Timeout { timeout }),
     }
 }
 
-async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
+async fn collect(
+    mut body: Body,
+    bytes_max: usize,
+    mut take: impl FnMut(usize) -> bool,
+) -> Result<Bytes, BodyError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(classify)?;
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > bytes_max - whole.len() {
             return Err(BodyError::TooLarge { bytes_max });
+        }
+        if !take(data.len()) {
+            return Err(BodyError::NoRoom);
         }
         whole.extend_from_slice(&data);
     }
@@ -88,6 +108,9 @@ fn is_early_end(error: &(dyn Error + 'static)) -> bool {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
+    /// Whoever bounds what is held at once had no room for more.
+    #[error("there is no room for more of the body")]
+    NoRoom,
     /// Reject: longer than allowed. Belongs with 413.
     #[error("the body is longer than {bytes_max} bytes")]
     TooLarge {
@@ -129,6 +152,20 @@ mod tests {
             let error = read_body_capped(body, 4, SECOND).await.unwrap_err();
             assert!(matches!(error, BodyError::TooLarge { bytes_max: 4 }), "{error:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn room_is_asked_for_as_the_bytes_arrive() {
+        let mut left = 3;
+        let mut take = |bytes: usize| {
+            let fits = bytes <= left;
+            left = left.saturating_sub(bytes);
+            fits
+        };
+        let read = read_body_metered(chunks(&["12", "3"]), 9, SECOND, &mut take).await;
+        assert_eq!(read.unwrap(), "123");
+        let error = read_body_metered(chunks(&["4"]), 9, SECOND, &mut take).await.unwrap_err();
+        assert!(matches!(error, BodyError::NoRoom), "{error:?}");
     }
 
     #[tokio::test]

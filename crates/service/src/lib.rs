@@ -33,7 +33,7 @@ pub mod telemetry;
 mod stall;
 
 pub use admin::{Readiness, admin_router};
-pub use body::{BodyError, discard_body, read_body_capped};
+pub use body::{BodyError, discard_body, read_body_capped, read_body_metered};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigError, load_toml, resolve};
 pub use durable::{

@@ -85,6 +85,12 @@ pub enum ApiError {
         /// The next size.
         next: TreeSize,
     },
+    /// The object has more revisions than one answer holds.
+    #[error("the object has more than {revisions_max} revisions; read its entries one by one")]
+    TooManyRevisions {
+        /// The limit.
+        revisions_max: u32,
+    },
     /// No such path.
     #[error("there is nothing at this path")]
     NoSuchPath,
@@ -123,6 +129,7 @@ impl ApiError {
             | Self::NotPublished { .. }
             | Self::OtherSizeKept { .. }
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::TooManyRevisions { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -18,8 +18,11 @@ use crate::state::CommittedState;
 /// Objects in one answer of the listing.
 pub(super) const LIST_MAX: usize = 1000;
 
-/// Revisions that one answer shows; the newest are left out beyond it.
+/// Revisions that one answer shows. Of an object with more, read the entries.
 pub(super) const REVISIONS_MAX: u32 = 1000;
+
+/// Pages of the state that one listing looks through for published objects, at most.
+const SCANS_MAX: usize = 64;
 
 #[derive(Serialize)]
 struct ObjectView {
@@ -66,7 +69,7 @@ pub(super) async fn object(
     let state = CommittedState(&app.store);
     let mut revisions = Vec::new();
     let mut steps = Vec::new();
-    for rev in 0..REVISIONS_MAX {
+    for rev in 0..=REVISIONS_MAX {
         let stored = records::state::object_revision(&state, &object, rev)
             .map_err(|it| ApiError::internal(&it))?;
         let Some(stored) = stored else {
@@ -75,6 +78,10 @@ pub(super) async fn object(
         let index = LeafIndex::new(stored.index.get());
         if !index.is_within(size) {
             break;
+        }
+        if rev == REVISIONS_MAX {
+            // A fold over the oldest of them would be a wrong current state.
+            return Err(ApiError::TooManyRevisions { revisions_max: REVISIONS_MAX });
         }
         let view = entry_view(&app, index)?;
         let entry =
@@ -157,18 +164,30 @@ pub(super) async fn list(
     }
     let size = app.board.current().map_or(TreeSize::ZERO, |it| it.size());
     let start = records::state::object_head_key(&prefix);
-    let after = after.map(|it| records::state::object_head_key(&it));
-    let found = app
-        .store
-        .state_scan(&start, after.as_deref(), LIST_MAX)
-        .map_err(|it| ApiError::internal(&it))?;
+    let mut after = after.map(|it: String| records::state::object_head_key(&it));
     let mut text = Vec::new();
-    for (key, value) in found {
-        let (object, head) = records::state::parse_object_head(&key, &value)
-            .ok_or_else(|| ApiError::internal(&crate::state::DAMAGED))?;
-        if let Some(view) = last_published(&app, object, head.rev, size)? {
-            serde_json::to_writer(&mut text, &view).map_err(|it| ApiError::internal(&it))?;
-            text.push(b'\n');
+    let mut shown = 0;
+    // Objects that are committed and not published yet are passed over, not counted.
+    for _ in 0..SCANS_MAX {
+        let found = app
+            .store
+            .state_scan(&start, after.as_deref(), LIST_MAX)
+            .map_err(|it| ApiError::internal(&it))?;
+        after = found.last().map(|(key, _)| key.clone());
+        let is_last_page = found.len() < LIST_MAX;
+        for (key, value) in found {
+            let (object, head) = records::state::parse_object_head(&key, &value)
+                .ok_or_else(|| ApiError::internal(&crate::state::DAMAGED))?;
+            if shown < LIST_MAX
+                && let Some(view) = last_published(&app, object, head.rev, size)?
+            {
+                serde_json::to_writer(&mut text, &view).map_err(|it| ApiError::internal(&it))?;
+                text.push(b'\n');
+                shown += 1;
+            }
+        }
+        if shown == LIST_MAX || is_last_page {
+            break;
         }
     }
     Ok(bytes(StatusCode::OK, "application/x-ndjson", Caching::NoStore, text.into()))

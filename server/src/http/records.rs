@@ -45,13 +45,30 @@ pub(super) fn entry_view(app: &App, index: LeafIndex) -> Result<EntryView, ApiEr
         .map_err(|it| ApiError::internal(&it))?
         .ok_or(ApiError::NotFound("no such entry"))?;
     let leaf_hash = tlog::leaf_hash(&entry).to_base64();
-    let disclosures = app
-        .store
-        .disclosures(index)
-        .map_err(|it| ApiError::internal(&it))?
-        .map(|it| raw(&it))
-        .transpose()?;
+    let disclosures = app.store.disclosures(index).map_err(|it| ApiError::internal(&it))?;
+    let disclosures = disclosures.map(|it| what_may_be_shown(&entry, &it)).transpose()?.flatten();
     Ok(EntryView { index: index.get(), entry: raw(&entry)?, leaf_hash, disclosures })
+}
+
+/// What the log holds of an entry, without what is sealed as personal: that is kept for those who
+/// have a right to it, and never shown to everybody.
+fn what_may_be_shown(entry: &[u8], held: &[u8]) -> Result<Option<Box<RawValue>>, ApiError> {
+    let entry = records::Entry::parse(entry).map_err(|it| ApiError::internal(&it))?;
+    let held: Vec<String> = serde_json::from_slice(held).map_err(|it| ApiError::internal(&it))?;
+    let fields = entry.record().sealed();
+    let shown = |text: &String| {
+        let Ok(disclosure) = records::Disclosure::parse(text) else {
+            return false;
+        };
+        let digest = disclosure.digest();
+        fields.iter().any(|it| it.digest == digest && !it.is_personal())
+    };
+    let shown: Vec<&String> = held.iter().filter(|it| shown(it)).collect();
+    if shown.is_empty() {
+        return Ok(None);
+    }
+    let text = serde_json::to_string(&shown).map_err(|it| ApiError::internal(&it))?;
+    RawValue::from_string(text).map(Some).map_err(|it| ApiError::internal(&it))
 }
 
 fn raw(json: &[u8]) -> Result<Box<RawValue>, ApiError> {

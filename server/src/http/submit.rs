@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use records::limits::{BATCH_BYTES_MAX, BATCH_LINES_MAX, SUBMISSION_BYTES_MAX};
 use serde::Serialize;
-use service::{BodyError, discard_body, read_body_capped};
+use service::{BodyError, discard_body, read_body_metered};
 use tlog::LeafIndex;
 use tokio::sync::oneshot;
 
@@ -89,12 +89,22 @@ async fn answer(
         }
     };
     let bytes_max = kind.body_bytes_max();
-    let body =
-        read_body_capped(body, bytes_max, app.body_timeout).await.map_err(|error| match error {
-            BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
-            BodyError::Timeout { .. } => ApiError::BodyTimeout,
-            _ => ApiError::BodyTruncated,
-        })?;
+    // Room is taken as the bytes arrive: who only announces many of them takes nothing from others.
+    let mut room = room;
+    let take = |bytes: usize| match app.budget.room_for_bytes(bytes) {
+        Some(more) => {
+            room.extend(more);
+            true
+        }
+        None => false,
+    };
+    let body = read_body_metered(body, bytes_max, app.body_timeout, take).await;
+    let body = body.map_err(|error| match error {
+        BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
+        BodyError::Timeout { .. } => ApiError::BodyTimeout,
+        BodyError::NoRoom => ApiError::Overloaded,
+        _ => ApiError::BodyTruncated,
+    })?;
     match kind {
         Kind::One => one(app, wait, body, room).await,
         Kind::Lines => lines(app, wait, body, room).await,
@@ -120,10 +130,10 @@ fn before_the_body(
     if announced.is_some_and(|it| it > bytes_max) {
         return Err(ApiError::BodyTooLarge { bytes_max });
     }
-    let room = app
-        .budget
-        .room_for_bytes(announced.unwrap_or(bytes_max).max(1))
-        .ok_or(ApiError::Overloaded)?;
+    if announced.is_some_and(|it| it > app.budget.bytes_free()) {
+        return Err(ApiError::Overloaded);
+    }
+    let room = app.budget.room_for_bytes(1).ok_or(ApiError::Overloaded)?;
     Ok((wait, kind, room))
 }
 
@@ -167,16 +177,17 @@ struct Committed1 {
 }
 
 async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Response, ApiError> {
-    let room = room.join(app.budget.room_for_submissions(1).ok_or(ApiError::Overloaded)?);
+    let submissions = app.budget.room_for_submissions(1).ok_or(ApiError::Overloaded)?;
+    let room = Arc::new(room.join(submissions));
     let working = Arc::clone(app);
     let checked = app
         .admission
-        .run(move || check(&working.store, working.origin.as_str(), &body))
+        .run(Arc::clone(&room), move || check(&working.store, working.origin.as_str(), &body))
         .await
         .ok_or(ApiError::Internal)?;
     let submission = checked.map_err(|error| refusal_of(app, error))?;
     let (answer, outcome) = oneshot::channel();
-    app.pool.put([Pending { submission, answer, room: Arc::new(room) }]);
+    app.pool.put([Pending { submission, answer, room }]);
     match outcome.await.unwrap_or(Outcome::NotJudged(NotJudged::OutcomeUnknown)) {
         Outcome::Committed(receipt) => {
             if receipt.is_duplicate() {
@@ -305,11 +316,11 @@ async fn check_and_put(
     room: Arc<Room>,
 ) -> Result<Vec<Line>, ApiError> {
     let jobs = lines.chunks(LINES_PER_JOB).map(|chunk| {
-        let (app, chunk) = (Arc::clone(app), chunk.to_vec());
+        let (app, chunk, room) = (Arc::clone(app), chunk.to_vec(), Arc::clone(&room));
         async move {
             let working = Arc::clone(&app);
             app.admission
-                .run(move || {
+                .run(room, move || {
                     chunk
                         .iter()
                         .map(|line| check(&working.store, working.origin.as_str(), line))

@@ -46,7 +46,7 @@ impl World {
     }
 
     fn started(&self, anchored: TreeHead) -> (Publisher, Vec<Effect>) {
-        Publisher::new(self.policy.clone(), None, PACE, self.signed(anchored), None, 0)
+        Publisher::new(self.policy.clone(), Vec::new(), PACE, self.signed(anchored), None, 0)
     }
 
     fn cosigned(&self, ask: &Ask) -> Event {
@@ -136,10 +136,27 @@ fn nothing_is_signed_before_enough_witnesses_confirmed_the_anchored_head() {
     let effects = publisher.step(1_001, world.cosigned(&asked[0]));
     assert!(!starts(&effects) && signs(&effects).is_empty());
     assert!(publisher.waiting_for().expect("still waiting").contains("w2, w3, w4"));
-    // Two answers: the two silent ones are no quorum.
-    let effects = publisher.step(1_002, world.cosigned(&asked[1]));
-    assert!(starts(&effects));
+    // Two answers: the two silent ones are no quorum, but they may be about to contradict.
+    assert!(!starts(&publisher.step(1_002, world.cosigned(&asked[1]))));
+    assert!(!starts(&publisher.step(1_003, asked[2].answered(None))));
+    assert!(starts(&publisher.step(1_004, asked[3].answered(None))));
     assert!(publisher.waiting_for().is_none());
+}
+
+#[test]
+fn a_witness_that_was_silent_at_start_and_then_knows_more_ends_signing() {
+    let world = World::new();
+    let (mut publisher, effects) = world.started(head(5));
+    let asked = asks(&effects);
+    publisher.step(1, world.cosigned(&asked[0]));
+    publisher.step(2, world.cosigned(&asked[1]));
+    publisher.step(3, asked[2].answered(None));
+    assert!(starts(&publisher.step(4, asked[3].answered(None))));
+    let late = asks(&publisher.step(4 + BACKOFF_FIRST_MS, Event::Tick));
+    let more = WitnessAnswer::Conflict { size: TreeSize::new(200) };
+    let effects = publisher.step(200, late[0].answered(Some(more)));
+    assert!(effects.iter().any(|it| matches!(it, Effect::Refuse(_))));
+    assert!(publisher.step(300, Event::Committed(head(9))).is_empty());
 }
 
 #[test]
@@ -154,7 +171,7 @@ fn witnesses_of_the_policy_before_must_confirm_too_and_are_then_left_alone() {
         newcomer.verifier_key()
     );
     let policy = Policy::parse(&text).expect("a policy");
-    let before = Some(world.policy.clone());
+    let before = vec![world.policy.clone()];
     let anchored = world.signed(head(5));
     let (mut publisher, effects) = Publisher::new(policy, before, PACE, anchored, None, 0);
     let asked = asks(&effects);
@@ -171,11 +188,11 @@ fn witnesses_of_the_policy_before_must_confirm_too_and_are_then_left_alone() {
     assert!(!starts(&effects) && !publisher.is_running());
     assert_eq!(published(&effects), [5], "today's policy is satisfied by the head signed before");
     let effects = publisher.step(3, asked[2].answered(by(&world.witnesses[1])));
-    assert!(starts(&effects));
+    assert!(!starts(&effects), "w3 and w4 have not had their chance");
+    publisher.step(4, asked[3].answered(None));
+    assert!(starts(&publisher.step(5, asked[4].answered(None))));
     // From now on only today's witnesses are asked.
     publisher.step(300, Event::Committed(head(9)));
-    publisher.step(301, asked[3].answered(None));
-    publisher.step(302, asked[4].answered(None));
     let asked = asks(&publisher.step(60_000, Event::Signed(world.signed(head(9)))));
     assert_eq!(asked.iter().map(|it| it.witness.0).collect::<Vec<_>>(), [0, 1]);
 }
