@@ -12,13 +12,18 @@
 //! Before anything new is signed, the head in the anchor is shown to the witnesses again (the
 //! start-up rule): a witness that knows more than the anchor proves that this data is an old copy.
 
+mod event;
+mod witness;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tlog::{
-    CosignedCheckpoint, Note, NoteSignature, Policy, SignedCheckpoint, TreeHead, TreeSize,
-    VerifierKey, Witness, WitnessAnswer,
+    Note, NoteSignature, Policy, SignedCheckpoint, TreeHead, TreeSize, VerifierKey, WitnessAnswer,
 };
+
+pub use event::{Answered, Claim, Effect, Event, Pace, Refusal, RoundNumber, WitnessId};
+pub use witness::{WitnessStatus, witnesses_to_ask};
 
 /// Rounds kept open at once; the oldest is given up beyond it.
 pub const ROUNDS_IN_FLIGHT_MAX: usize = 8;
@@ -31,135 +36,6 @@ pub const BACKOFF_FIRST_MS: u64 = 100;
 
 /// Times that a witness may correct the size it is asked from before it counts as not answering.
 pub const SIZE_CORRECTIONS_MAX: u32 = 3;
-
-/// The numbers that pace the rounds.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// The least time between the starts of two rounds.
-    pub checkpoint_interval_ms: u64,
-    /// The age at which a published head is cosigned anew.
-    pub refresh_interval_ms: u64,
-    /// How long a round may keep the next one waiting.
-    pub round_timeout_ms: u64,
-    /// The least time between two requests to one witness.
-    pub request_interval_ms: u64,
-}
-
-/// The witnesses that are asked, in the order of their [`WitnessId`]s: those of the policy, and then
-/// those that only a policy before it named. The latter may have seen what this data folder does
-/// not know, so the start-up rule asks them too; nothing else does.
-pub fn witnesses_to_ask(policy: &Policy, policies_before: &[Policy]) -> Vec<Witness> {
-    let mut witnesses = policy.witnesses().to_vec();
-    for former in policies_before.iter().flat_map(Policy::witnesses) {
-        if witnesses.iter().all(|it| it.key != former.key) {
-            witnesses.push(former.clone());
-        }
-    }
-    witnesses
-}
-
-/// One of the witnesses, by its position in [`witnesses_to_ask`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WitnessId(pub usize);
-
-/// Something that happened.
-#[derive(Debug)]
-pub enum Event {
-    /// The sequencer committed up to this head.
-    Committed(TreeHead),
-    /// A [`Effect::Sign`] is done.
-    Signed(SignedCheckpoint),
-    /// A witness answered an [`Effect::Ask`], or could not be reached.
-    Answered(Answered),
-    /// Time passed.
-    Tick,
-}
-
-/// A witness's answer to one request.
-#[derive(Debug)]
-pub struct Answered {
-    /// Who.
-    pub witness: WitnessId,
-    /// Which round it was asked for.
-    pub round: RoundNumber,
-    /// What it said; `None` when it could not be reached or did not answer in time.
-    pub answer: Option<WitnessAnswer>,
-}
-
-/// Rounds are counted from 1 in the life of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RoundNumber(u64);
-
-/// Something to do.
-#[derive(Debug)]
-pub enum Effect {
-    /// Take this head through the gate and the anchor, and sign it. Answered by
-    /// [`Event::Signed`].
-    Sign(TreeHead),
-    /// Send the head to a witness, with a proof from `old`. Answered by [`Event::Answered`].
-    Ask {
-        /// Whom.
-        witness: WitnessId,
-        /// For which round.
-        round: RoundNumber,
-        /// The size that the witness is believed to have.
-        old: TreeSize,
-        /// The head, with the log's own signature only.
-        signed: Arc<SignedCheckpoint>,
-    },
-    /// Store the head and show it to everybody.
-    Publish(CosignedCheckpoint),
-    /// The start-up rule holds: records may be committed.
-    Start,
-    /// Never sign again in this process; go on serving what is published.
-    Refuse(Refusal),
-    /// Nothing more is asked of this witness; tell the operator.
-    Distrust {
-        /// Whom.
-        witness: WitnessId,
-        /// What it claims.
-        because: Claim,
-    },
-}
-
-/// A witness's unsigned claim that cannot be true together with what this log signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Claim {
-    /// It has cosigned a larger tree than this log ever signed.
-    #[error("it has cosigned a tree of {theirs} entries; the largest signed here has {ours}")]
-    KnowsMore {
-        /// Its size.
-        theirs: TreeSize,
-        /// The largest size signed here.
-        ours: TreeSize,
-    },
-    /// It denies that a proven head extends what it saw.
-    #[error("it denies that our tree of {ours} entries extends what it saw")]
-    Denies {
-        /// The size it was shown.
-        ours: TreeSize,
-    },
-}
-
-/// Why the log may not sign.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// A witness that did not confirm the anchored head contradicts it: this data is an old copy, or
-    /// the witness was shown another history.
-    #[error(
-        "witness {name} contradicts this data folder: {claim}. If the folder was restored from a \
-         copy, bring back the newest one; nothing is signed until then"
-    )]
-    WitnessContradicts {
-        /// The witness's name in the policy.
-        name: String,
-        /// What it said.
-        claim: Claim,
-    },
-    /// The witnesses that are still believed cannot satisfy the policy.
-    #[error("the witnesses that do not contradict this log can no longer satisfy the policy")]
-    QuorumLost,
-}
 
 #[derive(Debug)]
 enum Phase {
@@ -178,29 +54,6 @@ struct Round {
     opened_ms: u64,
     is_settled: bool,
     answered: BTreeSet<WitnessId>,
-}
-
-/// What the log knows of one witness.
-#[derive(Clone, Debug)]
-pub struct WitnessStatus {
-    /// Its name in the policy.
-    pub name: String,
-    /// The size it cosigned last, as far as we know.
-    pub size: TreeSize,
-    /// Failures since its last cosignature.
-    pub failures: u32,
-    /// The claim for which it is no longer asked.
-    pub distrusted: Option<Claim>,
-    /// Whether it cosigned in the life of this process, beginning with the head signed last.
-    pub has_confirmed: bool,
-    /// Whether only a policy before names it: it is asked at start and never again.
-    pub is_former: bool,
-    key: VerifierKey,
-    asked: Option<RoundNumber>,
-    cosigned_round: Option<RoundNumber>,
-    asked_ms: Option<u64>,
-    not_before_ms: u64,
-    corrections: u32,
 }
 
 /// The publisher's state.
@@ -591,30 +444,6 @@ impl Publisher {
 
     fn due_ms(&self, witness: &WitnessStatus) -> u64 {
         witness.due_ms(self.pace.request_interval_ms)
-    }
-}
-
-impl WitnessStatus {
-    fn new(witness: Witness, is_former: bool, size: TreeSize) -> Self {
-        Self {
-            name: witness.name,
-            key: witness.key,
-            has_confirmed: false,
-            is_former,
-            size,
-            failures: 0,
-            distrusted: None,
-            asked: None,
-            cosigned_round: None,
-            asked_ms: None,
-            not_before_ms: 0,
-            corrections: 0,
-        }
-    }
-
-    /// The earliest time at which this witness may be asked again.
-    fn due_ms(&self, request_interval_ms: u64) -> u64 {
-        self.asked_ms.map_or(0, |it| it + request_interval_ms).max(self.not_before_ms)
     }
 }
 
