@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     AppliedThenCut,
     /// Applied and answered "committed".
     Committed,
+    /// This line of a batch, from 1, is not judged.
+    Skips(usize),
 }
 
 /// The log and the folder of whoever talks to it.
@@ -357,22 +359,34 @@ impl Inner {
     }
 
     fn receipt(&self, index: u64) -> String {
-        let entry = Entry::parse(&self.entries[usize::try_from(index).unwrap()]).unwrap();
         let mut indices = vec![index];
-        for signature in entry.signatures() {
-            let key = records::key(&self.state, signature.kid()).unwrap().unwrap();
-            indices.push(key.added.get());
+        // Whoever let a key in is followed as well, down to entry 0.
+        let mut next = 0;
+        while let Some(index) = indices.get(next).copied() {
+            next += 1;
+            let entry = Entry::parse(&self.entries[usize::try_from(index).unwrap()]).unwrap();
+            for signature in entry.signatures() {
+                let key = records::key(&self.state, signature.kid()).unwrap().unwrap();
+                if !indices.contains(&key.added.get()) {
+                    indices.push(key.added.get());
+                }
+            }
         }
-        indices.push(0);
-        let mut seen = std::collections::BTreeSet::new();
-        indices.retain(|index| seen.insert(*index));
+        indices[1..].sort_unstable_by(|a, b| b.cmp(a));
         indices.into_iter().map(|index| self.proof(index).encode()).collect()
     }
 
     fn record(&self, index: u64) -> serde_json::Value {
         let position = usize::try_from(index).unwrap();
         let entry: serde_json::Value = serde_json::from_slice(&self.entries[position]).unwrap();
-        let shown = if self.discloses { self.disclosures[position].clone() } else { Vec::new() };
+        let mut shown =
+            if self.discloses { self.disclosures[position].clone() } else { Vec::new() };
+        // What is sealed as personal is held and not shown.
+        let sealed = entry["record"]["sealed"].as_array().cloned().unwrap_or_default();
+        shown.retain(|text| {
+            let digest = Disclosure::parse(text).unwrap().digest().to_string();
+            !sealed.iter().any(|field| field["digest"] == digest && !field["why"].is_null())
+        });
         json!({
             "index": index, "entry": entry, "leaf_hash": self.leaf(index).to_base64(),
             "disclosures": shown,
@@ -457,6 +471,11 @@ impl Inner {
         let reply = if content_type == "application/x-ndjson" {
             let mut lines = Vec::new();
             for (number, line) in body.split_inclusive(|b| *b == b'\n').enumerate() {
+                if fault == Some(Fault::Skips(number + 1)) {
+                    let answer = json!({"line": number + 1, "status": "not_judged"});
+                    lines.extend(format!("{answer}\n").into_bytes());
+                    continue;
+                }
                 let (status, answer) = self.admit(line.strip_suffix(b"\n").unwrap());
                 let mut answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
                 answer["line"] = json!(number + 1);

@@ -206,7 +206,9 @@ impl Run<'_> {
         Ok(match self.sealer.compare(draft, submission.record(), &disclosures) {
             Likeness::Same => Fate::Kept(kept),
             Likeness::Differs(pointer) => Fate::Bad(changed(draft, &pointer, "the journal holds")),
-            Likeness::Unknown(pointer) => Fate::Bad(unknowable(draft, &pointer)),
+            Likeness::Unknown { pointer, is_personal } => {
+                Fate::Bad(unknowable(draft, &pointer, is_personal))
+            }
         })
     }
 
@@ -218,7 +220,9 @@ impl Run<'_> {
                 let who = format!("entry {} of the log has", found.index);
                 Fate::Bad(changed(draft, &pointer, &who))
             }
-            Likeness::Unknown(pointer) => Fate::Bad(unknowable(draft, &pointer)),
+            Likeness::Unknown { pointer, is_personal } => {
+                Fate::Bad(unknowable(draft, &pointer, is_personal))
+            }
         }
     }
 
@@ -330,10 +334,14 @@ fn changed(draft: &Draft, pointer: &str, who: &str) -> RowError {
     RowError::of_rule(draft, "changed", pointer, &message)
 }
 
-fn unknowable(draft: &Draft, pointer: &str) -> RowError {
-    let message = "this object is in the log, but nobody shows its sealed value any more, so \
-                   whether the row changed cannot be told; use the journal it was submitted with \
-                   (--journal)";
+fn unknowable(draft: &Draft, pointer: &str, is_personal: bool) -> RowError {
+    let message = if is_personal {
+        "this object is in the log, and this value is sealed as personal data: only the journal of \
+         the first run can tell whether this row is unchanged (--journal)"
+    } else {
+        "this object is in the log, but nobody shows its sealed value any more, so whether the row \
+         changed cannot be told; use the journal it was submitted with (--journal)"
+    };
     RowError::of_rule(draft, "held", pointer, message)
 }
 

@@ -3,7 +3,8 @@
 //! A row sealed twice is two records, for its salts are fresh. So each submission is made durable
 //! here first, and a re-run sends these bytes again. **Trusted**: it holds the only copy of the
 //! values that a submitter sealed for itself; back it up. Rolling it back costs those values for
-//! the rows since, nothing else: rows held by the log are recognised by reading the log.
+//! the rows since, and the answer whether a row with personal values, which the log holds and
+//! does not show, is unchanged. All other rows are recognised by reading the log.
 //!
 //! ```text
 //! civiclog-journal 1 <origin> <submitter>⏎

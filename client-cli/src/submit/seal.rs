@@ -28,8 +28,11 @@ pub(crate) enum Likeness {
     Same,
     /// It says something else at this pointer.
     Differs(String),
-    /// The value at this pointer is held by nobody we can ask.
-    Unknown(String),
+    /// The value at this pointer is shown by nobody we can ask; all that is known is the same.
+    Unknown {
+        pointer: String,
+        is_personal: bool,
+    },
 }
 
 /// A row as a record, not signed.
@@ -125,18 +128,23 @@ impl Sealer<'_> {
                 return differs(pointer);
             }
         }
+        // What differs is told before what cannot be known.
+        let mut unknown = None;
         for (field, secret) in record.sealed().iter().zip(&draft.sealed) {
             let opened = disclosures.iter().find(|disclosure| disclosure.digest() == field.digest);
             let pointer = format!("/record{}", field.path);
             match opened {
-                None => return Likeness::Unknown(pointer),
+                None => {
+                    let is_personal = field.why.is_some();
+                    unknown.get_or_insert(Likeness::Unknown { pointer, is_personal });
+                }
                 Some(disclosure) if disclosure.value().as_text() != Some(&secret.value) => {
                     return Likeness::Differs(pointer);
                 }
                 Some(_) => {}
             }
         }
-        Likeness::Same
+        unknown.unwrap_or(Likeness::Same)
     }
 }
 

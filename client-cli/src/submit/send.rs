@@ -108,16 +108,23 @@ async fn deliver(
         batch.iter().map(|outgoing| outgoing.kept.submission.clone().into()).collect();
     let answers = client.submit_batch(&lines, Wait::Published).await?;
 
+    // All lines are settled before anything ends the run: a refusal that the journal does not hear
+    // of would keep the corrected row out for ever.
     let mut refused = Vec::new();
+    let mut failure = None;
     for (outgoing, answer) in batch.iter().zip(answers) {
         let item = &mut items[outgoing.position];
-        item.fate = fate_of(item, &answer)?;
+        match fate_of(item, &answer) {
+            Ok(fate) => item.fate = fate,
+            Err(error) => failure = failure.or(Some(error)),
+        }
         if answer.status == LineStatus::Refused {
             let rule = answer.rule.unwrap_or_default();
             refused.push((item.draft.object.clone(), 0, rule));
         }
     }
-    journal.forget(refused).explain(Exit::Usage, || "writing the journal".to_owned())
+    journal.forget(refused).explain(Exit::Usage, || "writing the journal".to_owned())?;
+    failure.map_or(Ok(()), Err)
 }
 
 fn fate_of(item: &Item, answer: &BatchLine) -> Outcome<Fate> {

@@ -193,6 +193,86 @@ fn values_that_nobody_shows_need_the_journal() {
     assert_eq!(log.size(), 3);
 }
 
+const PERSONAL: &str = r#"
+[person]
+column = "Ref"
+values = ["PERSON"]
+"#;
+
+/// A log with one row about a company and one about a person, both in.
+fn log_with_a_person() -> FakeLog {
+    let log = log_with([(1, "5"), (2, "6")]);
+    log.write("map.toml", format!("{MAP}{PERSONAL}"));
+    let csv = log.read("rows.csv").replace(",7,Ann 2", ",PERSON,Ann 2");
+    log.write("rows.csv", csv);
+    log.civiclog(RUN).expect(Exit::Done);
+    assert_eq!(log.size(), 4);
+    log
+}
+
+#[test]
+fn personal_values_need_the_journal_and_other_rows_do_not() {
+    let log = log_with_a_person();
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    assert_eq!(report["unchanged"], 2);
+    for _ in 0..2 {
+        lose_journal(&log);
+        let run = log.civiclog(&format!("{RUN} --json")).expect(Exit::NotVerified);
+        let report = run.json();
+        assert_eq!(
+            (&report["new"], &report["unchanged"], &report["bad"]),
+            (&0.into(), &1.into(), &1.into())
+        );
+        let errors = log.read("rows.csv.errors.csv");
+        assert!(errors.contains("3,/record/data/payee/"), "{errors}");
+        assert!(errors.contains("sealed as personal data: only the journal of"), "{errors}");
+        assert!(!errors.contains("Ann") && !errors.contains("PERSON"), "{errors}");
+        assert_eq!(log.size(), 4);
+    }
+}
+
+#[test]
+fn personal_values_that_are_not_published_yet_are_not_submitted_twice() {
+    let log = log_with_a_person();
+    lose_journal(&log);
+    log.lock().published = Some(3);
+    log.civiclog(&format!("{RUN} --wait-seconds 0")).expect(Exit::Unreachable);
+    log.lock().published = None;
+    log.civiclog(RUN).expect(Exit::NotVerified);
+    let errors = log.read("rows.csv.errors.csv");
+    assert!(errors.contains("sealed as personal data"), "{errors}");
+    assert_eq!(log.size(), 4);
+}
+
+#[test]
+fn a_personal_row_with_another_amount_changed_whoever_shows_its_name() {
+    let log = log_with_a_person();
+    lose_journal(&log);
+    let csv = log.read("rows.csv").replace(",6,PERSON", ",7,PERSON");
+    log.write("rows.csv", csv);
+    log.civiclog(RUN).expect(Exit::NotVerified);
+    assert!(log.read("rows.csv.errors.csv").contains("3,/record/data,,changed,"));
+    assert_eq!(log.size(), 4);
+}
+
+#[test]
+fn what_the_log_refused_is_forgotten_though_another_line_was_not_judged() {
+    let log = log_with([(1, "5"), (2, "6"), (3, "7")]);
+    log.write("map.toml", MAP.replace("XX-LAE-WMC", "XX-LAE-NEW"));
+    let key =
+        records::SigningKey::generate_from_seed(records::Algorithm::Ed25519, [4; 32]).unwrap();
+    log.write_private("key.pem", &key.to_pkcs8_pem().unwrap());
+    log.lock().faults.push_back(Fault::Skips(2));
+    let stopped = log.civiclog(RUN).expect(Exit::Unreachable);
+    assert!(stopped.err.contains("before it judged XX-LAE-NEW/payment/T2"), "{}", stopped.err);
+    log.register("XX-LAE-NEW", &key);
+    // The refused rows are corrected: nothing holds them to what they said before.
+    write_rows(&log, [(1, "50"), (2, "6"), (3, "70")]);
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    assert_eq!(report["new"], 3);
+    assert_eq!(report["totals"]["GBP"]["sum"], "126.00");
+}
+
 #[test]
 fn what_the_log_refuses_can_be_sent_again_once_its_cause_is_gone() {
     let log = log_with([(1, "5")]);
