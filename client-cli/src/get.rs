@@ -45,9 +45,6 @@ pub(crate) async fn log(args: &AtLog, screen: &mut Screen) -> Outcome {
     if let Some(published) = &info.published {
         lines.push(format!("  published: {} entries, root {}", published.size, published.root));
     }
-    if let Some(committed) = info.committed_size {
-        lines.push(format!("  durable:   {committed} entries"));
-    }
     lines.push(format!("  witnesses: {}", info.policy_words));
     if let (Some(liars), Some(down)) = (info.liars_for_split_view, info.witnesses_down_tolerated) {
         lines.push(format!(

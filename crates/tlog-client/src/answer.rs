@@ -137,9 +137,6 @@ pub struct LogInfo {
     /// How many witnesses may be down.
     #[serde(default)]
     pub witnesses_down_tolerated: Option<u64>,
-    /// Entries that are durable.
-    #[serde(default)]
-    pub committed_size: Option<u64>,
     /// The tree head of its published checkpoint.
     #[serde(default)]
     pub published: Option<Published>,
