@@ -2,8 +2,10 @@
 //!
 //! Each proof goes through `tlog::verify`, each entry through `records`, and the registrations
 //! that the file holds give the keys against which the submitters' signatures are checked. The
-//! first link that does not hold ends it.
+//! first link that does not hold ends it. Proofs that hold and contradict each other are the log's
+//! fault, not the file's: exit code 4.
 
+mod fork;
 mod registry;
 mod words;
 
@@ -11,12 +13,13 @@ use std::collections::BTreeMap;
 
 use records::Entry;
 use serde::Serialize;
-use tlog::{CosignedCheckpoint, Policy, TlogProof, TreeSize, WhyNot};
+use tlog::{CosignedCheckpoint, Hash, Policy, TlogProof, TreeSize, WhyNot};
 
 use crate::args::Verify;
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
 use crate::trust;
+use fork::Statements;
 use registry::Registry;
 
 /// Runs the command.
@@ -44,7 +47,7 @@ pub(crate) fn run(args: &Verify, screen: &mut Screen) -> Outcome {
                 findings: None,
             });
             screen.say(words::not_verified(&file, &broken));
-            Ok(Exit::NotVerified)
+            Ok(if broken.link == Link::Fork { Exit::Misbehaved } else { Exit::NotVerified })
         }
     }
 }
@@ -96,6 +99,8 @@ pub(crate) enum Link {
     SubmitterSignature,
     /// The signing key is registered for this submitter.
     Registration,
+    /// The log says the same in all proofs of the file. If not, it misbehaved.
+    Fork,
 }
 
 /// What was found out about a file that holds.
@@ -146,8 +151,12 @@ pub(crate) struct SealedFinding {
 pub(crate) struct SignatureFinding {
     pub(crate) kid: String,
     pub(crate) algorithm: &'static str,
-    /// Whether it was checked: the file holds the registration of its key.
+    /// Whether it was checked up to entry 0: the file holds the registration of its key, and of
+    /// each key that this one depends on.
     pub(crate) checked: bool,
+    /// What the file lacks for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) missing: Option<String>,
     /// Where its key was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registered_at: Option<u64>,
@@ -179,6 +188,7 @@ struct Proven {
     proof: usize,
     index: u64,
     entry: Entry,
+    leaf_hash: Hash,
     tree_size: TreeSize,
 }
 
@@ -192,6 +202,7 @@ fn check(bytes: &[u8], policy: &Policy, screen: &Screen) -> Result<Findings, Bro
     let bar = screen.progress("checking", proofs.len());
     let mut proven: Vec<Proven> = Vec::with_capacity(proofs.len());
     let mut checkpoints: BTreeMap<TreeSize, CheckpointFinding> = BTreeMap::new();
+    let mut statements = Statements::default();
     let mut log: Option<String> = None;
     for (position, proof) in proofs.iter().enumerate() {
         let (one, checkpoint) = check_proof(position + 1, proof, policy)?;
@@ -200,6 +211,7 @@ fn check(bytes: &[u8], policy: &Policy, screen: &Screen) -> Result<Findings, Bro
             let why = format!("the file mixes proofs of {origin} with those of another log");
             return Err(one.broken(Link::Checkpoint, why));
         }
+        statements.take(&one, &checkpoint)?;
         checkpoints.entry(one.tree_size).or_insert_with(|| describe(&checkpoint));
         proven.push(one);
         bar.inc(1);
@@ -254,7 +266,9 @@ fn check_proof(
         return Err(broken(Link::Record, error));
     }
     let tree_size = verified.checkpoint().head().size;
-    Ok((Proven { proof: position, index, entry, tree_size }, verified.checkpoint().clone()))
+    let leaf_hash = tlog::leaf_hash(verified.entry());
+    let one = Proven { proof: position, index, entry, leaf_hash, tree_size };
+    Ok((one, verified.checkpoint().clone()))
 }
 
 impl Proven {

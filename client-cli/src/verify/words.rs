@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use tlog::UnixSeconds;
 
-use super::{Broken, EntryFinding, Findings, Link, SignatureFinding};
+use super::{Broken, EntryFinding, Findings, Link, SignatureFinding, registry};
 
 /// The text for a file that holds.
 pub(super) fn verified(file: &str, findings: &Findings) -> String {
@@ -56,11 +56,18 @@ pub(super) fn not_verified(file: &str, broken: &Broken) -> String {
         Some(index) => format!("proof {} of the file, entry {index}", broken.proof),
         None => "the file as a whole".to_owned(),
     };
+    let meaning = match broken.link {
+        Link::Fork => {
+            "THE LOG MISBEHAVED. Both signed heads are evidence: the log signed each of them and \
+             witnesses cosigned each, and they cannot both be true. Keep this file as it is, and \
+             show it to the witnesses and the press."
+        }
+        _ => "Either the file was changed, or it is not what it claims to be. It proves nothing.",
+    };
     format!(
-        "NOT VERIFIED: {file}\n\n  Where: {place}\n  Which link broke: {}\n  Why: {}\n\n{}",
+        "NOT VERIFIED: {file}\n\n  Where: {place}\n  Which link broke: {}\n  Why: {}\n\n{meaning}",
         name_of(broken.link),
         broken.why,
-        "Either the file was changed, or it is not what it claims to be. It proves nothing."
     )
 }
 
@@ -121,21 +128,21 @@ fn what_happened(entry: &EntryFinding) -> String {
 
 fn signed(signature: &SignatureFinding) -> String {
     let SignatureFinding { kid, algorithm, .. } = signature;
-    let (Some(index), Some(submitter)) = (signature.registered_at, &signature.registered_for)
-    else {
-        return format!(
-            "signature of key {kid} ({algorithm}) NOT CHECKED: this file lacks the key's \
-             registration; get the receipt with: civiclog prove"
-        );
-    };
     let doubt = match &signature.in_doubt_since {
         Some(since) => format!(" WARNING: revoked later, in doubt since {since}."),
         None => String::new(),
     };
-    format!(
-        "signed with key {kid} ({algorithm}) of {submitter}: key registered at index {index}; \
-         revocation is excluded only by an audit.{doubt}"
-    )
+    match (signature.registered_at, &signature.registered_for) {
+        (Some(index), Some(submitter)) if signature.checked => format!(
+            "signed with key {kid} ({algorithm}) of {submitter}: key registered at index {index}; \
+             revocation is excluded only by an audit.{doubt}"
+        ),
+        _ => format!(
+            "signature of key {kid} ({algorithm}): registration NOT CHECKED: {}; get the whole \
+             receipt with: civiclog prove.{doubt}",
+            signature.missing.as_deref().unwrap_or(registry::NO_REGISTRATION)
+        ),
+    }
 }
 
 fn flag_in_words(flag: &str) -> String {
@@ -167,6 +174,7 @@ fn name_of(link: Link) -> &'static str {
         Link::Record => "the form of the record",
         Link::SubmitterSignature => "the submitter's signature on the record",
         Link::Registration => "the registration of the key that signed",
+        Link::Fork => "one log, the same for everybody",
     }
 }
 
