@@ -100,7 +100,7 @@ fn carry_out<K: Kv + 'static>(
             tracing::info!("the witnesses confirmed what was signed last; taking records");
             deps.mode.start();
         }
-        Effect::Refuse(refusal) => deps.mode.read_only(refusal.to_string()),
+        Effect::Refuse(refusal) => deps.mode.contradicted(refusal.to_string()),
         Effect::Distrust { witness, because } => {
             let name = name_of(publisher, witness);
             tracing::error!(witness = name, claim = %because, "a witness contradicts this log");

@@ -10,10 +10,28 @@ pub enum Mode {
     Starting(String),
     /// Everything.
     Running,
-    /// Reads are served; this process commits and signs nothing any more. In words, why.
-    ReadOnly(String),
+    /// Reads are served; this process commits and signs nothing any more.
+    ReadOnly(Reason),
     /// On the way out: reads are served until the connections are drained.
     Stopping,
+}
+
+/// Why a process is read-only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A witness contradicts this log. Everybody may know; in words.
+    Contradicted(String),
+    /// Something failed here. For the operator only: the words may name files.
+    Failed(String),
+}
+
+impl Reason {
+    /// The words for the operator.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Contradicted(words) | Self::Failed(words) => words,
+        }
+    }
 }
 
 /// The one place that changes the [`Mode`].
@@ -71,12 +89,23 @@ impl ModeSwitch {
         });
     }
 
-    /// Ends committing and signing for the life of this process. The first reason stays.
+    /// Ends committing and signing for the life of this process, after a failure. The first reason
+    /// stays.
     pub fn read_only(&self, because: String) {
+        self.end(Reason::Failed(because));
+    }
+
+    /// The same, because a witness contradicts this log.
+    pub fn contradicted(&self, because: String) {
+        self.end(Reason::Contradicted(because));
+    }
+
+    fn end(&self, because: Reason) {
         self.sender.send_if_modified(|mode| {
             let is_change = !matches!(mode, Mode::ReadOnly(_));
             if is_change {
-                tracing::error!(%because, "this process commits and signs nothing any more");
+                let words = because.words();
+                tracing::error!(because = words, "this process commits and signs nothing any more");
                 *mode = Mode::ReadOnly(because);
             }
             is_change
@@ -136,7 +165,8 @@ mod tests {
         mode.read_only("another reason".to_owned());
         mode.start();
         mode.stop();
-        assert_eq!(mode.current(), Mode::ReadOnly("a disk failed".to_owned()));
+        mode.contradicted("a witness knows more".to_owned());
+        assert_eq!(mode.current(), Mode::ReadOnly(Reason::Failed("a disk failed".to_owned())));
     }
 
     #[test]
@@ -151,10 +181,8 @@ mod tests {
             panic!("on purpose");
         });
         assert!(ended.join().is_err());
-        assert_eq!(
-            mode.current(),
-            Mode::ReadOnly("the sequencer panicked; see the log".to_owned())
-        );
+        let words = "the sequencer panicked; see the log".to_owned();
+        assert_eq!(mode.current(), Mode::ReadOnly(Reason::Failed(words)));
     }
 
     #[test]

@@ -298,7 +298,7 @@ fn readiness(config: &Config, shared: &Shared) -> service::Readiness {
         match shared.mode.current() {
             Mode::Running => {}
             Mode::Starting(words) => return Err(words),
-            Mode::ReadOnly(words) => return Err(format!("read-only: {words}")),
+            Mode::ReadOnly(because) => return Err(format!("read-only: {}", because.words())),
             Mode::Stopping => return Err("stopping".to_owned()),
         }
         let published = shared.board.current().ok_or("nothing is published yet")?;

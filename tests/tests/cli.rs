@@ -132,6 +132,21 @@ fn first_rows(treasury: &Treasury, csv: &Path, rows: usize) -> PathBuf {
     path
 }
 
+/// Rows whose payee is no natural person: what is sealed of the others is shown to nobody, so
+/// without the journal nobody can tell whether such a row is unchanged.
+fn first_rows_without_persons(treasury: &Treasury, csv: &Path, rows: usize) -> PathBuf {
+    let text = fs::read_to_string(csv).expect("reading a sample");
+    let is_person = |line: &&str| PERSONS.iter().any(|it| line.contains(it));
+    let short: Vec<&str> = text.lines().filter(|it| !is_person(it)).take(rows + 1).collect();
+    assert_eq!(short.len(), rows + 1, "the sample has enough of them");
+    let path = treasury.path("rows.csv");
+    fs::write(&path, short.join("\n") + "\n").expect("writing rows");
+    path
+}
+
+/// How the sample marks natural persons.
+const PERSONS: [&str; 2] = [",INDV,", ",SOLE,"];
+
 #[test]
 fn rows_go_in_and_their_receipts_verify_offline() {
     let mut treasury = Treasury::registered(SAMPLE_SUBMITTER);
@@ -230,8 +245,26 @@ fn is_harmless(receipt: &str, changed: &[u8], policy: &tlog::Policy) -> bool {
 #[test]
 fn a_second_run_adds_nothing_with_the_journal_and_without() {
     let treasury = Treasury::registered(SAMPLE_SUBMITTER);
-    let csv = first_rows(&treasury, &sample("payments.csv"), 200);
+    let csv = first_rows_without_persons(&treasury, &sample("payments.csv"), 200);
     run_thrice(&treasury, &csv, &map("sample-payments.toml"), 200);
+}
+
+#[test]
+fn rows_about_persons_need_the_journal_and_are_never_guessed() {
+    let treasury = Treasury::registered(SAMPLE_SUBMITTER);
+    let map = map("sample-payments.toml");
+    let csv = first_rows(&treasury, &sample("payments.csv"), 200);
+    let text = fs::read_to_string(&csv).expect("reading the rows");
+    let persons = text.lines().filter(|line| PERSONS.iter().any(|it| line.contains(it))).count();
+    assert!(persons > 0, "the sample has rows about persons");
+    treasury.submit(&csv, &map, "first").expect_success("submit");
+    let size = treasury.size();
+    treasury.submit(&csv, &map, "second").expect_success("submit again, with the journal");
+    fs::remove_file(treasury.path("journal")).expect("losing the journal");
+    treasury.submit(&csv, &map, "third").expect_code(1, "without the journal");
+    assert_eq!(treasury.size(), size, "nothing was added");
+    let errors = fs::read_to_string(treasury.path("errors.csv")).expect("the error rows");
+    assert_eq!(errors.lines().count(), persons + 1, "a row for each, and the header: {errors}");
 }
 
 fn run_thrice(treasury: &Treasury, csv: &Path, map: &Path, rows: u64) {
@@ -251,7 +284,7 @@ fn run_thrice(treasury: &Treasury, csv: &Path, map: &Path, rows: u64) {
 #[test]
 fn a_client_that_is_killed_again_and_again_gets_all_rows_in_once() {
     let treasury = Treasury::registered(SAMPLE_SUBMITTER);
-    let csv = first_rows(&treasury, &sample("payments.csv"), 600);
+    let csv = first_rows_without_persons(&treasury, &sample("payments.csv"), 600);
     let map = map("sample-payments.toml");
     let before = treasury.size();
     let mut random = Random::announced("client kill");

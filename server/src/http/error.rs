@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use service::Problem;
 use tlog::{LeafIndex, TreeSize};
 
-use crate::mode::Mode;
+use crate::mode::{Mode, Reason};
 use crate::pool::NotJudged;
 
 /// Seconds after which a client may try again, when there was no room.
@@ -193,7 +193,11 @@ impl IntoResponse for ApiError {
 
 fn mode_words(mode: &Mode) -> String {
     match mode {
-        Mode::Starting(words) | Mode::ReadOnly(words) => words.clone(),
+        Mode::Starting(words) | Mode::ReadOnly(Reason::Contradicted(words)) => words.clone(),
+        Mode::ReadOnly(Reason::Failed(_)) => {
+            "something failed, and it stands still rather than guess; its operator's log says what"
+                .to_owned()
+        }
         Mode::Running => "it was closed a moment ago".to_owned(),
         Mode::Stopping => "it is shutting down".to_owned(),
     }
