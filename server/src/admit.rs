@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use records::{CheckedSubmission, Es256Verify, Refusal, Submission};
+use records::profile::Body;
+use records::{CheckedSubmission, Es256Verify, PublicKey, Refusal, Submission};
 use store::{Kv, ReadError, Store};
 use tokio::sync::oneshot;
 
@@ -53,10 +54,17 @@ pub fn check<K: Kv>(
 ) -> Result<CheckedSubmission, AdmitError> {
     let submission = Submission::parse(bytes, origin).map_err(AdmitError::Refused)?;
     let state = CommittedState(store);
-    let known = |kid: &records::Kid| {
-        Ok::<_, AdmitError>(
-            records::state::key(&state, kid).map_err(key_error)?.map(|it| it.public),
-        )
+    // A registration is signed by the key it brings. Checked here, a stranger's wrong ones never
+    // cost the sequencer a verification; a thumbprint names one key, known or not.
+    let brought = match submission.record().body() {
+        Body::Registry(registration) => registration.own_keys().to_vec(),
+        _ => Vec::new(),
+    };
+    let known = |kid: &records::Kid| -> Result<Option<PublicKey>, AdmitError> {
+        if let Some(key) = brought.iter().find(|it| it.kid() == kid) {
+            return Ok(Some(key.clone()));
+        }
+        Ok(records::state::key(&state, kid).map_err(key_error)?.map(|it| it.public))
     };
     CheckedSubmission::check(submission, known, &AwsLcEs256)?.map_err(AdmitError::Refused)
 }
