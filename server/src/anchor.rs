@@ -7,13 +7,21 @@
 //!
 //! Trusted: yes. Losing it: the log refuses to start. May it be rolled back: never.
 
-use std::fs::File;
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tlog::{Hash, Origin, TreeHead, TreeSize};
 
 use crate::guard::Guarded;
+
+mod medium;
+
+pub use medium::{AnchorFile, AnchorMedium};
 
 const FORMAT: &str = "civiclog-anchor/1";
 
@@ -64,6 +72,9 @@ pub enum AnchorError {
         /// What was expected and what was found.
         because: &'static str,
     },
+    /// A write of this process failed before, so what is there is unknown.
+    #[error("an earlier write of the anchor failed; only a restart can tell what it holds")]
+    Unknown,
     /// The anchor does not hold the head it was left with.
     #[error(
         "the anchor holds a tree of {found} entries where this process left one of {expected}: \
@@ -97,16 +108,44 @@ struct Contents {
     /// The witness policies under which the last published head may have been published; none
     /// before the first. More than one only between two policies.
     policies: Vec<String>,
+    /// Witnesses whose word the operator decided not to hear, in the order of the decisions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    set_aside: Vec<SetAside>,
+    /// Whether this data was put back from a copy, and no head was published since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    restored: bool,
+    /// SHA-256 of this file's JSON without this member, in base64: a flipped bit is to be
+    /// found here, before it looks like a decision of the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
 }
 
-/// The anchor of one log, locked for the life of this process.
-#[derive(Debug)]
+impl Contents {
+    fn checksum(&self) -> serde_json::Result<String> {
+        let bare = serde_json::to_vec(&Self { sha256: None, ..self.clone() })?;
+        Ok(STANDARD.encode(Sha256::digest(bare)))
+    }
+}
+
+/// A witness whose unsigned claims the operator decided not to hear.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetAside {
+    /// Its verifier key: a name can be given to another witness later, a key cannot.
+    pub vkey: String,
+    /// Why, in the operator's words.
+    pub because: String,
+    /// When, as RFC 3339.
+    pub at: String,
+}
+
+/// The anchor of one log, held by this process alone.
 pub struct Anchor {
-    path: PathBuf,
+    medium: Box<dyn AnchorMedium>,
     contents: Contents,
     head: TreeHead,
-    /// Held, never read: dropping it releases the lock.
-    _lock: File,
+    /// Set by a write that failed, never cleared: what is on the disk is then unknown.
+    is_unknown: bool,
 }
 
 impl Anchor {
@@ -115,9 +154,16 @@ impl Anchor {
     /// # Errors
     /// [`AnchorError::Exists`] when there is one; [`AnchorError::Locked`]; [`AnchorError::Io`].
     pub fn create(path: &Path, origin: &Origin) -> Result<Self, AnchorError> {
-        let lock = lock(path)?;
-        if path.exists() {
-            return Err(AnchorError::Exists { path: path.to_owned() });
+        Self::create_on(Box::new(AnchorFile::lock(path)?), origin)
+    }
+
+    /// The same on any medium.
+    ///
+    /// # Errors
+    /// As [`Anchor::create`].
+    pub fn create_on(medium: Box<dyn AnchorMedium>, origin: &Origin) -> Result<Self, AnchorError> {
+        if read_bytes(medium.as_ref())?.is_some() {
+            return Err(AnchorError::Exists { path: medium.path().to_owned() });
         }
         let contents = Contents {
             format: FORMAT.to_owned(),
@@ -125,9 +171,13 @@ impl Anchor {
             size: 0,
             root: TreeHead::EMPTY.root.to_base64(),
             policies: Vec::new(),
+            set_aside: Vec::new(),
+            restored: false,
+            sha256: None,
         };
-        let anchor = Self { path: path.to_owned(), contents, head: TreeHead::EMPTY, _lock: lock };
-        anchor.write(&anchor.contents)?;
+        let head = TreeHead::EMPTY;
+        let mut anchor = Self { medium, contents: contents.clone(), head, is_unknown: false };
+        anchor.write(contents)?;
         Ok(anchor)
     }
 
@@ -139,15 +189,22 @@ impl Anchor {
         if !path.exists() {
             return Err(AnchorError::Missing { path: path.to_owned() });
         }
-        let lock = lock(path)?;
-        let (contents, head) = read(path)?;
+        Self::open_on(Box::new(AnchorFile::lock(path)?), origin)
+    }
+
+    /// The same on any medium.
+    ///
+    /// # Errors
+    /// As [`Anchor::open`].
+    pub fn open_on(medium: Box<dyn AnchorMedium>, origin: &Origin) -> Result<Self, AnchorError> {
+        let (contents, head) = read(medium.as_ref())?;
         if contents.origin != origin.as_str() {
             return Err(AnchorError::Unusable {
-                path: path.to_owned(),
+                path: medium.path().to_owned(),
                 because: "it belongs to a log of another origin",
             });
         }
-        Ok(Self { path: path.to_owned(), contents, head, _lock: lock })
+        Ok(Self { medium, contents, head, is_unknown: false })
     }
 
     /// The head that was, or may have been, signed last.
@@ -160,6 +217,17 @@ impl Anchor {
         &self.contents.policies
     }
 
+    /// The witnesses that the operator set aside.
+    pub fn set_aside(&self) -> &[SetAside] {
+        &self.contents.set_aside
+    }
+
+    /// Whether this data was put back from a copy and no head was published since: then every
+    /// witness must confirm before anything is signed.
+    pub fn is_restored(&self) -> bool {
+        self.contents.restored
+    }
+
     /// Puts a guarded head into the anchor, durably, if the anchor still holds the head that the
     /// guard started from.
     ///
@@ -168,19 +236,18 @@ impl Anchor {
     /// unknown. The caller never signs again in either case.
     pub fn advance(&mut self, guarded: Guarded) -> Result<Anchored, AnchorError> {
         let (from, to) = guarded.into_parts();
+        self.refuse_unknown()?;
         // Read back what is on disk: a comparison with memory would not notice a second writer.
-        let (on_disk, head) = read(&self.path)?;
+        let (on_disk, head) = read(self.medium.as_ref())?;
         if on_disk != self.contents || head != from {
             return Err(AnchorError::Moved { expected: self.head.size, found: head.size });
         }
         if to != from {
-            let next = Contents {
+            self.write(Contents {
                 size: to.size.get(),
                 root: to.root.to_base64(),
                 ..self.contents.clone()
-            };
-            self.write(&next)?;
-            self.contents = next;
+            })?;
             self.head = to;
         }
         Ok(Anchored { head: to })
@@ -191,48 +258,79 @@ impl Anchor {
     /// # Errors
     /// [`AnchorError::Io`].
     pub fn expect_policy(&mut self, policy: &str) -> Result<(), AnchorError> {
-        let mut policies = self.contents.policies.clone();
-        if !policies.iter().any(|it| it == policy) {
-            policies.push(policy.to_owned());
+        let mut next = self.contents.clone();
+        if !next.policies.iter().any(|it| it == policy) {
+            next.policies.push(policy.to_owned());
         }
-        self.replace_policies(policies)
+        self.replace(next)
     }
 
-    /// Forgets the policies before, once a head is published under this one.
+    /// Forgets the policies before, and that the data was restored, once a head is published.
     ///
     /// # Errors
     /// [`AnchorError::Io`].
-    pub fn settle_policy(&mut self, policy: &str) -> Result<(), AnchorError> {
-        self.replace_policies(vec![policy.to_owned()])
+    pub fn settle(&mut self, policy: &str) -> Result<(), AnchorError> {
+        let policies = vec![policy.to_owned()];
+        self.replace(Contents { policies, restored: false, ..self.contents.clone() })
     }
 
-    fn replace_policies(&mut self, policies: Vec<String>) -> Result<(), AnchorError> {
-        if self.contents.policies == policies {
-            return Ok(());
+    /// Remembers that the operator set a witness aside; the same key is remembered once.
+    ///
+    /// # Errors
+    /// [`AnchorError::Io`].
+    pub fn remember_set_aside(&mut self, witness: SetAside) -> Result<(), AnchorError> {
+        let mut next = self.contents.clone();
+        if next.set_aside.iter().all(|it| it.vkey != witness.vkey) {
+            next.set_aside.push(witness);
         }
-        let next = Contents { policies, ..self.contents.clone() };
-        self.write(&next)?;
+        self.replace(next)
+    }
+
+    /// Writes only what differs, so that a settled log costs no fsync here.
+    fn replace(&mut self, next: Contents) -> Result<(), AnchorError> {
+        if self.contents == next { Ok(()) } else { self.write(next) }
+    }
+
+    fn write(&mut self, next: Contents) -> Result<(), AnchorError> {
+        self.refuse_unknown()?;
+        let io = |source| AnchorError::Io { path: self.medium.path().to_owned(), source };
+        let sha256 = Some(next.checksum().map_err(|it| io(it.into()))?);
+        let next = Contents { sha256, ..next };
+        let mut text = serde_json::to_string_pretty(&next).map_err(|it| io(it.into()))?;
+        text.push('\n');
+        if let Err(source) = self.medium.replace(text.as_bytes()) {
+            self.is_unknown = true;
+            return Err(AnchorError::Io { path: self.medium.path().to_owned(), source });
+        }
         self.contents = next;
         Ok(())
     }
 
-    fn write(&self, contents: &Contents) -> Result<(), AnchorError> {
-        let io = |source| AnchorError::Io { path: self.path.clone(), source };
-        let mut text =
-            serde_json::to_string_pretty(contents).map_err(|it| io(std::io::Error::from(it)))?;
-        text.push('\n');
-        service::durable::write_atomic(&self.path, text.as_bytes()).map_err(io)
+    fn refuse_unknown(&self) -> Result<(), AnchorError> {
+        if self.is_unknown { Err(AnchorError::Unknown) } else { Ok(()) }
     }
 }
 
-fn read(path: &Path) -> Result<(Contents, TreeHead), AnchorError> {
-    let io = |source| AnchorError::Io { path: path.to_owned(), source };
-    let unusable = |because| AnchorError::Unusable { path: path.to_owned(), because };
-    let bytes = std::fs::read(path).map_err(io)?;
+impl fmt::Debug for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Anchor")
+            .field("path", &self.medium.path())
+            .field("contents", &self.contents)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read(medium: &dyn AnchorMedium) -> Result<(Contents, TreeHead), AnchorError> {
+    let path = || medium.path().to_owned();
+    let unusable = |because| AnchorError::Unusable { path: path(), because };
+    let bytes = read_bytes(medium)?.ok_or_else(|| AnchorError::Missing { path: path() })?;
     let contents: Contents =
         serde_json::from_slice(&bytes).map_err(|_| unusable("it is not the JSON of an anchor"))?;
     if contents.format != FORMAT {
         return Err(unusable("its format is not civiclog-anchor/1"));
+    }
+    if contents.sha256.is_some() && contents.sha256 != contents.checksum().ok() {
+        return Err(unusable("its checksum is not that of its contents: a bit of it has changed"));
     }
     let root = Hash::from_base64(&contents.root)
         .map_err(|_| unusable("its root is not the base64 of 32 bytes"))?;
@@ -240,90 +338,10 @@ fn read(path: &Path) -> Result<(Contents, TreeHead), AnchorError> {
     Ok((contents, head))
 }
 
-/// Locks a file beside the anchor: the anchor itself is replaced by renaming, which would leave
-/// the lock on a file that is no longer there.
-fn lock(path: &Path) -> Result<File, AnchorError> {
-    let io = |source| AnchorError::Io { path: path.to_owned(), source };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path.with_extension("lock"))
-        .map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(AnchorError::Locked { path: path.to_owned() })
-        }
-        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
-    }
+fn read_bytes(medium: &dyn AnchorMedium) -> Result<Option<Vec<u8>>, AnchorError> {
+    let io = |source: io::Error| AnchorError::Io { path: medium.path().to_owned(), source };
+    medium.read().map_err(io)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn origin() -> Origin {
-        "log.example/spending".parse().expect("an origin")
-    }
-
-    fn head(size: u64) -> TreeHead {
-        TreeHead { size: TreeSize::new(size), root: tlog::leaf_hash(&size.to_be_bytes()) }
-    }
-
-    #[test]
-    fn what_was_put_in_is_there_after_reopening() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("anchor");
-        let mut anchor = Anchor::create(&path, &origin()).expect("creating");
-        let moved = Guarded::for_test(TreeHead::EMPTY, head(5));
-        assert_eq!(anchor.advance(moved).expect("advancing").head(), head(5));
-        anchor.expect_policy("quorum all").expect("remembering");
-        anchor.expect_policy("quorum any").expect("remembering");
-        drop(anchor);
-        let again = Anchor::open(&path, &origin()).expect("opening");
-        assert_eq!(again.head(), head(5));
-        assert_eq!(again.policies(), ["quorum all", "quorum any"]);
-        let mut again = again;
-        again.settle_policy("quorum any").expect("settling");
-        assert_eq!(again.policies(), ["quorum any"]);
-    }
-
-    #[test]
-    fn a_head_that_does_not_start_from_the_anchored_one_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("anchor");
-        let mut anchor = Anchor::create(&path, &origin()).expect("creating");
-        let stale = Guarded::for_test(head(3), head(5));
-        assert!(matches!(anchor.advance(stale), Err(AnchorError::Moved { .. })));
-        assert_eq!(anchor.head(), TreeHead::EMPTY);
-    }
-
-    #[test]
-    fn a_file_changed_by_somebody_else_is_noticed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("anchor");
-        let mut anchor = Anchor::create(&path, &origin()).expect("creating");
-        anchor.advance(Guarded::for_test(TreeHead::EMPTY, head(5))).expect("advancing");
-        let text = std::fs::read_to_string(&path).expect("reading");
-        std::fs::write(&path, text.replace("\"size\": 5", "\"size\": 4")).expect("writing");
-        let next = Guarded::for_test(head(5), head(6));
-        assert!(matches!(anchor.advance(next), Err(AnchorError::Moved { .. })));
-    }
-
-    #[test]
-    fn a_missing_or_foreign_anchor_is_refused_and_a_second_holder_too() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("anchor");
-        assert!(matches!(Anchor::open(&path, &origin()), Err(AnchorError::Missing { .. })));
-        let held = Anchor::create(&path, &origin()).expect("creating");
-        assert!(matches!(Anchor::open(&path, &origin()), Err(AnchorError::Locked { .. })));
-        assert!(matches!(Anchor::create(&path, &origin()), Err(AnchorError::Locked { .. })));
-        drop(held);
-        assert!(matches!(Anchor::create(&path, &origin()), Err(AnchorError::Exists { .. })));
-        let other = "log.example/other".parse().expect("an origin");
-        assert!(matches!(Anchor::open(&path, &other), Err(AnchorError::Unusable { .. })));
-        std::fs::write(&path, b"{}").expect("writing");
-        assert!(matches!(Anchor::open(&path, &origin()), Err(AnchorError::Unusable { .. })));
-    }
-}
+mod tests;

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
 use crate::publish::{Answered, Effect, Event, Publisher, RoundNumber, WitnessId, WitnessStatus};
 use crate::published::{Board, Published, SignedTreeHead};
-use crate::sequence::error_chain;
+use crate::sequence::{Ended, error_chain};
 use crate::sign::LogSigner;
 use crate::time::AdmissionClock;
 
@@ -38,6 +38,19 @@ pub struct Deps<K: Kv> {
     pub metrics: Arc<Metrics>,
     /// What is known of the witnesses, for readers.
     pub statuses: watch::Sender<Vec<WitnessStatus>>,
+    /// The publishing thread.
+    pub orders: thread_channel::Sender<Order>,
+    /// Where witnesses' answers go.
+    pub events: mpsc::UnboundedSender<Event>,
+}
+
+/// How effects reach the world: real threads and sockets here, queues in a simulation.
+pub trait Hands {
+    /// Hands an order to whoever signs and stores; false when nobody does any more.
+    fn order(&self, order: Order) -> bool;
+
+    /// Sends a request to a witness; its answer comes back as [`Event::Answered`].
+    fn ask(&self, asking: Asking);
 }
 
 /// What the publishing thread is told to do.
@@ -48,21 +61,19 @@ pub enum Order {
     Publish(CosignedCheckpoint),
 }
 
-/// Runs the publisher until `events` ends or the mode becomes read-only; what is in flight then is
-/// dropped, which is safe at any moment. The publishing thread ends when `orders` is dropped.
-pub async fn drive<K: Kv + 'static>(
+/// Runs the publisher until `heard` ends or the mode becomes read-only; what is in flight then is
+/// dropped, which is safe at any moment. The publishing thread ends when its orders are dropped.
+pub async fn drive<K: Kv>(
     deps: Deps<K>,
     mut publisher: Publisher,
     first: Vec<Effect>,
-    orders: thread_channel::Sender<Order>,
-    sender: mpsc::UnboundedSender<Event>,
-    mut events: mpsc::UnboundedReceiver<Event>,
+    mut heard: mpsc::UnboundedReceiver<Event>,
 ) {
     let _guard = deps.mode.read_only_on_panic("the publisher");
     let mut effects = first;
     loop {
         for effect in effects {
-            carry_out(&deps, &orders, &sender, &publisher, effect);
+            carry_out(&deps, &deps.store, &deps.mode, &publisher, effect);
         }
         deps.statuses.send_replace(publisher.witnesses().to_vec());
         if let Some(words) = publisher.waiting_for() {
@@ -73,7 +84,7 @@ pub async fn drive<K: Kv + 'static>(
         }
         let now = deps.clock.monotonic_millis();
         let pause = Duration::from_millis(publisher.wake_at_ms(now) - now);
-        let event = match tokio::time::timeout(pause, events.recv()).await {
+        let event = match tokio::time::timeout(pause, heard.recv()).await {
             Ok(Some(event)) => event,
             Ok(None) => return,
             Err(_elapsed) => Event::Tick,
@@ -82,35 +93,40 @@ pub async fn drive<K: Kv + 'static>(
     }
 }
 
-fn carry_out<K: Kv + 'static>(
-    deps: &Deps<K>,
-    orders: &thread_channel::Sender<Order>,
-    sender: &mpsc::UnboundedSender<Event>,
+/// Carries out one effect of the publisher.
+pub fn carry_out<K: Kv>(
+    hands: &impl Hands,
+    store: &Store<K>,
+    mode: &ModeSwitch,
     publisher: &Publisher,
     effect: Effect,
 ) {
+    let order = |order| {
+        if !hands.order(order) {
+            mode.read_only("the publishing thread has ended".to_owned());
+        }
+    };
     match effect {
-        Effect::Sign(head) => order(deps, orders, Order::Sign(head)),
-        Effect::Publish(cosigned) => order(deps, orders, Order::Publish(cosigned)),
+        Effect::Sign(head) => order(Order::Sign(head)),
+        Effect::Publish(cosigned) => order(Order::Publish(cosigned)),
         Effect::Ask { witness, round, old, signed } => {
             let name = name_of(publisher, witness);
-            ask(deps, sender, Asking { name, witness, round, old, signed });
+            match add_checkpoint(store, old, &signed) {
+                Ok(request) => hands.ask(Asking { name, witness, round, request, signed }),
+                Err(because) => {
+                    mode.read_only(format!("building a consistency proof: {because}"));
+                }
+            }
         }
         Effect::Start => {
             tracing::info!("the witnesses confirmed what was signed last; taking records");
-            deps.mode.start();
+            mode.start();
         }
-        Effect::Refuse(refusal) => deps.mode.contradicted(refusal.to_string()),
+        Effect::Refuse(refusal) => mode.contradicted(refusal.to_string()),
         Effect::Distrust { witness, because } => {
             let name = name_of(publisher, witness);
             tracing::error!(witness = name, claim = %because, "a witness contradicts this log");
         }
-    }
-}
-
-fn order<K: Kv>(deps: &Deps<K>, orders: &thread_channel::Sender<Order>, order: Order) {
-    if orders.send(order).is_err() {
-        deps.mode.read_only("the publishing thread has ended".to_owned());
     }
 }
 
@@ -119,48 +135,53 @@ fn name_of(publisher: &Publisher, witness: WitnessId) -> String {
 }
 
 /// One request to one witness.
-struct Asking {
-    name: String,
-    witness: WitnessId,
-    round: RoundNumber,
-    old: TreeSize,
-    signed: Arc<SignedCheckpoint>,
+#[derive(Debug)]
+pub struct Asking {
+    /// Its name in the policy.
+    pub name: String,
+    /// Whom.
+    pub witness: WitnessId,
+    /// For which round.
+    pub round: RoundNumber,
+    /// What is sent.
+    pub request: AddCheckpoint,
+    /// The head that it is about.
+    pub signed: Arc<SignedCheckpoint>,
 }
 
-/// Sends one request in a task of its own, so that a slow witness delays nobody.
-fn ask<K: Kv + 'static>(deps: &Deps<K>, sender: &mpsc::UnboundedSender<Event>, asking: Asking) {
-    let Asking { name, witness, round, old, signed } = asking;
-    let Some(client) = deps.witnesses.get(witness.0).cloned() else {
-        return;
-    };
-    let request = match add_checkpoint(&deps.store, old, &signed) {
-        Ok(request) => request,
-        Err(because) => {
-            deps.mode.read_only(format!("building a consistency proof: {because}"));
+impl<K: Kv> Hands for Deps<K> {
+    fn order(&self, order: Order) -> bool {
+        self.orders.send(order).is_ok()
+    }
+
+    /// In a task of its own, so that a slow witness delays nobody.
+    fn ask(&self, asking: Asking) {
+        let Asking { name, witness, round, request, signed } = asking;
+        let Some(client) = self.witnesses.get(witness.0).cloned() else {
             return;
-        }
-    };
-    let (metrics, sender) = (Arc::clone(&deps.metrics), sender.clone());
-    tokio::spawn(async move {
-        let answer = match client.ask(&request).await {
-            Ok(answer) => {
-                metrics.witness_asked(&name, outcome_of(&answer));
-                if let WitnessAnswer::Cosigned(_) = &answer {
-                    metrics.witness_size(&name, signed.head().size);
-                } else {
-                    tracing::warn!(witness = %name, ?answer, "the witness did not cosign");
-                }
-                Some(answer)
-            }
-            Err(error) => {
-                metrics.witness_asked(&name, "unreachable");
-                tracing::warn!(witness = %name, error = %error_chain(&error), "no answer");
-                None
-            }
         };
-        // The publisher may have ended; the answer is of no use then.
-        let _ = sender.send(Event::Answered(Answered { witness, round, answer }));
-    });
+        let (metrics, events) = (Arc::clone(&self.metrics), self.events.clone());
+        tokio::spawn(async move {
+            let answer = match client.ask(&request).await {
+                Ok(answer) => {
+                    metrics.witness_asked(&name, outcome_of(&answer));
+                    if let WitnessAnswer::Cosigned(_) = &answer {
+                        metrics.witness_size(&name, signed.head().size);
+                    } else {
+                        tracing::warn!(witness = %name, ?answer, "the witness did not cosign");
+                    }
+                    Some(answer)
+                }
+                Err(error) => {
+                    metrics.witness_asked(&name, "unreachable");
+                    tracing::warn!(witness = %name, error = %error_chain(&error), "no answer");
+                    None
+                }
+            };
+            // The publisher may have ended; the answer is of no use then.
+            let _ = events.send(Event::Answered(Answered { witness, round, answer }));
+        });
+    }
 }
 
 fn add_checkpoint<K: Kv>(
@@ -235,20 +256,31 @@ impl<K: Kv> SigningDesk<K> {
     ) {
         let _guard = self.mode.read_only_on_panic("the publishing thread");
         while let Ok(order) = orders.recv() {
-            let done = match order {
-                Order::Sign(head) => self.sign(head).map(|signed| {
-                    // The publisher may have ended; an unused signature harms nobody.
-                    let _ = sender.send(Event::Signed(signed));
-                }),
-                Order::Publish(cosigned) => self.publish(&cosigned),
-            };
-            if let Err(because) = done {
-                self.mode.read_only(because);
-                // Wakes the publisher, which then ends.
-                let _ = sender.send(Event::Tick);
+            let done = self.carry_out(order);
+            let is_over = done.is_err();
+            // What is over wakes the publisher, which then ends. It may have ended before; an unused
+            // signature harms nobody.
+            let _ = sender.send(done.ok().flatten().unwrap_or(Event::Tick));
+            if is_over {
                 return;
             }
         }
+    }
+
+    /// Carries out one order, and returns what the publisher has to hear of it. After an error,
+    /// which makes the process read-only, the caller drops the desk.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn carry_out(&mut self, order: Order) -> Result<Option<Event>, Ended> {
+        let done = match order {
+            Order::Sign(head) => self.sign(head).map(|signed| Some(Event::Signed(signed))),
+            Order::Publish(cosigned) => self.publish(&cosigned).map(|()| None),
+        };
+        done.map_err(|because| {
+            self.mode.read_only(because);
+            Ended
+        })
     }
 
     /// Adds the RFC 6962 signature, stores the whole note, and shows it.
@@ -267,7 +299,7 @@ impl<K: Kv> SigningDesk<K> {
         // Around the publication: a crash in between leaves both policies in the anchor.
         self.anchor.expect_policy(&self.policy_text).map_err(|it| error_chain(&it))?;
         self.store.publish(&whole, UnixMillis::new(now_ms)).map_err(|it| error_chain(&it))?;
-        self.anchor.settle_policy(&self.policy_text).map_err(|it| error_chain(&it))?;
+        self.anchor.settle(&self.policy_text).map_err(|it| error_chain(&it))?;
         self.last_tree_head_ms = tree_head_ms;
         self.clock_rule.learn(whole.cosigners());
         let size = whole.head().size;

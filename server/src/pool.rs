@@ -218,6 +218,13 @@ impl Pool {
         (count > 0).then(|| queue.waiting.drain(..count).collect())
     }
 
+    /// Takes what waits, at most `entries_max`, without waiting for more.
+    pub fn take_waiting(&self, entries_max: usize) -> Vec<Pending> {
+        let mut queue = self.lock();
+        let count = queue.waiting.len().min(entries_max);
+        queue.waiting.drain(..count).collect()
+    }
+
     /// Takes nothing more in; what waits can still be taken out.
     pub fn close(&self) {
         self.lock().is_closed = true;

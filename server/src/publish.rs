@@ -73,31 +73,49 @@ pub struct Publisher {
     next_round: u64,
     last_opened_ms: Option<u64>,
     witnesses: Vec<WitnessStatus>,
+    /// Whether every witness must confirm before anything is signed.
+    all_must_confirm: bool,
+}
+
+/// What a publisher starts from.
+#[derive(Debug)]
+pub struct Start {
+    /// The policy that heads are published under.
+    pub policy: Policy,
+    /// Other policies that the last published head may have satisfied.
+    pub policies_before: Vec<Policy>,
+    /// The head that was signed last, signed once more: the bytes are the same.
+    pub anchored: SignedCheckpoint,
+    /// The size of the last published head.
+    pub published: Option<TreeSize>,
+    /// The witnesses that the operator set aside: they are not asked, and what they would say
+    /// counts for nothing.
+    pub set_aside: Vec<VerifierKey>,
+    /// Whether every other witness must confirm, because the data was put back from a copy.
+    pub all_must_confirm: bool,
 }
 
 impl Publisher {
-    /// Starts with the head that was signed last, signed once more (the bytes are the same), and
-    /// the effects that show it to the witnesses.
-    pub fn new(
-        policy: Policy,
-        policies_before: Vec<Policy>,
-        pace: Pace,
-        anchored: SignedCheckpoint,
-        published: Option<TreeSize>,
-        now_ms: u64,
-    ) -> (Self, Vec<Effect>) {
+    /// Starts with the effects that show the head signed last to the witnesses.
+    pub fn new(start: Start, pace: Pace, now_ms: u64) -> (Self, Vec<Effect>) {
+        let Start { policy, policies_before, anchored, published, set_aside, all_must_confirm } =
+            start;
         let head = anchored.head();
         let current = policy.witnesses().len();
         let witnesses = witnesses_to_ask(&policy, &policies_before)
             .into_iter()
             .enumerate()
-            .map(|(at, it)| WitnessStatus::new(it, at >= current, head.size))
+            .map(|(at, it)| {
+                let is_set_aside = set_aside.contains(&it.key);
+                WitnessStatus { is_set_aside, ..WitnessStatus::new(it, at >= current, head.size) }
+            })
             .collect();
         let mut publisher = Self {
             witnesses,
             policy,
             policies_before,
             pace,
+            all_must_confirm,
             phase: Phase::Confirming,
             committed: head,
             signed: head,
@@ -155,7 +173,7 @@ impl Publisher {
             }
         }
         for witness in &self.witnesses {
-            let is_asked_at_all = witness.distrusted.is_none()
+            let is_asked_at_all = witness.is_asked()
                 && (!witness.is_former || matches!(self.phase, Phase::Confirming));
             if is_asked_at_all && witness.asked.is_none() {
                 let due = self.due_ms(witness);
@@ -186,12 +204,17 @@ impl Publisher {
         let missing: Vec<&str> = self
             .witnesses
             .iter()
-            .filter(|it| !it.has_confirmed)
+            .filter(|it| !it.has_confirmed && !it.is_set_aside)
             .map(|it| it.name.as_str())
             .collect();
+        let all = if self.all_must_confirm {
+            "all of them must, because this data was restored from a copy; "
+        } else {
+            ""
+        };
         Some(format!(
-            "waiting for witnesses to confirm the tree of {} entries signed last; no answer yet \
-             from: {}",
+            "waiting for witnesses to confirm the tree of {} entries signed last; {all}no answer \
+             yet from: {}",
             self.signed.size,
             missing.join(", ")
         ))
@@ -289,13 +312,20 @@ impl Publisher {
     }
 
     /// Starts once the start-up rule holds: every witness had its chance to answer, and those who
-    /// did not confirm could not have published a head that this data folder does not know.
+    /// did not confirm could not have published a head that this data folder does not know. After
+    /// a restore there is no "could not": all of them have to confirm.
     fn start_if_confirmed(&mut self, effects: &mut Vec<Effect>) {
-        let everybody_was_heard =
-            self.witnesses.iter().all(|it| it.has_confirmed || it.failures > 0);
+        let mut asked = self.witnesses.iter().filter(|it| !it.is_set_aside);
+        let everybody_was_heard = if self.all_must_confirm {
+            asked.all(|it| it.has_confirmed)
+        } else {
+            asked.all(|it| it.has_confirmed || it.failures > 0)
+        };
         if !matches!(self.phase, Phase::Confirming) || !everybody_was_heard {
             return;
         }
+        // A witness that was set aside counts as one that said nothing: with its help alone nobody
+        // may have published what this data folder does not know.
         let is_silent =
             |key: &VerifierKey| self.witnesses.iter().all(|it| it.key != *key || !it.has_confirmed);
         let could_publish = |policy: &Policy| {
@@ -351,7 +381,7 @@ impl Publisher {
         let believed: BTreeSet<&str> = self
             .witnesses
             .iter()
-            .filter(|it| it.distrusted.is_none() && !it.is_former)
+            .filter(|it| it.is_asked() && !it.is_former)
             .map(|it| it.name.as_str())
             .collect();
         if matches!(self.phase, Phase::Running) && !self.policy.is_satisfied_by(&believed) {
@@ -410,8 +440,13 @@ impl Publisher {
             return true;
         };
         round.is_settled
-            || round.answered.len() >= self.policy.witnesses().len()
+            || round.answered.len() >= self.asked_for_every_round()
             || now_ms.saturating_sub(round.opened_ms) >= self.pace.round_timeout_ms
+    }
+
+    /// How many witnesses of the policy are asked at all.
+    fn asked_for_every_round(&self) -> usize {
+        self.witnesses.iter().filter(|it| it.is_asked() && !it.is_former).count()
     }
 
     fn ask_idle_witnesses(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
@@ -421,7 +456,7 @@ impl Publisher {
         let request_interval_ms = self.pace.request_interval_ms;
         let is_starting = matches!(self.phase, Phase::Confirming);
         for (at, witness) in self.witnesses.iter_mut().enumerate() {
-            let is_idle = witness.distrusted.is_none() && witness.asked.is_none();
+            let is_idle = witness.is_asked() && witness.asked.is_none();
             if (witness.is_former && !is_starting)
                 || !is_idle
                 || witness.cosigned_round >= Some(number)

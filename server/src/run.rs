@@ -18,9 +18,9 @@ use crate::http::{self, App, Concurrency, router};
 use crate::metrics::Metrics;
 use crate::mode::{Mode, ModeSwitch};
 use crate::pool::{Budget, Pool};
-use crate::publish::{Event, Pace, Publisher, WitnessStatus, witnesses_to_ask};
+use crate::publish::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_ask};
 use crate::published::Board;
-use crate::sequence::{Sequencer, error_chain};
+use crate::sequence::{self, Sequencer, error_chain};
 use crate::startup;
 use crate::time::AdmissionClock;
 
@@ -161,14 +161,16 @@ fn start_data_path(
     let policy = opened.policy.clone();
     let witnesses = witness_clients(config, &opened)?;
     let sequencer = start_sequencer(config, shared, opened.writer, events.clone())?;
-    let (publisher, first) = Publisher::new(
-        opened.policy,
-        opened.policies_before,
-        pace(config),
-        opened.anchored,
-        shared.board.current().map(|it| it.size()),
-        shared.clock.monotonic_millis(),
-    );
+    let start = Start {
+        policy: opened.policy,
+        policies_before: opened.policies_before,
+        anchored: opened.anchored,
+        published: shared.board.current().map(|it| it.size()),
+        set_aside: opened.set_aside,
+        all_must_confirm: opened.anchor.is_restored(),
+    };
+    let now_ms = shared.clock.monotonic_millis();
+    let (publisher, first) = Publisher::new(start, pace(config), now_ms);
     let last_tree_head = shared.board.current().and_then(|it| Some(it.tree_head()?.at.get()));
     let desk = SigningDesk {
         store: shared.store.clone(),
@@ -183,6 +185,7 @@ fn start_data_path(
         metrics: Arc::clone(&shared.metrics),
         last_tree_head_ms: last_tree_head.unwrap_or(0),
     };
+    let (orders, waiting) = std::sync::mpsc::channel();
     let deps = Deps {
         store: shared.store.clone(),
         witnesses,
@@ -190,17 +193,17 @@ fn start_data_path(
         clock: Arc::clone(&shared.clock),
         metrics: Arc::clone(&shared.metrics),
         statuses,
+        orders,
+        events: events.clone(),
     };
     // The store may hold more than the anchor: committed, and killed before it was published.
     // The receiver is ours until the publisher has it, so this cannot fail.
     let _ = events.send(Event::Committed(shared.store.head()));
-    let (orders, waiting) = std::sync::mpsc::channel();
-    let signed = events.clone();
     let desk = std::thread::Builder::new()
         .name("publisher".to_owned())
-        .spawn(move || desk.work(&waiting, &signed))
+        .spawn(move || desk.work(&waiting, &events))
         .context("starting the publishing thread")?;
-    let publisher = tokio::spawn(drive(deps, publisher, first, orders, events, heard));
+    let publisher = tokio::spawn(drive(deps, publisher, first, heard));
     Ok(Running { sequencer, publisher, desk, statuses: followed })
 }
 
@@ -227,20 +230,19 @@ fn start_sequencer(
     writer: store::Writer,
     events: mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
-    let sequencer = Sequencer::new(
-        shared.store.clone(),
+    let sequencer = Sequencer::new(sequence::Deps {
         writer,
-        Arc::clone(&shared.pool),
-        Arc::clone(&shared.clock),
-        Arc::clone(&shared.clock_rule),
-        shared.mode.clone(),
-        Arc::clone(&shared.metrics),
-        Box::new(move |head| {
+        pool: Arc::clone(&shared.pool),
+        clock: Arc::clone(&shared.clock),
+        clock_rule: Arc::clone(&shared.clock_rule),
+        mode: shared.mode.clone(),
+        metrics: Arc::clone(&shared.metrics),
+        committed: Box::new(move |head| {
             // The publisher ends before the sequencer only when the process is read-only.
             let _ = events.send(Event::Committed(head));
         }),
-        config.limits.batch_entries_max,
-    )
+        batch_entries_max: config.limits.batch_entries_max,
+    })
     .context("starting the sequencer")?;
     std::thread::Builder::new()
         .name("sequencer".to_owned())

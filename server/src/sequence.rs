@@ -43,21 +43,38 @@ pub enum SequenceError {
     LastEntryMissing,
 }
 
-/// Everything the sequencer owns.
-pub struct Sequencer<K: Kv> {
-    store: Store<K>,
-    writer: Writer<K>,
-    pool: Arc<Pool>,
-    clock: Arc<dyn Clock>,
-    clock_rule: Arc<AdmissionClock>,
-    mode: ModeSwitch,
-    metrics: Arc<Metrics>,
+/// What the sequencer works with.
+pub struct Deps<K: Kv> {
+    /// The store's only writer.
+    pub writer: Writer<K>,
+    /// Where submissions wait.
+    pub pool: Arc<Pool>,
+    /// The time, for measuring.
+    pub clock: Arc<dyn Clock>,
+    /// The time, for admitting.
+    pub clock_rule: Arc<AdmissionClock>,
+    /// What this process may do.
+    pub mode: ModeSwitch,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Told of every new head, after its commit.
-    committed: Box<dyn Fn(TreeHead) + Send>,
-    batch_entries_max: usize,
+    pub committed: Box<dyn Fn(TreeHead) + Send>,
+    /// Entries in one commit, at most.
+    pub batch_entries_max: usize,
+}
+
+/// The one that gives entries their order. Dropping it answers everything in the pool.
+pub struct Sequencer<K: Kv> {
+    deps: Deps<K>,
+    store: Store<K>,
     /// The admission time of the last entry: no entry is admitted before it.
     last_admitted_ms: u64,
+    _pool: CloseOnExit,
 }
+
+/// The sequencer came to its end: nothing is committed any more in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
 
 /// Answers everything in the pool when the sequencer ends, for whatever reason.
 struct CloseOnExit(Arc<Pool>);
@@ -90,54 +107,44 @@ impl<K: Kv> Sequencer<K> {
     ///
     /// # Errors
     /// [`SequenceError`] when the last entry cannot be read.
-    #[expect(clippy::too_many_arguments, reason = "the wiring of one thread, called once")]
-    pub fn new(
-        store: Store<K>,
-        writer: Writer<K>,
-        pool: Arc<Pool>,
-        clock: Arc<dyn Clock>,
-        clock_rule: Arc<AdmissionClock>,
-        mode: ModeSwitch,
-        metrics: Arc<Metrics>,
-        committed: Box<dyn Fn(TreeHead) + Send>,
-        batch_entries_max: usize,
-    ) -> Result<Self, SequenceError> {
+    pub fn new(deps: Deps<K>) -> Result<Self, SequenceError> {
+        let store = deps.writer.store().clone();
         let last_admitted_ms = last_admitted_ms(&store)?;
-        Ok(Self {
-            store,
-            writer,
-            pool,
-            clock,
-            clock_rule,
-            mode,
-            metrics,
-            committed,
-            batch_entries_max,
-            last_admitted_ms,
-        })
+        let pool = CloseOnExit(Arc::clone(&deps.pool));
+        Ok(Self { deps, store, last_admitted_ms, _pool: pool })
     }
 
     /// Sequences until the pool is closed or something fails for good.
     pub fn run(mut self) {
-        // Dropped in this order on a panic: nobody may wait for answers that never come.
-        let _pool = CloseOnExit(Arc::clone(&self.pool));
-        let _guard = self.mode.read_only_on_panic("the sequencer");
-        while let Some(batch) = self.pool.take(self.batch_entries_max) {
-            if let Err(error) = self.round(batch) {
-                self.mode.read_only(error_chain(&error));
+        // On a panic it is dropped before the pool is closed: nobody may wait for what never comes.
+        let _guard = self.deps.mode.read_only_on_panic("the sequencer");
+        while let Some(batch) = self.deps.pool.take(self.deps.batch_entries_max) {
+            if self.sequence(batch) == Err(Ended) {
                 return;
             }
         }
     }
 
+    /// Judges, commits and answers one batch. After an error, which makes the process read-only,
+    /// the caller drops the sequencer.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn sequence(&mut self, batch: Vec<Pending>) -> Result<(), Ended> {
+        self.round(batch).map_err(|error| {
+            self.deps.mode.read_only(error_chain(&error));
+            Ended
+        })
+    }
+
     /// One batch from judgement to answers. Whoever is not answered because of an error learns it
     /// by the end of the channel: the outcome is unknown.
     fn round(&mut self, batch: Vec<Pending>) -> Result<(), SequenceError> {
-        if !self.mode.is_running() && !self.is_draining() {
+        if !self.deps.mode.is_running() && !self.is_draining() {
             answer_all(batch, NotJudged::Closed);
             return Ok(());
         }
-        let admitted_ms = match self.clock_rule.admission_ms(self.last_admitted_ms) {
+        let admitted_ms = match self.deps.clock_rule.admission_ms(self.last_admitted_ms) {
             Ok(admitted_ms) => admitted_ms,
             Err(error) => {
                 tracing::error!(%error, "a batch is not judged");
@@ -146,7 +153,7 @@ impl<K: Kv> Sequencer<K> {
             }
         };
         let mut state = BatchState::new(&self.store);
-        let first = self.writer.frontier().size();
+        let first = self.deps.writer.frontier().size();
         let mut judged = Judged::default();
         for pending in batch {
             judge_one(&self.store, &mut state, admitted_ms, first, pending, &mut judged)?;
@@ -165,18 +172,19 @@ impl<K: Kv> Sequencer<K> {
         let count = entries.len();
         let committed = if entries.is_empty() {
             // Only refusals, and records that are committed already.
-            self.writer.last_committed()
+            self.deps.writer.last_committed()
         } else {
-            let integration = self.writer.frontier().integrate(&leaves);
-            let started_ms = self.clock.monotonic_millis();
+            let integration = self.deps.writer.frontier().integrate(&leaves);
+            let started_ms = self.deps.clock.monotonic_millis();
             let committed = self
+                .deps
                 .writer
                 .commit(NewBatch { entries, state, integration })
                 .map_err(SequenceError::Commit)?;
             self.last_admitted_ms = admitted_ms;
-            let took_ms = self.clock.monotonic_millis().saturating_sub(started_ms);
-            self.metrics.committed(count, took_ms, committed.head().size);
-            (self.committed)(committed.head());
+            let took_ms = self.deps.clock.monotonic_millis().saturating_sub(started_ms);
+            self.deps.metrics.committed(count, took_ms, committed.head().size);
+            (self.deps.committed)(committed.head());
             committed
         };
         self.answer(&committed, accepted, refused);
@@ -194,14 +202,14 @@ impl<K: Kv> Sequencer<K> {
             answer.answer_with(Outcome::Committed(receipt));
         }
         for (answer, outcome) in refused {
-            self.metrics.refused();
+            self.deps.metrics.refused();
             answer.answer_with(outcome);
         }
     }
 
     /// While stopping, what was taken in before is still committed.
     fn is_draining(&self) -> bool {
-        matches!(self.mode.current(), crate::mode::Mode::Stopping)
+        matches!(self.deps.mode.current(), crate::mode::Mode::Stopping)
     }
 }
 

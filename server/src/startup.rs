@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, ensure};
 use store::{Kv, Store, Writer};
-use tlog::{LeafIndex, Note, Policy, SignedCheckpoint, TreeSize};
+use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, VerifierKey};
 
 use crate::anchor::Anchor;
 use crate::config::Config;
@@ -14,6 +14,24 @@ use crate::guard::guard;
 use crate::keys::LogKeys;
 use crate::published::Published;
 use crate::sign::LogSigner;
+
+/// The parts of a log, as they were found.
+pub struct Parts<K: Kv> {
+    /// The log's name.
+    pub origin: Origin,
+    /// The anchor, locked.
+    pub anchor: Anchor,
+    /// The store's reading side.
+    pub store: Store<K>,
+    /// Its one writer.
+    pub writer: Writer<K>,
+    /// The keys.
+    pub keys: LogKeys,
+    /// The policy that heads are published under.
+    pub policy: Policy,
+    /// Its text.
+    pub policy_text: String,
+}
 
 /// A log whose parts fit together.
 pub struct Opened<K: Kv> {
@@ -33,6 +51,8 @@ pub struct Opened<K: Kv> {
     pub policy_text: String,
     /// Other policies under which the last head may have been published.
     pub policies_before: Vec<Policy>,
+    /// The witnesses that the operator set aside.
+    pub set_aside: Vec<VerifierKey>,
 }
 
 /// Opens anchor, keys and store of an existing log, and checks that they fit.
@@ -42,24 +62,44 @@ pub struct Opened<K: Kv> {
 pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
     let (policy, policy_text) = config.policy()?;
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
-    let vkeys = keys.verifier_keys().map(|it| it.to_string());
+    let vkey = keys.verifier_keys()[0].to_string();
     ensure!(
-        policy.logs().iter().any(|it| it.key.to_string() == vkeys[0]),
-        "the witness policy {} has no line `log {}`",
+        policy.logs().iter().any(|it| it.key.to_string() == vkey),
+        "the witness policy {} has no line `log {vkey}`",
         config.policy_path.display(),
-        vkeys[0]
     );
     // The anchor first: it is the lock that keeps a second server out, and its absence says that
     // this is not the whole log.
-    let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
+    let anchor = Anchor::open(&config.anchor, &config.origin)?;
     let settings = store::Settings::default();
     let (store, writer) = Store::open(&config.database_dir(), &config.origin, &settings)
         .with_context(|| format!("opening the database {}", config.database_dir().display()))?;
-    check_genesis(&store, &vkeys)?;
+    let origin = config.origin.clone();
+    fit(Parts { origin, anchor, store, writer, keys, policy, policy_text })
+}
+
+/// Checks that the parts are of one log and one state of it.
+///
+/// # Errors
+/// In words, with the cause; nothing new was signed.
+pub fn fit<K: Kv>(parts: Parts<K>) -> anyhow::Result<Opened<K>> {
+    let Parts { origin, mut anchor, store, writer, keys, policy, policy_text } = parts;
+    check_genesis(&store, &keys.verifier_keys().map(|it| it.to_string()))?;
     let policies_before = policies_before(&store, &anchor, &policy_text)?;
-    let signer = LogSigner::new(config.origin.clone(), keys);
+    let set_aside = set_aside(&anchor, &policy)?;
+    let signer = LogSigner::new(origin, keys);
     let anchored = sign_anchored(&store, &mut anchor, &signer)?;
-    Ok(Opened { store, writer, anchor, signer, anchored, policy, policy_text, policies_before })
+    Ok(Opened {
+        store,
+        writer,
+        anchor,
+        signer,
+        anchored,
+        policy,
+        policy_text,
+        policies_before,
+        set_aside,
+    })
 }
 
 /// The newest published head, as the store keeps it.
@@ -122,6 +162,23 @@ fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result
          the keys of this log"
     );
     Ok(())
+}
+
+/// The keys of the witnesses that the operator set aside. Those that are left must satisfy today's
+/// policy without them.
+fn set_aside(anchor: &Anchor, policy: &Policy) -> anyhow::Result<Vec<VerifierKey>> {
+    let keys = anchor
+        .set_aside()
+        .iter()
+        .map(|it| it.vkey.parse().with_context(|| format!("the witness key {} set aside", it.vkey)))
+        .collect::<anyhow::Result<Vec<VerifierKey>>>()?;
+    let left = policy.witnesses().iter().filter(|it| !keys.contains(&it.key));
+    ensure!(
+        policy.is_satisfied_by(&left.map(|it| it.name.as_str()).collect()),
+        "the witnesses that were not set aside cannot satisfy the witness policy: name other \
+         witnesses in it"
+    );
+    Ok(keys)
 }
 
 /// The policies other than today's under which a later head than the anchor's may have been

@@ -45,8 +45,19 @@ impl World {
         SignedCheckpoint::open(note, &[self.log.verifier_key()]).expect("our own signature")
     }
 
+    fn start(&self, anchored: TreeHead) -> Start {
+        Start {
+            policy: self.policy.clone(),
+            policies_before: Vec::new(),
+            anchored: self.signed(anchored),
+            published: None,
+            set_aside: Vec::new(),
+            all_must_confirm: false,
+        }
+    }
+
     fn started(&self, anchored: TreeHead) -> (Publisher, Vec<Effect>) {
-        Publisher::new(self.policy.clone(), Vec::new(), PACE, self.signed(anchored), None, 0)
+        Publisher::new(self.start(anchored), PACE, 0)
     }
 
     fn cosigned(&self, ask: &Ask) -> Event {
@@ -144,6 +155,41 @@ fn nothing_is_signed_before_enough_witnesses_confirmed_the_anchored_head() {
 }
 
 #[test]
+fn after_a_restore_every_witness_must_confirm() {
+    let world = World::new();
+    let start = Start { all_must_confirm: true, ..world.start(head(5)) };
+    let (mut publisher, effects) = Publisher::new(start, PACE, 0);
+    let asked = asks(&effects);
+    for ask in &asked[..3] {
+        assert!(!starts(&publisher.step(1, world.cosigned(ask))));
+    }
+    assert!(!starts(&publisher.step(2, asked[3].answered(None))), "silence is no confirmation");
+    let words = publisher.waiting_for().expect("still waiting");
+    assert!(words.contains("restored") && words.contains("w4"), "{words}");
+    let again = asks(&publisher.step(3 + BACKOFF_FIRST_MS, Event::Tick));
+    assert_eq!(again.len(), 1);
+    assert!(starts(&publisher.step(200, world.cosigned(&again[0]))));
+}
+
+#[test]
+fn a_witness_that_was_set_aside_is_not_asked_and_counts_for_nothing() {
+    let world = World::new();
+    let set_aside = vec![world.witnesses[3].verifier_key()];
+    let start = Start { set_aside, ..world.start(head(5)) };
+    let (mut publisher, effects) = Publisher::new(start, PACE, 0);
+    let asked = asks(&effects);
+    assert_eq!(asked.iter().map(|it| it.witness.0).collect::<Vec<_>>(), [0, 1, 2]);
+    // With the one that was set aside, two silent ones would make a quorum: it may have lied to the
+    // operator, not to us.
+    assert!(!starts(&publisher.step(1, world.cosigned(&asked[0]))));
+    assert!(!starts(&publisher.step(2, asked[1].answered(None))));
+    assert!(!starts(&publisher.step(3, asked[2].answered(None))));
+    let again = asks(&publisher.step(3 + BACKOFF_FIRST_MS, Event::Tick));
+    assert!(starts(&publisher.step(200, world.cosigned(&again[0]))));
+    assert!(!publisher.waiting_for().is_some_and(|it| it.contains("w4")));
+}
+
+#[test]
 fn a_witness_that_was_silent_at_start_and_then_knows_more_ends_signing() {
     let world = World::new();
     let (mut publisher, effects) = world.started(head(5));
@@ -171,9 +217,9 @@ fn witnesses_of_the_policy_before_must_confirm_too_and_are_then_left_alone() {
         newcomer.verifier_key()
     );
     let policy = Policy::parse(&text).expect("a policy");
-    let before = vec![world.policy.clone()];
-    let anchored = world.signed(head(5));
-    let (mut publisher, effects) = Publisher::new(policy, before, PACE, anchored, None, 0);
+    let policies_before = vec![world.policy.clone()];
+    let start = Start { policy, policies_before, ..world.start(head(5)) };
+    let (mut publisher, effects) = Publisher::new(start, PACE, 0);
     let asked = asks(&effects);
     let names: Vec<_> =
         asked.iter().map(|it| publisher.witnesses()[it.witness.0].name.clone()).collect();

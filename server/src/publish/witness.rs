@@ -32,6 +32,8 @@ pub struct WitnessStatus {
     pub has_confirmed: bool,
     /// Whether only a policy before names it: it is asked at start and never again.
     pub is_former: bool,
+    /// Whether the operator set it aside: it is never asked.
+    pub is_set_aside: bool,
     pub(super) key: VerifierKey,
     pub(super) asked: Option<RoundNumber>,
     pub(super) cosigned_round: Option<RoundNumber>,
@@ -47,6 +49,7 @@ impl WitnessStatus {
             key: witness.key,
             has_confirmed: false,
             is_former,
+            is_set_aside: false,
             size,
             failures: 0,
             distrusted: None,
@@ -56,6 +59,11 @@ impl WitnessStatus {
             not_before_ms: 0,
             corrections: 0,
         }
+    }
+
+    /// Whether it is asked at all.
+    pub(super) fn is_asked(&self) -> bool {
+        self.distrusted.is_none() && !self.is_set_aside
     }
 
     /// The earliest time at which this witness may be asked again.
