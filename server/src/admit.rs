@@ -12,6 +12,7 @@ use store::{Kv, ReadError, Store};
 use tokio::sync::oneshot;
 
 use crate::pool::Room;
+use crate::posted::Posted;
 use crate::state::CommittedState;
 
 /// How far admission threads stand back behind the ones that serve readers.
@@ -40,19 +41,33 @@ pub enum AdmitError {
     /// The store could not say whether a key is known.
     #[error("looking up a key")]
     Store(#[from] ReadError),
+    /// What was parsed is not what was posted.
+    #[error("a submission changed in memory while it was read")]
+    Altered,
+}
+
+/// A submission that passed, and what it was made from.
+#[derive(Debug)]
+pub struct Checked {
+    /// The submission.
+    pub submission: CheckedSubmission,
+    /// What the entry has to hold.
+    pub posted: Posted,
 }
 
 /// Checks everything about a submission that needs no order.
 ///
 /// # Errors
 /// [`AdmitError::Refused`] with rule, place and words; [`AdmitError::Store`] when a key could not
-/// be looked up, which says nothing about the submission.
-pub fn check<K: Kv>(
-    store: &Store<K>,
-    origin: &str,
-    bytes: &[u8],
-) -> Result<CheckedSubmission, AdmitError> {
+/// be looked up, and [`AdmitError::Altered`]: both say nothing about the submission.
+pub fn check<K: Kv>(store: &Store<K>, origin: &str, bytes: &[u8]) -> Result<Checked, AdmitError> {
+    // First of all: what changes from here on is noticed.
+    let posted = Posted::of(bytes);
     let submission = Submission::parse(bytes, origin).map_err(AdmitError::Refused)?;
+    // A canonical submission has one form, so this is what was posted. Seen here, where only one
+    // caller is told, so that it can never be a caller who makes the sequencer stop.
+    let posted = posted.filter(|it| Posted::of(&submission.to_canonical()) == Some(*it));
+    let posted = posted.ok_or(AdmitError::Altered)?;
     let state = CommittedState(store);
     // A registration is signed by the key it brings. Checked here, a stranger's wrong ones never
     // cost the sequencer a verification; a thumbprint names one key, known or not.
@@ -66,7 +81,8 @@ pub fn check<K: Kv>(
         }
         Ok(records::state::key(&state, kid).map_err(key_error)?.map(|it| it.public))
     };
-    CheckedSubmission::check(submission, known, &AwsLcEs256)?.map_err(AdmitError::Refused)
+    let checked = CheckedSubmission::check(submission, known, &AwsLcEs256)?;
+    Ok(Checked { submission: checked.map_err(AdmitError::Refused)?, posted })
 }
 
 fn key_error(error: records::StateError<ReadError>) -> AdmitError {

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::anchor::Anchor;
 use crate::cosign::WitnessClient;
-use crate::guard::guard;
+use crate::guard::{confirm, guard};
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
 use crate::publish::{Answered, Effect, Event, Publisher, RoundNumber, WitnessId, WitnessStatus};
@@ -245,7 +245,9 @@ impl<K: Kv> SigningDesk<K> {
             guard(&self.store, self.anchor.head(), head).map_err(|it| error_chain(&it))?;
         self.store.alive().map_err(|it| error_chain(&it))?;
         let anchored = self.anchor.advance(guarded).map_err(|it| error_chain(&it))?;
-        Ok(self.signer.sign(anchored))
+        let signed = self.signer.sign(anchored);
+        confirm(&self.store, self.anchor.head(), &signed).map_err(|it| error_chain(&it))?;
+        Ok(signed)
     }
 
     /// Carries out orders until their sender is dropped or one fails for good.

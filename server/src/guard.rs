@@ -7,7 +7,7 @@
 //! proven with the same proof and the same verifier that a stranger uses.
 
 use store::{Kv, RecheckError, Store};
-use tlog::{TreeHead, TreeSize};
+use tlog::{Checkpoint, SignedCheckpoint, TreeHead, TreeSize};
 
 /// A head that passed the gate, with the anchored head it extends.
 #[derive(Debug)]
@@ -49,6 +49,14 @@ pub enum GuardError {
     /// The public verifier denies that the head extends the one signed before.
     #[error("the head to sign does not extend the head signed before")]
     NotAnExtension(#[source] tlog::ProofError),
+    /// What was signed is not what passed the gate: a bit flipped in memory. It goes nowhere.
+    #[error("signed a tree of {signed} entries that is not the one of {expected} entries stored")]
+    SignedAnother {
+        /// The size stored and anchored.
+        expected: TreeSize,
+        /// The size in the signed text.
+        signed: TreeSize,
+    },
 }
 
 /// Lets a committed head through if everything that readers will see supports it.
@@ -77,3 +85,28 @@ pub fn guard<K: Kv>(
     tlog::verify_consistency(&anchored, &to, &proof).map_err(GuardError::NotAnExtension)?;
     Ok(Guarded { from: anchored, to })
 }
+
+/// Holds the text that was signed against the tiles and the anchor once more, before it leaves: a bit
+/// that flipped on the way through anchor and signer makes a signature that nobody ever sees.
+///
+/// # Errors
+/// [`GuardError::SignedAnother`], or what keeps the root from being derived.
+pub fn confirm<K: Kv>(
+    store: &Store<K>,
+    anchored: TreeHead,
+    signed: &SignedCheckpoint,
+) -> Result<(), GuardError> {
+    let root =
+        tlog::root_from_tiles(anchored.size, store).map_err(|it| GuardError::Prove(it.into()))?;
+    let expected = TreeHead { size: anchored.size, root };
+    // From the text, which is what the signature covers, and not from what it was made of.
+    let found = Checkpoint::parse(signed.note().text()).map(|it| it.head);
+    if found.as_ref() == Ok(&expected) && anchored == expected {
+        return Ok(());
+    }
+    let signed = signed.head().size;
+    Err(GuardError::SignedAnother { expected: expected.size, signed })
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
 //! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
-//! | [`admit`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
+//! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
 //! | [`publish`], [`drive`], [`cosign`], [`published`] | from a signature to what everybody sees |
 //! | [`receipt`], [`http`] | what everybody gets |
@@ -46,6 +46,7 @@ pub mod keys;
 pub mod metrics;
 pub mod mode;
 pub mod pool;
+pub mod posted;
 pub mod publish;
 pub mod published;
 pub mod receipt;

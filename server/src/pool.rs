@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use records::CheckedSubmission;
 use tlog::{Hash, LeafIndex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::admit::Checked;
 use crate::time::ClockError;
 
 /// Room in the budget is counted in units of this many bytes.
@@ -16,7 +16,7 @@ const UNIT_BYTES: usize = 1024;
 /// A submission that passed everything stateless, on its way to the sequencer.
 pub struct Pending {
     /// What was submitted.
-    pub submission: CheckedSubmission,
+    pub checked: Checked,
     /// Where the answer goes. Nobody may be listening any more; the record counts all the same.
     pub answer: oneshot::Sender<Outcome>,
     /// The room it takes, given back when it is answered.

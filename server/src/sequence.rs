@@ -32,6 +32,9 @@ pub enum SequenceError {
     /// A state value that this program wrote cannot be understood.
     #[error("the admission state is damaged; `audit` names the place, `rebuild` writes it anew")]
     Judge(#[source] AdmitError<ReadError>),
+    /// The entry does not hold what was posted: a bit flipped in memory.
+    #[error("the entry for index {0} does not hold the record that was posted; check the memory")]
+    Altered(LeafIndex),
     /// The commit failed; whether it took effect is unknown.
     #[error("committing a batch")]
     Commit(#[source] CommitError),
@@ -227,13 +230,21 @@ fn judge_one<K: Kv>(
         state,
         EntryIndex::new(index.get()),
         admitted_ms,
-        &pending.submission,
+        &pending.checked.submission,
         &AwsLcEs256,
     )
     .map_err(SequenceError::Judge)?;
     match verdict {
         Verdict::Accepted(admitted) => {
             let leaf_hash = tlog::leaf_hash(&admitted.entry);
+            // After the leaf was hashed: what changes the entry later, the gate before the signature
+            // finds by that hash.
+            let starts = records::entry_start(admitted_ms, &admitted.flags);
+            if !pending.checked.posted.stands_in(&admitted.entry)
+                || !admitted.entry.starts_with(&starts)
+            {
+                return Err(SequenceError::Altered(index));
+            }
             state.apply(admitted.changes);
             judged.leaves.push(leaf_hash);
             let entry = NewEntry { entry: admitted.entry, disclosures: admitted.disclosures };

@@ -137,17 +137,29 @@ pub(crate) fn encode(
     signatures: &[DetachedJws],
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(record.bytes().len().saturating_add(512));
-    out.extend_from_slice(b"{\"admitted\":\"");
-    out.extend_from_slice(format_millis(admitted_ms).as_bytes());
-    out.extend_from_slice(b"\",\"flags\":");
-    write_texts(&mut out, flags.iter().map(|flag| flag.as_str()));
-    out.extend_from_slice(b",\"record\":");
+    write_start(&mut out, admitted_ms, flags);
     out.extend_from_slice(record.bytes());
     out.extend_from_slice(b",\"signatures\":");
     let texts: Vec<String> = signatures.iter().map(DetachedJws::to_text).collect();
     write_texts(&mut out, texts.iter().map(String::as_str));
     out.extend_from_slice(b",\"v\":1}");
     out
+}
+
+/// How the bytes of an entry begin, up to its record: what the log itself adds in front of what was
+/// submitted.
+pub fn entry_start(admitted_ms: u64, flags: &[RuleId]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    write_start(&mut out, admitted_ms, flags);
+    out
+}
+
+fn write_start(out: &mut Vec<u8>, admitted_ms: u64, flags: &[RuleId]) {
+    out.extend_from_slice(b"{\"admitted\":\"");
+    out.extend_from_slice(format_millis(admitted_ms).as_bytes());
+    out.extend_from_slice(b"\",\"flags\":");
+    write_texts(out, flags.iter().map(|flag| flag.as_str()));
+    out.extend_from_slice(b",\"record\":");
 }
 
 fn parse_flags(value: Value) -> Result<Vec<RuleId>, Refusal> {

@@ -59,7 +59,7 @@ pub mod submission;
 
 pub use admit::{AdmitError, Admitted, EntryIndex, Verdict, admit};
 pub use build::{RecordDraft, seal};
-pub use entry::{Entry, format_millis, parse_millis, replay};
+pub use entry::{Entry, entry_start, format_millis, parse_millis, replay};
 pub use json::{Value, parse, to_canonical};
 pub use jws::{
     Algorithm, DetachedJws, Es256Verify, Kid, P256Verify, PublicKey, RawPublicKey, SigningKey,

@@ -185,9 +185,9 @@ async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Resp
         .run(Arc::clone(&room), move || check(&working.store, working.origin.as_str(), &body))
         .await
         .ok_or(ApiError::Internal)?;
-    let submission = checked.map_err(|error| refusal_of(app, error))?;
+    let checked = checked.map_err(|error| refusal_of(app, error))?;
     let (answer, outcome) = oneshot::channel();
-    app.pool.put([Pending { submission, answer, room }]);
+    app.pool.put([Pending { checked, answer, room }]);
     match outcome.await.unwrap_or(Outcome::NotJudged(NotJudged::OutcomeUnknown)) {
         Outcome::Committed(receipt) => {
             if receipt.is_duplicate() {
@@ -335,9 +335,9 @@ async fn check_and_put(
     for result in checked {
         for line in result.ok_or(ApiError::Internal)? {
             waiting.push(match line {
-                Ok(submission) => {
+                Ok(checked) => {
                     let (answer, outcome) = oneshot::channel();
-                    pending.push(Pending { submission, answer, room: Arc::clone(&room) });
+                    pending.push(Pending { checked, answer, room: Arc::clone(&room) });
                     Line::Waiting(outcome)
                 }
                 Err(AdmitError::Refused(refusal)) => {
