@@ -109,7 +109,38 @@ impl WitnessClient {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
+
+    /// A witness that answers whatever it is asked with these bytes, again and again, for ever.
+    fn endless(first: &'static [u8], again: &'static [u8]) -> WitnessClient {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            stream.read_exact(&mut [0; 4]).expect("the client asks");
+            stream.write_all(first).expect("the client reads the beginning");
+            while stream.write_all(again).is_ok() {}
+        });
+        WitnessClient::new(&url, Duration::from_secs(20)).expect("a URL")
+    }
+
+    fn request() -> AddCheckpoint {
+        let signer = tlog::Ed25519Signer::new("log.example".parse().expect("a name"), [1; 32]);
+        let text = "log.example\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n".to_owned();
+        let signature = signer.sign(&text);
+        let note = tlog::Note::new(text, vec![signature]).expect("a note");
+        AddCheckpoint { old: tlog::TreeSize::ZERO, proof: Vec::new(), note }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_cut_off() {
+        let body = endless(b"HTTP/1.1 200 OK\r\n\r\n", &[b'x'; 8_192]);
+        assert!(matches!(body.ask(&request()).await, Err(AskError::Body(_))));
+        let headers = endless(b"HTTP/1.1 200 OK\r\n", b"x-more: and more\r\n");
+        assert!(matches!(headers.ask(&request()).await, Err(AskError::Connection(_))));
+    }
 
     #[test]
     fn only_http_urls_can_be_asked() {

@@ -154,6 +154,27 @@ fn pages_for_journalists_use_no_jargon() {
     }
 }
 
+/// The pages that claim a test for every claim, by `file.rs::name`.
+const PAGES_WITH_TESTS: [&str; 2] = ["docs/known-attacks.md", "docs/safety.md"];
+
+#[test]
+fn every_test_that_a_page_names_exists() {
+    for page in PAGES_WITH_TESTS {
+        let text = std::fs::read_to_string(root().join(page)).expect("a readable page");
+        let quoted = text.split('`').skip(1).step_by(2);
+        let named: BTreeSet<(&str, &str)> =
+            quoted.filter_map(|it| it.split_once(".rs::")).collect();
+        assert!(named.len() > 20, "{page} names only {} tests", named.len());
+        for (file, test) in named {
+            let path = root().join(format!("{file}.rs"));
+            let source = std::fs::read_to_string(&path)
+                .unwrap_or_else(|_| panic!("{page}: there is no {file}.rs"));
+            let is_there = source.contains(&format!("fn {test}("));
+            assert!(is_there, "{page}: {file}.rs has no test {test}");
+        }
+    }
+}
+
 #[test]
 fn documented_rules_are_the_rules_of_the_engine() {
     let text = std::fs::read_to_string(root().join("docs/format.md")).expect("a readable page");
