@@ -10,7 +10,7 @@ use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, Verifier
 
 use crate::anchor::Anchor;
 use crate::config::Config;
-use crate::guard::guard;
+use crate::guard::{confirm, guard};
 use crate::keys::LogKeys;
 use crate::published::Published;
 use crate::sign::LogSigner;
@@ -139,8 +139,9 @@ fn sign_anchored<K: Kv>(
     );
     let guarded = guard(store, signed, signed)
         .context("the tree signed last is not the beginning of the tree in the database")?;
-    let anchored = anchor.advance(guarded)?;
-    Ok(signer.sign(anchored))
+    let signed = signer.sign(anchor.advance(guarded)?);
+    confirm(store, anchor.head(), &signed).context("signing the tree signed last once more")?;
+    Ok(signed)
 }
 
 /// The keys in use must be the ones that entry 0 names.
