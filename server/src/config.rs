@@ -166,6 +166,11 @@ impl Config {
         self.data_dir.join("db")
     }
 
+    /// Where heads are kept that our key signed and this data does not explain.
+    pub fn evidence_dir(&self) -> PathBuf {
+        self.data_dir.join("evidence")
+    }
+
     /// Reads the witness policy; refuses one that a split view could satisfy.
     ///
     /// # Errors

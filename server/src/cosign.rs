@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Uri, header};
+use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tlog::{AddCheckpoint, WitnessAnswer};
+use tlog::{AddCheckpoint, Origin, WitnessAnswer};
 
 /// The longest answer that is read: 64 signature lines of the largest known kind fit.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -55,7 +56,7 @@ impl WitnessClient {
     /// # Errors
     /// [`BadUrl`] when the URL is not absolute http or https.
     pub fn new(url: &str, timeout: Duration) -> Result<Self, BadUrl> {
-        let full = format!("{}/add-checkpoint", url.trim_end_matches('/'));
+        let full = format!("{}{ADD_CHECKPOINT}", url.trim_end_matches('/'));
         let uri: Uri =
             full.parse().map_err(|source| BadUrl { url: url.to_owned(), source: Some(source) })?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
@@ -84,6 +85,32 @@ impl WitnessClient {
             .unwrap_or(Err(AskError::TimedOut(self.timeout)))
     }
 
+    /// The checkpoint of a log that the witness cosigned last, as bytes; `None` when it shows none.
+    ///
+    /// Spec: c2sp.org/tlog-witness, monitoring.
+    ///
+    /// # Errors
+    /// [`AskError`] when there is no usable answer.
+    pub async fn latest_checkpoint(&self, origin: &Origin) -> Result<Option<Bytes>, AskError> {
+        let submission = self.uri.path().trim_end_matches(ADD_CHECKPOINT);
+        let mut parts = self.uri.clone().into_parts();
+        let path = format!("{submission}/{}/checkpoint", origin.sha256_hex());
+        parts.path_and_query = Some(path.parse().expect("a path and a number in hexadecimal"));
+        let uri = Uri::from_parts(parts).expect("a checked URI with another path");
+        let request = Request::builder()
+            .uri(uri)
+            .body(Full::default())
+            .expect("a checked URI makes a request");
+        let exchange = async {
+            let answer = self.http.request(request).await.map_err(AskError::Connection)?;
+            let is_there = answer.status() == StatusCode::OK;
+            Ok(is_there.then_some(read_body(answer.into_body()).await?))
+        };
+        tokio::time::timeout(self.timeout, exchange)
+            .await
+            .unwrap_or(Err(AskError::TimedOut(self.timeout)))
+    }
+
     async fn exchange(&self, request: &AddCheckpoint) -> Result<WitnessAnswer, AskError> {
         let request = Request::builder()
             .method(Method::POST)
@@ -98,14 +125,17 @@ impl WitnessClient {
             .get(header::CONTENT_TYPE)
             .and_then(|it| it.to_str().ok())
             .map(str::to_owned);
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(AskError::Body)?
-            .to_bytes();
+        let body = read_body(answer.into_body()).await?;
         Ok(WitnessAnswer::parse(status, content_type.as_deref(), &body))
     }
 }
+
+async fn read_body(body: Incoming) -> Result<Bytes, AskError> {
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(AskError::Body)?;
+    Ok(body.to_bytes())
+}
+
+const ADD_CHECKPOINT: &str = "/add-checkpoint";
 
 #[cfg(test)]
 mod tests {

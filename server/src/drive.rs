@@ -1,24 +1,29 @@
 //! Carries out what the [`Publisher`] decides: one task that feeds it events, one thread that
 //! gates, anchors, signs and stores, and a request at a time to each witness.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc as thread_channel;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use service::Clock;
 use store::{Kv, Store};
 use tlog::{
-    AddCheckpoint, CosignedCheckpoint, Policy, SignedCheckpoint, TreeHead, TreeSize, UnixMillis,
-    VerifierKey, WitnessAnswer,
+    AddCheckpoint, CosignedCheckpoint, Note, Policy, SignedCheckpoint, TreeHead, TreeSize,
+    UnixMillis, VerifierKey, WitnessAnswer,
 };
 use tokio::sync::{mpsc, watch};
 
 use crate::anchor::Anchor;
 use crate::cosign::WitnessClient;
 use crate::guard::{confirm, guard};
+use crate::inquire::{judge, keep};
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
-use crate::publish::{Answered, Effect, Event, Publisher, RoundNumber, WitnessId, WitnessStatus};
+use crate::publish::{
+    Answered, Effect, Event, Publisher, RoundNumber, Shown, WitnessId, WitnessStatus,
+};
 use crate::published::{Board, Published, SignedTreeHead};
 use crate::sequence::{Ended, error_chain};
 use crate::sign::LogSigner;
@@ -42,6 +47,10 @@ pub struct Deps<K: Kv> {
     pub orders: thread_channel::Sender<Order>,
     /// Where witnesses' answers go.
     pub events: mpsc::UnboundedSender<Event>,
+    /// The key that signs heads.
+    pub own_key: VerifierKey,
+    /// Where foreign heads with our signature are kept.
+    pub evidence_dir: PathBuf,
 }
 
 /// How effects reach the world: real threads and sockets here, queues in a simulation.
@@ -51,6 +60,10 @@ pub trait Hands {
 
     /// Sends a request to a witness; its answer comes back as [`Event::Answered`].
     fn ask(&self, asking: Asking);
+
+    /// Asks a witness for the checkpoint that it cosigned last; what our key signed and this data
+    /// folder does not know comes back as [`Event::Shown`].
+    fn inquire(&self, witness: WitnessId);
 }
 
 /// What the publishing thread is told to do.
@@ -127,6 +140,7 @@ pub fn carry_out<K: Kv>(
             let name = name_of(publisher, witness);
             tracing::error!(witness = name, claim = %because, "a witness contradicts this log");
         }
+        Effect::Inquire(witness) => hands.inquire(witness),
     }
 }
 
@@ -182,6 +196,45 @@ impl<K: Kv> Hands for Deps<K> {
             let _ = events.send(Event::Answered(Answered { witness, round, answer }));
         });
     }
+
+    fn inquire(&self, witness: WitnessId) {
+        let Some(client) = self.witnesses.get(witness.0).cloned() else {
+            return;
+        };
+        let (store, events) = (self.store.clone(), self.events.clone());
+        let (own_key, evidence_dir) = (self.own_key.clone(), self.evidence_dir.clone());
+        tokio::spawn(async move {
+            match inquire(client, store, own_key, evidence_dir).await {
+                Ok(Some(shown)) => {
+                    let _ = events.send(Event::Shown { witness, shown });
+                }
+                Ok(None) => {
+                    tracing::warn!("the witness shows nothing that our key signed elsewhere");
+                }
+                Err(error) => tracing::warn!("asking the witness what it saw: {error:#}"),
+            }
+        });
+    }
+}
+
+/// Asks once, and keeps what is found. The process may be read-only by then; the file counts.
+async fn inquire<K: Kv>(
+    client: WitnessClient,
+    store: Store<K>,
+    own_key: VerifierKey,
+    evidence_dir: PathBuf,
+) -> anyhow::Result<Option<Shown>> {
+    let Some(bytes) = client.latest_checkpoint(store.origin()).await? else {
+        return Ok(None);
+    };
+    let note = Note::parse(&bytes).context("what the witness shows is no note")?;
+    let Some(foreign) = judge(note, &own_key, &store)? else {
+        return Ok(None);
+    };
+    // One small file, once in the life of a log.
+    let path = keep(&evidence_dir, &foreign)?;
+    tracing::error!(shown = %foreign.shown, path = %path.display(), "our key signed elsewhere");
+    Ok(Some(foreign.shown))
 }
 
 fn add_checkpoint<K: Kv>(
@@ -313,7 +366,7 @@ impl<K: Kv> SigningDesk<K> {
 }
 
 /// The RFC 6962 form in a published note: the line of the log's P-256 key, checked.
-pub fn tree_head_of(note: &tlog::Note, key: &VerifierKey) -> Option<SignedTreeHead> {
+pub fn tree_head_of(note: &Note, key: &VerifierKey) -> Option<SignedTreeHead> {
     let line = note.signatures().iter().find(|line| key.owns(line))?;
     key.verify(note.text(), &line.bytes).ok()?;
     let (at, signature) = tlog::tree_head_signature_bytes(line)?;

@@ -24,7 +24,7 @@
 //! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
-//! | [`publish`], [`drive`], [`cosign`], [`published`] | from a signature to what everybody sees |
+//! | [`publish`], [`drive`], [`cosign`], [`inquire`], [`published`] | from a signature to what everybody sees |
 //! | [`receipt`], [`http`] | what everybody gets |
 //! | [`mode`], [`metrics`] | what this process may do, and what it did |
 
@@ -42,6 +42,7 @@ pub mod drive;
 pub mod guard;
 pub mod http;
 pub mod init;
+pub mod inquire;
 pub mod keys;
 pub mod metrics;
 pub mod mode;

@@ -22,7 +22,7 @@ use tlog::{
     Note, NoteSignature, Policy, SignedCheckpoint, TreeHead, TreeSize, VerifierKey, WitnessAnswer,
 };
 
-pub use event::{Answered, Claim, Effect, Event, Pace, Refusal, RoundNumber, WitnessId};
+pub use event::{Answered, Claim, Effect, Event, Pace, Refusal, RoundNumber, Shown, WitnessId};
 pub use witness::{WitnessStatus, witnesses_to_ask};
 
 /// Rounds kept open at once; the oldest is given up beyond it.
@@ -148,6 +148,7 @@ impl Publisher {
                 self.open_round(signed, now_ms);
             }
             Event::Answered(answered) => self.answered(now_ms, answered, &mut effects),
+            Event::Shown { witness, shown } => self.shown(witness, shown, &mut effects),
             Event::Tick => {}
         }
         effects.extend(self.act(now_ms));
@@ -372,6 +373,7 @@ impl Publisher {
         let witness = &mut self.witnesses[id.0];
         witness.distrusted = Some(claim);
         effects.push(Effect::Distrust { witness: id, because: claim });
+        effects.push(Effect::Inquire(id));
         if !witness.has_confirmed {
             let name = witness.name.clone();
             self.phase = Phase::Refused;
@@ -387,6 +389,19 @@ impl Publisher {
         if matches!(self.phase, Phase::Running) && !self.policy.is_satisfied_by(&believed) {
             self.phase = Phase::Refused;
             effects.push(Effect::Refuse(Refusal::QuorumLost));
+        }
+    }
+
+    /// Our own signature under a head that is none of ours ends signing, whoever shows it and
+    /// whenever.
+    fn shown(&mut self, id: WitnessId, shown: Shown, effects: &mut Vec<Effect>) {
+        let Some(witness) = self.witnesses.get(id.0) else {
+            return;
+        };
+        let name = witness.name.clone();
+        if !matches!(self.phase, Phase::Refused) {
+            self.phase = Phase::Refused;
+            effects.push(Effect::Refuse(Refusal::SignedElsewhere { name, shown }));
         }
     }
 

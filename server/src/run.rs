@@ -160,6 +160,7 @@ fn start_data_path(
     let (statuses, followed) = watch::channel(Vec::new());
     let policy = opened.policy.clone();
     let witnesses = witness_clients(config, &opened)?;
+    let [own_key, _] = opened.signer.verifier_keys();
     let sequencer = start_sequencer(config, shared, opened.writer, events.clone())?;
     let start = Start {
         policy: opened.policy,
@@ -195,6 +196,8 @@ fn start_data_path(
         statuses,
         orders,
         events: events.clone(),
+        own_key,
+        evidence_dir: config.evidence_dir(),
     };
     // The store may hold more than the anchor: committed, and killed before it was published.
     // The receiver is ours until the publisher has it, so this cannot fail.

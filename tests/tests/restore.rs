@@ -55,6 +55,18 @@ fn an_older_copy_with_its_anchor_serves_reads_and_signs_nothing() {
         let size = format!("{}", after.size);
         assert!(words.contains(&size), "it does not say what the witness has seen: {words}");
 
+        // What the witness has bears our own signature; it is kept for whoever has to find out.
+        let kept = e2e::wait::until("the newer head is kept", || {
+            let folder = fs::read_dir(log.data_path().join("evidence")).ok()?;
+            let mut files = folder.filter_map(|it| fs::read_to_string(it.ok()?.path()).ok());
+            files.find(|it| it.contains(&format!("\n{size}\n")))
+        });
+        let kept = tlog::Note::parse(kept.as_bytes()).expect("a signed note");
+        let log_keys = log.policy();
+        let log_keys: Vec<_> = log_keys.logs().iter().map(|it| it.key.clone()).collect();
+        let kept = tlog::SignedCheckpoint::open(kept, &log_keys).expect("our own signature");
+        assert_eq!(kept.head(), after);
+
         let body = treasury.payment_bytes(9);
         let refused = log.http().post("/v1/records", JSON, body).expect_status(503);
         assert!(refused.text().contains("copy"), "{}", refused.text());

@@ -30,8 +30,35 @@ pub enum Event {
     Signed(SignedCheckpoint),
     /// A witness answered an [`Effect::Ask`], or could not be reached.
     Answered(Answered),
+    /// An [`Effect::Inquire`] found out something that our own key signed.
+    Shown {
+        /// Who showed it.
+        witness: WitnessId,
+        /// What it is.
+        shown: Shown,
+    },
     /// Time passed.
     Tick,
+}
+
+/// A head with a valid signature of our own key, shown by a witness, that this process cannot have
+/// signed. Unlike a [`Claim`] it is no mere word: a key that signed it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shown {
+    /// A larger tree than this data folder has.
+    #[error(
+        "a tree of {size} entries, signed by this log's key, that this data folder does not have"
+    )]
+    Newer {
+        /// Its size.
+        size: TreeSize,
+    },
+    /// Another tree than this data folder has at that size.
+    #[error("another tree of {size} entries than this data folder has, signed by this log's key")]
+    Contradicting {
+        /// Its size.
+        size: TreeSize,
+    },
 }
 
 /// A witness's answer to one request.
@@ -79,6 +106,9 @@ pub enum Effect {
         /// What it claims.
         because: Claim,
     },
+    /// Ask a distrusted witness for the checkpoint that it cosigned last. If it bears our signature
+    /// and is none of ours, [`Event::Shown`] says so.
+    Inquire(WitnessId),
 }
 
 /// A witness's unsigned claim that cannot be true together with what this log signed.
@@ -114,6 +144,18 @@ pub enum Refusal {
         name: String,
         /// What it said.
         claim: Claim,
+    },
+    /// A witness has a head that our own key signed and that this process cannot have signed. That
+    /// is proof, not a claim: the key was used elsewhere, or this data is an old copy.
+    #[error(
+        "witness {name} has {shown}. The key was used with other data: by another copy of this log, \
+         before this folder was restored, or by a thief. Nothing is signed any more"
+    )]
+    SignedElsewhere {
+        /// The witness's name in the policy.
+        name: String,
+        /// What it has.
+        shown: Shown,
     },
     /// The witnesses that are still believed cannot satisfy the policy.
     #[error("the witnesses that do not contradict this log can no longer satisfy the policy")]

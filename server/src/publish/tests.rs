@@ -155,6 +155,27 @@ fn nothing_is_signed_before_enough_witnesses_confirmed_the_anchored_head() {
 }
 
 #[test]
+fn our_own_signature_under_a_foreign_head_ends_signing_whenever_it_is_shown() {
+    let world = World::new();
+    let mut publisher = running(&world, head(5));
+    let shown = Shown::Contradicting { size: TreeSize::new(4) };
+    let effects = publisher.step(10, Event::Shown { witness: WitnessId(1), shown });
+    let name = "w2".to_owned();
+    let refused = Refusal::SignedElsewhere { name, shown };
+    assert!(matches!(&effects[..], [Effect::Refuse(it)] if *it == refused), "{effects:?}");
+    assert!(publisher.step(10_000, Event::Committed(head(9))).is_empty());
+}
+
+#[test]
+fn a_witness_that_contradicts_is_asked_what_it_saw() {
+    let world = World::new();
+    let (mut publisher, effects) = world.started(head(5));
+    let more = WitnessAnswer::Conflict { size: TreeSize::new(6) };
+    let effects = publisher.step(1, asks(&effects)[2].answered(Some(more)));
+    assert!(effects.iter().any(|it| matches!(it, Effect::Inquire(WitnessId(2)))), "{effects:?}");
+}
+
+#[test]
 fn after_a_restore_every_witness_must_confirm() {
     let world = World::new();
     let start = Start { all_must_confirm: true, ..world.start(head(5)) };
