@@ -16,7 +16,7 @@ use tlog::{
 use tokio::sync::{mpsc, watch};
 
 use crate::anchor::Anchor;
-use crate::cosign::WitnessClient;
+use crate::cosign::{AskError, WitnessClient};
 use crate::guard::{confirm, guard};
 use crate::inquire::{judge, keep};
 use crate::metrics::Metrics;
@@ -175,19 +175,21 @@ impl<K: Kv> Hands for Deps<K> {
             return;
         };
         let (metrics, events) = (Arc::clone(&self.metrics), self.events.clone());
+        let clock = Arc::clone(&self.clock);
         tokio::spawn(async move {
             let answer = match client.ask(&request).await {
                 Ok(answer) => {
                     metrics.witness_asked(&name, outcome_of(&answer));
                     if let WitnessAnswer::Cosigned(_) = &answer {
-                        metrics.witness_size(&name, signed.head().size);
+                        let now_ms = clock.unix_millis();
+                        metrics.witness_cosigned(&name, signed.head().size, now_ms);
                     } else {
                         tracing::warn!(witness = %name, ?answer, "the witness did not cosign");
                     }
                     Some(answer)
                 }
                 Err(error) => {
-                    metrics.witness_asked(&name, "unreachable");
+                    metrics.witness_asked(&name, cause_of(&error));
                     tracing::warn!(witness = %name, error = %error_chain(&error), "no answer");
                     None
                 }
@@ -251,11 +253,25 @@ fn add_checkpoint<K: Kv>(
     Ok(AddCheckpoint { old, proof, note: signed.note().clone() })
 }
 
+/// One of [`crate::metrics::WITNESS_OUTCOMES`].
 fn outcome_of(answer: &WitnessAnswer) -> &'static str {
     match answer {
         WitnessAnswer::Cosigned(_) => "cosigned",
         WitnessAnswer::Conflict { .. } => "conflict",
-        _ => "refused",
+        WitnessAnswer::Inconsistent => "denied",
+        WitnessAnswer::NotAuthorized => "not_authorized",
+        WitnessAnswer::UnknownOrigin => "unknown_log",
+        WitnessAnswer::Malformed => "malformed",
+        WitnessAnswer::TryLater => "unreadable",
+    }
+}
+
+/// One of [`crate::metrics::WITNESS_OUTCOMES`].
+fn cause_of(error: &AskError) -> &'static str {
+    match error {
+        AskError::TimedOut(_) => "timed_out",
+        AskError::Connection(_) => "unreachable",
+        AskError::Body(_) => "unreadable",
     }
 }
 

@@ -10,7 +10,17 @@ use tlog::TreeSize;
 pub const OUTCOMES: [&str; 4] = ["committed", "duplicate", "refused", "not_judged"];
 
 /// Values of the label `outcome` of `civiclog_server_witness_requests_total`.
-pub const WITNESS_OUTCOMES: [&str; 4] = ["cosigned", "conflict", "refused", "unreachable"];
+pub const WITNESS_OUTCOMES: [&str; 9] = [
+    "cosigned",
+    "conflict",
+    "denied",
+    "not_authorized",
+    "unknown_log",
+    "malformed",
+    "unreadable",
+    "timed_out",
+    "unreachable",
+];
 
 /// Everything that is counted.
 pub struct Metrics {
@@ -23,6 +33,7 @@ pub struct Metrics {
     fatal: IntGauge,
     witness_requests: IntCounterVec,
     witness_size: IntGaugeVec,
+    witness_unix_seconds: IntGaugeVec,
     pool_submissions: IntGauge,
     pool_bytes: IntGauge,
     overloaded: IntCounter,
@@ -86,6 +97,16 @@ impl Metrics {
                     Opts::new(
                         "civiclog_server_witness_entries",
                         "Entries under the last head that a witness cosigned.",
+                    ),
+                    &["witness"],
+                )?,
+            )?,
+            witness_unix_seconds: registered(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "civiclog_server_witness_cosigned_timestamp_seconds",
+                        "When a witness cosigned last, by this machine's clock.",
                     ),
                     &["witness"],
                 )?,
@@ -156,9 +177,10 @@ impl Metrics {
         self.witness_requests.with_label_values(&[name, outcome]).inc();
     }
 
-    /// A witness has cosigned so far.
-    pub fn witness_size(&self, name: &str, size: TreeSize) {
+    /// A witness has cosigned a head of this size.
+    pub fn witness_cosigned(&self, name: &str, size: TreeSize, unix_ms: u64) {
         self.witness_size.with_label_values(&[name]).set(as_gauge(size.get()));
+        self.witness_unix_seconds.with_label_values(&[name]).set(as_gauge(unix_ms / 1000));
     }
 
     /// What is in flight now.

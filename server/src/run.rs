@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use prometheus::Registry;
 use service::{Clock, HttpLimits, Shutdown, SystemClock};
+use tlog::UnixSeconds;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -22,7 +23,7 @@ use crate::publish::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_
 use crate::published::Board;
 use crate::sequence::{self, Sequencer, error_chain};
 use crate::startup;
-use crate::time::AdmissionClock;
+use crate::time::{AdmissionClock, median};
 
 /// Where the server listens, for whoever started it.
 #[derive(Debug, serde::Serialize)]
@@ -310,10 +311,10 @@ fn readiness(config: &Config, shared: &Shared) -> service::Readiness {
         if !shared.clock_rule.knows_witness_time() {
             return Err("no quorum of witnesses told its time yet".to_owned());
         }
-        // The quorum's own times, not ours: the newest one that a witness put under the head.
-        let newest = published.checkpoint().cosigners().iter().map(|it| it.at.get()).max();
+        // The quorum's own time, not ours, and not that of a witness whose clock runs ahead.
+        let cosigned = median(published.checkpoint().cosigners());
         let now_s = shared.clock.unix_millis() / 1000;
-        let age_s = now_s.saturating_sub(newest.unwrap_or(0));
+        let age_s = now_s.saturating_sub(cosigned.map_or(0, UnixSeconds::get));
         if age_s.saturating_mul(1000) > age_max_ms {
             return Err(format!("the published head is {age_s} s old"));
         }

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use service::Clock;
-use tlog::Cosigner;
+use tlog::{Cosigner, UnixSeconds};
 
 /// Nothing is committed while the clock is further than this behind the last entry.
 pub const BEHIND_LAST_ENTRY_MAX_MS: u64 = 10_000;
@@ -59,14 +59,11 @@ impl AdmissionClock {
 
     /// Takes the times of a quorum that just cosigned.
     pub fn learn(&self, cosigners: &[Cosigner]) {
-        let mut times: Vec<u64> = cosigners.iter().map(|it| it.at.get()).collect();
-        times.sort_unstable();
-        // The lower of the two middle ones when their number is even: any between them would do.
-        let Some(median) = times.get(times.len().saturating_sub(1) / 2) else {
+        let Some(median) = median(cosigners) else {
             return;
         };
         let learnt = WitnessTime {
-            median_unix_ms: median.saturating_mul(1000),
+            median_unix_ms: median.get().saturating_mul(1000),
             learnt_ms: self.clock.monotonic_millis(),
         };
         *self.witnesses.lock().unwrap_or_else(PoisonError::into_inner) = Some(learnt);
@@ -100,10 +97,17 @@ impl AdmissionClock {
     }
 }
 
+/// The median of the times under a head, which no minority can move far; `None` without any.
+pub fn median(cosigners: &[Cosigner]) -> Option<UnixSeconds> {
+    let mut times: Vec<u64> = cosigners.iter().map(|it| it.at.get()).collect();
+    times.sort_unstable();
+    // The lower of the two middle ones when their number is even: any between them would do.
+    times.get(times.len().saturating_sub(1) / 2).copied().map(UnixSeconds::new)
+}
+
 #[cfg(test)]
 mod tests {
     use service::ManualClock;
-    use tlog::UnixSeconds;
 
     use super::*;
 

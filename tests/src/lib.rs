@@ -10,6 +10,7 @@
 //! | [`process`] | a child process that cannot outlive its test |
 //! | [`wait`] | the only place that waits: bounded polling |
 //! | [`http`] | a plain client that hides nothing: status, headers, bytes |
+//! | [`impostor`] | somebody in front of a witness who answers badly |
 //! | [`witness`], [`log`] | four witnesses and a log, started, stopped, killed, put back |
 //! | [`submitter`] | a treasury with its key, and the records it signs |
 //! | [`reader`] | a stranger who believes only what he verified |
@@ -23,6 +24,7 @@
 //! | `bad_input` | whatever is wrong with a record is refused by rule, place and words |
 //! | `bad_clients` | slow, broken and too many clients harm nobody else |
 //! | `quorum` | without the witness quorum nothing is published, and with it again everything is |
+//! | `bad_witnesses` | no manner of one witness keeps the others from publishing |
 //! | `restore` | a log that was put back never signs; audit and rebuild tell the truth |
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
@@ -32,6 +34,7 @@
 
 pub mod history;
 pub mod http;
+pub mod impostor;
 pub mod load;
 pub mod log;
 pub mod process;
