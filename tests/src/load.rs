@@ -11,8 +11,10 @@
 //! | [`presign`] | signed records, made once |
 //! | [`connection`] | one HTTP connection |
 //! | [`submit`], [`reads`] | the two kinds of load; one record at a time is `submit` with one connection |
+//! | [`both`] | what a flood of one does to the latency of the other |
 //! | [`figures`] | what is reported |
 
+pub mod both;
 pub mod connection;
 pub mod figures;
 pub mod presign;

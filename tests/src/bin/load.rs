@@ -14,7 +14,7 @@ use e2e::http::runtime;
 use e2e::load::figures::Report;
 use e2e::load::presign::Presigned;
 use e2e::load::target::Target;
-use e2e::load::{reads, submit};
+use e2e::load::{both, reads, submit};
 
 /// Puts a civiclog log under load and measures it from outside.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Lone(Lone),
     /// Fetch what is published.
     Reads(Reads),
+    /// Reading and writing side by side: what a flood of one does to the other, as a ratio.
+    Both(Both),
 }
 
 /// Which log.
@@ -120,14 +122,36 @@ struct Reads {
     seconds: u64,
 }
 
+#[derive(Debug, clap::Args)]
+struct Both {
+    #[command(flatten)]
+    log: Log,
+    /// Records that the log is filled with first.
+    #[arg(long, default_value_t = 100_000)]
+    fill: u64,
+    /// How often each measurement is taken, alone and under the flood in turns.
+    #[arg(long, default_value_t = 3)]
+    turns: u64,
+    /// How long each measurement takes, in seconds.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Proofs read in a second while they are measured.
+    #[arg(long, default_value_t = 200.0)]
+    reads_rate: f64,
+    /// Records written in a second while they are measured.
+    #[arg(long, default_value_t = 50.0)]
+    writes_rate: f64,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
-        Command::Submit(it) => run_submit(it),
-        Command::Lone(it) => run_lone(it),
-        Command::Reads(it) => run_reads(it),
+        Command::Submit(it) => run_submit(it).and_then(print),
+        Command::Lone(it) => run_lone(it).and_then(print),
+        Command::Reads(it) => run_reads(it).and_then(print),
+        Command::Both(it) => run_both(it),
     };
-    match outcome.and_then(|it| print(&it)) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("load: {error:#}"));
@@ -228,9 +252,26 @@ fn prepare(log: &Log, target: &Target, count: u64) -> anyhow::Result<Presigned> 
     Presigned::prepare(&log.cache, target.treasury(), log.first, count).context("signing")
 }
 
-fn print(report: &Report) -> anyhow::Result<()> {
+fn run_both(arguments: &Both) -> anyhow::Result<()> {
+    let target = target(&arguments.log)?;
+    let plan = both::Plan {
+        first: arguments.log.first,
+        fill: arguments.fill,
+        turns: arguments.turns,
+        seconds: arguments.seconds,
+        reads_rate: arguments.reads_rate,
+        writes_rate: arguments.writes_rate,
+    };
+    let presigned = prepare(&arguments.log, &target, both::records_needed(&plan))?;
+    let report = both::compare(&target, &presigned, &plan)?;
+    say(&report.lines().join("\n"));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string_pretty(&report)?).context("writing the report")
+}
+
+fn print(report: Report) -> anyhow::Result<()> {
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-    let report = Report { command, ..report.clone() };
+    let report = Report { command, ..report };
     say(&report.lines().join("\n"));
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string_pretty(&report)?).context("writing the report")

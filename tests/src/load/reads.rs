@@ -45,6 +45,28 @@ pub struct Plan {
 /// # Errors
 /// When a connection breaks, or the log does not serve what it published.
 pub async fn read(url: &str, plan: &Plan) -> anyhow::Result<Report> {
+    let done = fetch(url, plan).await?;
+    let latency = done.latencies.percentiles();
+    let report = Report { requests: done.requests, latency, ..Report::default() };
+    Ok(report.over(done.elapsed))
+}
+
+/// What was fetched, and how long each request took.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// From the moment a request was due to its whole answer.
+    pub latencies: Latencies,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+    /// Requests.
+    pub requests: u64,
+}
+
+/// The same, with every latency.
+///
+/// # Errors
+/// As [`read`].
+pub async fn fetch(url: &str, plan: &Plan) -> anyhow::Result<Fetched> {
     let start = Instant::now();
     let mut workers = Vec::new();
     for number in 0..plan.connections {
@@ -52,15 +74,14 @@ pub async fn read(url: &str, plan: &Plan) -> anyhow::Result<Report> {
         let seed = Random::new(u64::try_from(number).unwrap_or_default());
         workers.push(tokio::spawn(work(connection, plan.clone(), start, seed)));
     }
-    let mut latencies = Latencies::default();
-    let mut requests = 0;
+    let mut done = Fetched::default();
     for worker in workers {
         let (count, one) = worker.await??;
-        requests += count;
-        latencies.add_all(one);
+        done.requests += count;
+        done.latencies.add_all(one);
     }
-    let report = Report { requests, latency: latencies.percentiles(), ..Report::default() };
-    Ok(report.over(start.elapsed()))
+    done.elapsed = start.elapsed();
+    Ok(done)
 }
 
 async fn work(

@@ -38,19 +38,41 @@ struct Request {
     body: Bytes,
 }
 
-#[derive(Default)]
-struct Done {
-    latencies: Latencies,
-    requests: u64,
-    records: u64,
-    turned_away: u64,
-}
-
 /// Sends what was signed before, and measures until the last answer.
 ///
 /// # Errors
 /// When a connection breaks, or a record is refused.
 pub async fn submit(url: &str, presigned: Presigned, plan: &Plan) -> anyhow::Result<Report> {
+    let written = write(url, presigned, plan).await?;
+    let report = Report {
+        requests: written.requests,
+        records: written.records,
+        turned_away: written.turned_away,
+        latency: written.latencies.percentiles(),
+        ..Report::default()
+    };
+    Ok(report.over(written.elapsed))
+}
+
+/// What was written, and how long each request took.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// From the moment a request was due to its whole answer.
+    pub latencies: Latencies,
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+    /// Records in a second.
+    pub records_per_second: f64,
+    requests: u64,
+    records: u64,
+    turned_away: u64,
+}
+
+/// The same, with every latency.
+///
+/// # Errors
+/// As [`submit`].
+pub async fn write(url: &str, presigned: Presigned, plan: &Plan) -> anyhow::Result<Written> {
     let mut connections = Vec::new();
     for _ in 0..plan.connections {
         connections.push(Connection::open(url).await?);
@@ -68,7 +90,7 @@ pub async fn submit(url: &str, presigned: Presigned, plan: &Plan) -> anyhow::Res
         .collect();
     // Only the workers may keep it: when they all fail, the feeding ends.
     drop(receiver);
-    let mut done = Done::default();
+    let mut done = Written::default();
     for worker in workers {
         let one = worker.await??;
         done.latencies.add_all(one.latencies);
@@ -76,16 +98,10 @@ pub async fn submit(url: &str, presigned: Presigned, plan: &Plan) -> anyhow::Res
         done.records += one.records;
         done.turned_away += one.turned_away;
     }
-    let elapsed = start.elapsed();
+    done.elapsed = start.elapsed();
     feeding.join().expect("the feeding thread")?;
-    let report = Report {
-        requests: done.requests,
-        records: done.records,
-        turned_away: done.turned_away,
-        latency: done.latencies.percentiles(),
-        ..Report::default()
-    };
-    Ok(report.over(elapsed))
+    done.records_per_second = count_f64(done.records) / done.elapsed.as_secs_f64().max(1e-9);
+    Ok(done)
 }
 
 fn feed(
@@ -122,10 +138,10 @@ async fn work(
     mut connection: Connection,
     receiver: Arc<Mutex<mpsc::Receiver<Request>>>,
     plan: Plan,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<Written> {
     let content_type = if plan.batch == 1 { "application/json" } else { "application/x-ndjson" };
     let path = if plan.published { "/v1/records" } else { "/v1/records?wait=committed" };
-    let mut done = Done::default();
+    let mut done = Written::default();
     loop {
         let request = receiver.lock().await.recv().await;
         let Some(request) = request else {
