@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use records::json::Value;
 use records::{CheckedSubmission, EntryIndex, PublicKey, Record, Submission, Verdict};
 use service::{Clock, SystemClock};
-use store::{NewBatch, NewEntry, Store};
+use store::{Kv, NewBatch, NewEntry, Store, Writer};
 use tlog::Frontier;
 
 use crate::admit::AwsLcEs256;
@@ -176,7 +176,9 @@ fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
     );
     Store::create(&database, &config.origin, &settings)
         .with_context(|| format!("creating the database {}", database.display()))?;
-    commit_genesis(config, &submission, &settings)?;
+    let (_, mut writer) =
+        Store::open(&database, &config.origin, &settings).context("opening the new database")?;
+    commit_genesis(&mut writer, &submission, SystemClock::new().unix_millis())?;
     // Last: a log without an anchor was never created, and `run` refuses it.
     Anchor::create(&config.anchor, &config.origin)?;
     tracing::info!(origin = %config.origin, "the log is created; `run` starts it");
@@ -195,15 +197,16 @@ fn read_genesis(config: &Config, bytes: &[u8]) -> anyhow::Result<CheckedSubmissi
     Ok(CheckedSubmission::unchecked(submission))
 }
 
-fn commit_genesis(
-    config: &Config,
+/// Makes entry 0 durable in an empty log.
+///
+/// # Errors
+/// When it is refused or cannot be committed.
+pub fn commit_genesis<K: Kv>(
+    writer: &mut Writer<K>,
     submission: &CheckedSubmission,
-    settings: &store::Settings,
+    now_ms: u64,
 ) -> anyhow::Result<()> {
-    let (_, mut writer) = Store::open(&config.database_dir(), &config.origin, settings)
-        .context("opening the new database")?;
     let nothing = BTreeMap::new();
-    let now_ms = SystemClock::new().unix_millis();
     let verdict = records::admit(&nothing, EntryIndex::new(0), now_ms, submission, &AwsLcEs256)
         .context("judging the genesis record")?;
     let admitted = match verdict {

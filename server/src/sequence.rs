@@ -270,7 +270,8 @@ fn judge_one<K: Kv>(
     Ok(())
 }
 
-/// The leaf hash of an entry that is stored, or that stands earlier in this batch.
+/// The leaf hash of an entry that is stored, or that stands earlier in this batch: the one in the
+/// tree, if the stored bytes still have it.
 fn leaf_hash_of<K: Kv>(
     store: &Store<K>,
     first: TreeSize,
@@ -281,8 +282,13 @@ fn leaf_hash_of<K: Kv>(
     if let Some(leaf_hash) = in_batch.and_then(|it| batch.get(it)) {
         return Ok(*leaf_hash);
     }
-    let entry = store.entry(index)?.ok_or_else(|| ReadError::MissingEntry { index })?;
-    Ok(tlog::leaf_hash(&entry))
+    let entry = store.entry(index)?.ok_or(ReadError::MissingEntry { index })?;
+    let leaf_hash = tlog::leaf_hash(&entry);
+    if store.leaf_in_tree(index)? == leaf_hash {
+        return Ok(leaf_hash);
+    }
+    // Somebody was, or is about to be, answered for other bytes than these.
+    Err(ReadError::ChangedEntry { index })
 }
 
 fn last_admitted_ms<K: Kv>(store: &Store<K>) -> Result<u64, SequenceError> {

@@ -16,6 +16,7 @@
 //! | [`reader`] | a stranger who believes only what he verified |
 //! | [`history`] | every answer a log ever gave, held against each other |
 //! | [`random`] | numbers from a seed, so that a failure can be repeated |
+//! | [`sim`] | the simulation (`cargo run --release -p e2e --bin sim`) |
 //! | [`load`] | the load generator (`cargo run --release -p e2e --bin load`) |
 //!
 //! | test file | the claim behind it |
@@ -41,6 +42,7 @@ pub mod process;
 pub mod programs;
 pub mod random;
 pub mod reader;
+pub mod sim;
 pub mod submitter;
 pub mod wait;
 pub mod witness;

@@ -4,8 +4,8 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tlog::{
-    BundleCoord, BundleError, Hash, LeafIndex, Tile, TileCoord, TileError, TileReader, TreeHead,
-    TreeSize, encode_bundle,
+    BundleCoord, BundleError, Hash, LeafIndex, TILE_WIDTH_MAX, Tile, TileCoord, TileError,
+    TileReader, TreeHead, TreeSize, encode_bundle,
 };
 
 use crate::cache::TileCache;
@@ -58,6 +58,25 @@ impl<K: Kv> Store<K> {
         }
         let entry = self.shared.kv.get(Family::Entries, &index_key(index))?;
         entry.map(Some).ok_or(ReadError::MissingEntry { index })
+    }
+
+    /// The leaf hash of a committed entry as the tree has it, which is not read from the entry.
+    ///
+    /// # Errors
+    /// [`ReadError::MissingTile`] when the log is not that long.
+    pub fn leaf_in_tree(&self, index: LeafIndex) -> Result<Hash, ReadError> {
+        let (tile, position) =
+            (index.get() / u64::from(TILE_WIDTH_MAX), index.get() % u64::from(TILE_WIDTH_MAX));
+        let missing = |stored| ReadError::MissingTile {
+            level: 0,
+            index: tile,
+            expected: u16::try_from(position + 1).unwrap_or(TILE_WIDTH_MAX),
+            stored,
+        };
+        let width = u16::try_from(position + 1).map_err(|_| missing(0))?;
+        let coord = TileCoord::new(0, tile, width).map_err(|_| missing(0))?;
+        let tile = self.read_tile(coord)?;
+        tile.hashes().last().copied().ok_or_else(|| missing(0))
     }
 
     /// The entries of a range, all of them.
@@ -293,6 +312,12 @@ pub enum ReadError {
     /// An entry of the range is not there.
     #[error("entry {index} is missing")]
     MissingEntry {
+        /// Which.
+        index: LeafIndex,
+    },
+    /// The bytes of an entry do not have the hash that is in the tree.
+    #[error("entry {index} does not have the hash that is in the tree")]
+    ChangedEntry {
         /// Which.
         index: LeafIndex,
     },

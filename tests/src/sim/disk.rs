@@ -1,0 +1,416 @@
+//! A machine's disk: rows of a database and the bytes of an anchor, with a page cache in front of it
+//! that tells another story after a failed fsync. The rows are held by the store's own memory
+//! database, so that the real commit and recovery run on top.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use civiclog_server::anchor::AnchorMedium;
+use store::{
+    Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, MemoryKv, Op, RowVisitor,
+};
+
+use super::faults::{DiskFaults, WriteFate};
+use crate::random::Random;
+
+/// One disk. Clones are the same disk.
+#[derive(Clone)]
+pub struct Disk {
+    state: Arc<Mutex<State>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+}
+
+/// What happens in other threads while one waits for the disk.
+pub type Meanwhile = Box<dyn FnOnce() + Send>;
+
+/// What a disk holds at one moment: a backup.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    rows: MemoryKv,
+    anchor: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What a power cut leaves.
+    rows: MemoryKv,
+    anchor: Option<Vec<u8>>,
+    /// What is read while it differs from the above: the page cache after a failed fsync.
+    cached_rows: Option<MemoryKv>,
+    cached_anchor: Option<Vec<u8>>,
+    faults: DiskFaults,
+    random: Random,
+    /// The life that has the disk open; what an earlier one still does fails.
+    life: u64,
+    is_dead: bool,
+    background_errors: u64,
+    /// Writes that took effect, of the present life.
+    writes: u64,
+}
+
+impl Disk {
+    /// A disk with what a copy holds.
+    pub fn with(copy: &Copy, faults: DiskFaults, random: Random) -> Self {
+        let state = State {
+            rows: copy.rows.snapshot(),
+            anchor: copy.anchor.clone(),
+            cached_rows: None,
+            cached_anchor: None,
+            faults,
+            random,
+            life: 0,
+            is_dead: false,
+            background_errors: 0,
+            writes: 0,
+        };
+        Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
+    }
+
+    /// What others do during the next write of the database.
+    pub fn meanwhile(&self, meanwhile: Option<Meanwhile>) {
+        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = meanwhile;
+    }
+
+    /// Opens it for a new process: the database and the anchor.
+    pub fn open(&self) -> (SimKv, SimAnchor) {
+        let mut state = self.lock();
+        state.life += 1;
+        state.is_dead = false;
+        state.background_errors = 0;
+        state.writes = 0;
+        let life = state.life;
+        (
+            SimKv { disk: self.clone(), life },
+            SimAnchor { disk: self.clone(), life, path: PathBuf::from("anchor") },
+        )
+    }
+
+    /// The process is gone. After SIGKILL the page cache may still reach the disk or not; after a
+    /// power cut it is gone.
+    pub fn close(&self, is_power_cut: bool) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        state.life += 1;
+        if let Some(rows) = state.cached_rows.take()
+            && !is_power_cut
+            && state.random.below(2) == 0
+        {
+            state.rows = rows;
+        }
+        if let Some(anchor) = state.cached_anchor.take()
+            && !is_power_cut
+            && state.random.below(2) == 0
+        {
+            state.anchor = Some(anchor);
+        }
+    }
+
+    /// Whether the process died inside an operation.
+    pub fn is_dead(&self) -> bool {
+        self.lock().is_dead
+    }
+
+    /// Writes that took effect since it was opened.
+    pub fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
+    /// What would be left after a power cut now.
+    pub fn copy(&self) -> Copy {
+        let state = self.lock();
+        Copy { rows: state.rows.snapshot(), anchor: state.anchor.clone() }
+    }
+
+    /// Puts an older copy in place: of the database, of the anchor, or of both.
+    pub fn put_back(&self, copy: &Copy, rows: bool, anchor: bool) {
+        let mut state = self.lock();
+        if rows {
+            state.rows = copy.rows.snapshot();
+        }
+        if anchor {
+            state.anchor.clone_from(&copy.anchor);
+        }
+    }
+
+    /// Flips a bit of something that lies on the disk.
+    pub fn rot(&self) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if state.random.below(5) == 0 {
+            if let Some(anchor) = &mut state.anchor {
+                flip(anchor, &mut state.random);
+            }
+            return;
+        }
+        let family = Family::ALL[pick(&mut state.random, Family::ALL.len())];
+        let rows = rows_of(&state.rows, family);
+        if rows.is_empty() {
+            return;
+        }
+        let (key, mut value) = rows[pick(&mut state.random, rows.len())].clone();
+        flip(&mut value, &mut state.random);
+        let mut batch = Batch::default();
+        batch.put(family, &key, &value);
+        state.rows.write(&batch).expect("memory takes it");
+    }
+
+    /// A flush or a compaction fails.
+    pub fn fail_in_background(&self) {
+        self.lock().background_errors += 1;
+    }
+
+    /// From now on it does what it is told.
+    pub fn heal(&self) {
+        self.lock().faults = DiskFaults::default();
+    }
+
+    /// The entries that lie on it, in order; as a judge sees them, without any fault.
+    pub fn entries(&self) -> Vec<Vec<u8>> {
+        let rows = self.lock().rows.clone();
+        rows_of(&rows, Family::Entries).into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").finish_non_exhaustive()
+    }
+}
+
+impl Copy {
+    /// A new log's disk.
+    pub fn new(rows: &MemoryKv, anchor: Option<Vec<u8>>) -> Self {
+        Self { rows: rows.snapshot(), anchor }
+    }
+}
+
+/// The database as one life of the server has it open.
+#[derive(Debug)]
+pub struct SimKv {
+    disk: Disk,
+    life: u64,
+}
+
+impl SimKv {
+    /// The disk, unless this life is over.
+    fn alive(&self) -> Result<MutexGuard<'_, State>, KvError> {
+        let state = self.disk.lock();
+        if state.life == self.life && !state.is_dead {
+            Ok(state)
+        } else {
+            Err(failed("the process is gone"))
+        }
+    }
+
+    fn reading(&self) -> Result<(MemoryKv, bool), KvError> {
+        let mut state = self.alive()?;
+        let state = &mut *state;
+        if state.faults.read_fails.happens(&mut state.random) {
+            return Err(failed("a read failed"));
+        }
+        let is_flipped = state.faults.read_flips.happens(&mut state.random);
+        Ok((state.cached_rows.as_ref().unwrap_or(&state.rows).clone(), is_flipped))
+    }
+
+    fn flipped(&self, value: &mut [u8]) {
+        flip(value, &mut self.disk.lock().random);
+    }
+}
+
+impl Kv for SimKv {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        let (rows, is_flipped) = self.reading()?;
+        let mut value = rows.get(family, key)?;
+        if let (Some(value), true) = (&mut value, is_flipped) {
+            self.flipped(value);
+        }
+        Ok(value)
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        range: KeyRange<'_>,
+        direction: Direction,
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<(), KvError> {
+        let (rows, mut is_flipped) = self.reading()?;
+        rows.scan(family, range, direction, &mut |key, value| {
+            if !is_flipped {
+                return visit(key, value);
+            }
+            // One row of the scan is hit: the first.
+            is_flipped = false;
+            let mut value = value.to_vec();
+            self.flipped(&mut value);
+            visit(key, &value)
+        })
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), KvError> {
+        // Taken first: what happens meanwhile may write too.
+        let meanwhile = self.disk.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        let mut state = self.alive()?;
+        let state = &mut *state;
+        let flipped;
+        let batch = if state.faults.write_flips.happens(&mut state.random) {
+            flipped = with_a_flipped_bit(batch, &mut state.random);
+            &flipped
+        } else {
+            batch
+        };
+        let fate = state.faults.write_fate(&mut state.random);
+        if fate.is_durable() {
+            state.rows.write(batch)?;
+            state.writes += 1;
+            if let Some(cached) = &state.cached_rows {
+                cached.write(batch)?;
+            }
+        }
+        match fate {
+            WriteFate::Done => Ok(()),
+            WriteFate::DiesBefore | WriteFate::DiesAfter => {
+                state.is_dead = true;
+                Err(failed("the process is gone"))
+            }
+            WriteFate::FailsCached => {
+                let cached = state.cached_rows.get_or_insert_with(|| state.rows.snapshot());
+                cached.write(batch)?;
+                Err(failed("fsync failed"))
+            }
+            WriteFate::FailsApplied | WriteFate::FailsNotApplied => Err(failed("a write failed")),
+        }
+    }
+
+    fn background_errors(&self) -> Result<u64, KvError> {
+        Ok(self.alive()?.background_errors)
+    }
+
+    fn flush(&self) -> Result<(), KvError> {
+        let mut state = self.alive()?;
+        let state = &mut *state;
+        if state.faults.write_fails.happens(&mut state.random) {
+            return Err(failed("a flush failed"));
+        }
+        Ok(())
+    }
+}
+
+/// The anchor as one life of the server holds it.
+#[derive(Debug)]
+pub struct SimAnchor {
+    disk: Disk,
+    life: u64,
+    path: PathBuf,
+}
+
+impl SimAnchor {
+    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.disk.lock();
+        let is_mine = state.life == self.life && !state.is_dead;
+        if is_mine { Ok(state) } else { Err(io::Error::other("the process is gone")) }
+    }
+}
+
+impl AnchorMedium for SimAnchor {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut state = self.alive()?;
+        let state = &mut *state;
+        if state.faults.read_fails.happens(&mut state.random) {
+            return Err(io::Error::other("a read failed"));
+        }
+        let mut bytes = state.cached_anchor.as_ref().or(state.anchor.as_ref()).cloned();
+        if let Some(bytes) = &mut bytes
+            && state.faults.read_flips.happens(&mut state.random)
+        {
+            flip(bytes, &mut state.random);
+        }
+        Ok(bytes)
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.alive()?;
+        let state = &mut *state;
+        let mut bytes = bytes.to_vec();
+        if state.faults.write_flips.happens(&mut state.random) {
+            flip(&mut bytes, &mut state.random);
+        }
+        let fate = state.faults.write_fate(&mut state.random);
+        if fate.is_durable() {
+            state.anchor = Some(bytes.clone());
+            state.cached_anchor = None;
+            state.writes += 1;
+        }
+        match fate {
+            WriteFate::Done => Ok(()),
+            WriteFate::DiesBefore | WriteFate::DiesAfter => {
+                state.is_dead = true;
+                Err(io::Error::other("the process is gone"))
+            }
+            WriteFate::FailsCached => {
+                state.cached_anchor = Some(bytes);
+                Err(io::Error::other("fsync failed"))
+            }
+            WriteFate::FailsApplied | WriteFate::FailsNotApplied => {
+                Err(io::Error::other("a write failed"))
+            }
+        }
+    }
+}
+
+fn rows_of(rows: &MemoryKv, family: Family) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut found = Vec::new();
+    rows.scan(family, KeyRange::ALL, Direction::Forward, &mut |key, value| {
+        found.push((key.to_vec(), value.to_vec()));
+        std::ops::ControlFlow::Continue(())
+    })
+    .expect("memory answers");
+    found
+}
+
+fn with_a_flipped_bit(batch: &Batch, random: &mut Random) -> Batch {
+    let hit = pick(random, batch.len().max(1));
+    let mut flipped = Batch::default();
+    for (number, op) in batch.ops().enumerate() {
+        match op {
+            Op::Put { family, key, value } if number == hit => {
+                let mut value = value.to_vec();
+                flip(&mut value, random);
+                flipped.put(family, key, &value);
+            }
+            Op::Put { family, key, value } => flipped.put(family, key, value),
+            Op::Delete { family, key } => flipped.delete(family, key),
+            Op::Clear { family } => flipped.clear_family(family),
+        }
+    }
+    flipped
+}
+
+fn flip(bytes: &mut [u8], random: &mut Random) {
+    if !bytes.is_empty() {
+        let at = pick(random, bytes.len());
+        bytes[at] ^= 1 << random.below(8);
+    }
+}
+
+/// A position among that many.
+pub fn pick(random: &mut Random, count: usize) -> usize {
+    usize::try_from(random.below(count as u64)).expect("below a usize")
+}
+
+fn failed(what: &'static str) -> KvError {
+    KvError::new(KvErrorKind::Io, what)
+}

@@ -1,0 +1,210 @@
+//! The judge: holds everything that was signed, answered and published against everything before. Its
+//! own model of a tree is the plainest there is, and shares no code with the log's.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use tlog::{Hash, Policy, TreeHead};
+
+/// What must not have happened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Violation(pub String);
+
+type Verdict = Result<(), Violation>;
+
+/// Everything that was ever said, by all machines.
+#[derive(Debug, Default)]
+pub struct Judge {
+    /// Whether the operator made two lives of one log: then only what was published counts.
+    pub has_two_lives: bool,
+    /// Whether the operator put an older database back: then what was committed and never published
+    /// may be gone.
+    pub has_lost_rows: bool,
+    /// Whether bits flip on the disk: then what lies there may not be what lay there.
+    pub is_rotting: bool,
+    signed: History,
+    published: History,
+    largest_published: u64,
+    answers: BTreeMap<usize, Answer>,
+    /// How many answers, for the report.
+    pub answered: u64,
+}
+
+/// Heads that must all be beginnings of one tree.
+#[derive(Debug, Default)]
+struct History {
+    leaves: Vec<[u8; 32]>,
+    count: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Answer {
+    index: u64,
+    leaf_hash: Hash,
+    is_published: bool,
+}
+
+impl Judge {
+    /// A head was signed while these entries lay on the disk.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn signed(&mut self, head: TreeHead, entries: &[Vec<u8>]) -> Verdict {
+        if self.has_two_lives {
+            return Ok(());
+        }
+        self.signed.add(head, entries, self.is_rotting, "signed")
+    }
+
+    /// A note was shown to everybody.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn published(&mut self, note: &[u8], policy: &Policy, entries: &[Vec<u8>]) -> Verdict {
+        let refused = |what: &str| Violation(format!("published: {what}"));
+        let note = tlog::Note::parse(note).map_err(|_| refused("no note"))?;
+        let cosigned = policy
+            .check(&note)
+            .map_err(|error| refused(&format!("the policy does not accept it: {error}")))?;
+        let head = cosigned.head();
+        if head.size.get() < self.largest_published && !self.has_two_lives {
+            return Err(refused(&format!(
+                "{} entries after {}",
+                head.size, self.largest_published
+            )));
+        }
+        self.largest_published = self.largest_published.max(head.size.get());
+        // What was signed is known from then, whatever the disk says now; not what was signed beyond.
+        let size = usize::try_from(head.size.get()).unwrap_or(usize::MAX);
+        let signed = &self.signed.leaves[..size.min(self.signed.leaves.len())];
+        if !self.has_two_lives && signed.len() > self.published.leaves.len() {
+            self.published.leaves = signed.to_vec();
+        }
+        self.published.add(head, entries, self.is_rotting, "published")
+    }
+
+    /// A client was told where its record stands. `is_published` is for a proof that it verified.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn answered(
+        &mut self,
+        submission: usize,
+        index: u64,
+        leaf_hash: Hash,
+        is_published: bool,
+    ) -> Verdict {
+        self.answered += 1;
+        let answer = Answer { index, leaf_hash, is_published };
+        let Some(before) = self.answers.get_mut(&submission) else {
+            self.answers.insert(submission, answer);
+            return Ok(());
+        };
+        if (before.index, before.leaf_hash) == (index, leaf_hash) {
+            before.is_published |= is_published;
+            return Ok(());
+        }
+        // After a restore or beside a clone only what was published must stay.
+        let is_weak = self.has_two_lives || self.has_lost_rows;
+        if is_weak && !before.is_published {
+            *before = answer;
+            return Ok(());
+        }
+        if is_weak && !is_published {
+            return Ok(());
+        }
+        Err(Violation(format!(
+            "submission {submission} was answered {before:?} and then {answer:?}"
+        )))
+    }
+
+    /// Everything that was answered lies on the disk, at its place, byte for byte.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn all_is_there(
+        &self,
+        entries: &[Vec<u8>],
+        record_of: impl Fn(usize) -> Vec<u8>,
+    ) -> Verdict {
+        for (submission, answer) in &self.answers {
+            if (self.has_two_lives || self.has_lost_rows) && !answer.is_published {
+                continue;
+            }
+            let there = usize::try_from(answer.index).ok().and_then(|it| entries.get(it));
+            let Some(entry) = there else {
+                return Err(Violation(format!("{answer:?} of submission {submission} is lost")));
+            };
+            let record = record_of(*submission);
+            let holds = entry.windows(record.len()).any(|it| it == record);
+            if leaf(entry) != *answer.leaf_hash.as_bytes() || !holds {
+                return Err(Violation(format!("{answer:?} of submission {submission} is another")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Heads that were signed, and published.
+    pub fn heads(&self) -> (u64, u64) {
+        (self.signed.count, self.published.count)
+    }
+}
+
+impl History {
+    /// Adds a head while these entries lie on the disk. What is known of earlier entries stays.
+    fn add(
+        &mut self,
+        head: TreeHead,
+        entries: &[Vec<u8>],
+        is_rotting: bool,
+        what: &str,
+    ) -> Verdict {
+        self.count += 1;
+        let size = usize::try_from(head.size.get()).unwrap_or(usize::MAX);
+        let known = self.leaves.len();
+        if size > known {
+            let Some(entries) = entries.get(..size) else {
+                return Err(Violation(format!(
+                    "{what} a tree of {size} entries while {} lie on the disk",
+                    entries.len()
+                )));
+            };
+            let leaves: Vec<_> = entries.iter().map(|it| leaf(it)).collect();
+            if !is_rotting && leaves[..known] != self.leaves[..] {
+                return Err(Violation(format!(
+                    "{what} a tree of {size} entries that does not extend the {known} before"
+                )));
+            }
+            self.leaves.extend(&leaves[known..]);
+        }
+        if root(&self.leaves[..size]) == *head.root.as_bytes() {
+            return Ok(());
+        }
+        Err(Violation(format!("{what} a tree of {size} entries with a root that is none of it")))
+    }
+}
+
+fn leaf(entry: &[u8]) -> [u8; 32] {
+    hash(&[&[0], entry])
+}
+
+/// RFC 6962, section 2.1, as it stands there.
+fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
+    match leaves {
+        [] => hash(&[]),
+        [one] => *one,
+        many => {
+            let half = many.len().next_power_of_two() / 2;
+            hash(&[&[1], &root(&many[..half]), &root(&many[half..])])
+        }
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}

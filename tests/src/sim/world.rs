@@ -1,0 +1,457 @@
+//! Everything together: machines, witnesses, clients, the network between them, and time. One step at
+//! a time, each drawn from the seed, each judged.
+
+use std::fmt;
+use std::sync::Arc;
+
+use civiclog_server::inquire;
+use civiclog_server::pool::Receipt;
+use civiclog_server::publish::{Answered, Event, RoundNumber, WitnessId};
+use service::{Clock as _, ManualClock};
+use tlog::{TlogProof, WitnessAnswer};
+
+use super::client::{Heard, Job, SimClient, clients};
+use super::disk::{Copy, Disk, pick};
+use super::faults::{Manner, Scenario};
+use super::fodder::{self, Expected, Fodder};
+use super::judge::{Judge, Violation};
+use super::life::{Handed, Life, Said, Waiting};
+use super::witness::{RawAnswer, SimWitness};
+use crate::random::Random;
+
+/// The whole of a run.
+pub struct World {
+    pub(super) scenario: Scenario,
+    pub(super) random: Random,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) true_ms: u64,
+    pub(super) machines: Vec<Machine>,
+    pub(super) witnesses: Vec<SimWitness>,
+    pub(super) clients: Vec<SimClient>,
+    pub(super) network: Vec<Packet>,
+    pub(super) copies: Vec<Copy>,
+    pub(super) is_calm: bool,
+    /// The judge.
+    pub judge: Judge,
+    /// What happened that a restart in calm cannot make good.
+    pub malign: Vec<&'static str>,
+    /// What happened, for whoever repeats the run.
+    pub trace: Option<Vec<String>>,
+    /// Lives of the server, for the report.
+    pub lives: u64,
+}
+
+/// A machine with its disk, and the server while it runs.
+pub struct Machine {
+    pub(super) disk: Disk,
+    pub(super) life: Option<Life>,
+    /// Requests that are being served.
+    serving: Vec<Serving>,
+    /// Why it did not start the last time.
+    pub(super) refusal: Option<String>,
+    /// What the disk and the signatures counted when the present life became read-only.
+    counted_when_dead: Option<u64>,
+}
+
+/// A request of a client under way in the server.
+struct Serving {
+    client: usize,
+    request: u64,
+    job: Job,
+    lines: Vec<Line>,
+}
+
+enum Line {
+    Waiting(Waiting),
+    Committed(Receipt),
+    Refused,
+    NotJudged,
+}
+
+/// Something in flight.
+#[derive(Clone)]
+pub(super) enum Packet {
+    ToLog {
+        machine: usize,
+        client: usize,
+        request: u64,
+        job: Job,
+    },
+    ToClient {
+        client: usize,
+        request: u64,
+        answers: Vec<Told>,
+        job: Job,
+    },
+    ToWitness {
+        machine: usize,
+        life: u64,
+        witness: usize,
+        round: RoundNumber,
+        body: Vec<u8>,
+    },
+    FromWitness {
+        machine: usize,
+        life: u64,
+        witness: usize,
+        round: RoundNumber,
+        answer: Option<RawAnswer>,
+    },
+}
+
+/// What a client is told about one submission.
+#[derive(Clone)]
+pub(super) enum Told {
+    Committed(Receipt),
+    Published(Receipt, Box<TlogProof>),
+    Refused,
+    Later,
+}
+
+type Step = Result<(), Violation>;
+
+impl World {
+    /// A world at its beginning.
+    pub fn new(scenario: Scenario, mut random: Random) -> Self {
+        let Fodder { short, long, sendable, .. } = fodder::fodder();
+        let copy = if scenario.is_long { long } else { short };
+        let disk = Disk::with(copy, scenario.disk, random.fork());
+        let clients = clients(sendable, scenario.submissions, &mut random);
+        let mut witnesses: Vec<_> = (1..=fodder::WITNESSES).map(SimWitness::new).collect();
+        let liar = pick(&mut random, witnesses.len());
+        witnesses[liar].manner = scenario.manner;
+        let mut world = Self {
+            clock: Arc::new(ManualClock::at_unix_millis(fodder::START_MS)),
+            true_ms: fodder::START_MS,
+            machines: vec![Machine::new(disk)],
+            witnesses,
+            clients,
+            network: Vec::new(),
+            copies: Vec::new(),
+            is_calm: false,
+            judge: Judge::default(),
+            malign: Vec::new(),
+            trace: None,
+            lives: 0,
+            scenario,
+            random,
+        };
+        if world.scenario.manner != Manner::Honest {
+            world.malign.push("a witness lies");
+        }
+        world
+    }
+
+    pub(super) fn note(&mut self, what: impl FnOnce() -> String) {
+        let now_ms = self.clock.monotonic_millis();
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{now_ms:>8} {}", what()));
+        }
+    }
+
+    /// Starts the server of a machine.
+    pub(super) fn start(&mut self, machine: usize) -> Step {
+        self.lives += 1;
+        let at = &mut self.machines[machine];
+        match Life::start(&at.disk, &self.clock, self.random.fork()) {
+            Ok(life) => {
+                at.life = Some(life);
+                at.refusal = None;
+                at.counted_when_dead = None;
+                self.note(|| format!("machine {machine} starts"));
+            }
+            Err(error) => {
+                let words = format!("{error:#}");
+                at.refusal = Some(words.clone());
+                at.disk.close(false);
+                self.note(|| format!("machine {machine} does not start: {words}"));
+            }
+        }
+        self.look(machine)
+    }
+
+    /// Ends the server of a machine, and all its connections.
+    pub(super) fn crash(&mut self, machine: usize, is_power_cut: bool) {
+        let at = &mut self.machines[machine];
+        at.life = None;
+        at.disk.close(is_power_cut);
+        let broken = std::mem::take(&mut at.serving);
+        self.note(|| {
+            let how = if is_power_cut { "loses its power" } else { "is killed" };
+            format!("machine {machine} {how}")
+        });
+        for serving in broken {
+            let answers = vec![Told::Later; serving.job.submissions.len()];
+            let Serving { client, request, job, .. } = serving;
+            self.network.push(Packet::ToClient { client, request, answers, job });
+        }
+    }
+
+    /// Looks at a machine after it did something: a process that died is gone, signatures and
+    /// publications are judged, answers leave.
+    pub(super) fn look(&mut self, machine: usize) -> Step {
+        // Also of a process that died meanwhile: what it signed before may have left.
+        self.judge_signatures(machine)?;
+        if self.machines[machine].disk.is_dead() {
+            let is_power_cut = self.random.below(2) == 0;
+            self.crash(machine, is_power_cut);
+            return Ok(());
+        }
+        self.judge_published(machine)?;
+        self.judge_the_dead(machine)?;
+        self.send_requests(machine);
+        self.send_answers(machine);
+        Ok(())
+    }
+
+    fn judge_signatures(&mut self, machine: usize) -> Step {
+        let at = &mut self.machines[machine];
+        let Some(life) = &mut at.life else {
+            return Ok(());
+        };
+        for signed in life.take_signed() {
+            self.judge.signed(signed.head(), &at.disk.entries())?;
+        }
+        Ok(())
+    }
+
+    fn judge_published(&mut self, machine: usize) -> Step {
+        let at = &self.machines[machine];
+        let Some(current) = at.life.as_ref().and_then(|it| it.board.current()) else {
+            return Ok(());
+        };
+        // An older copy that was put back may show what it has; nothing else ever goes back.
+        self.judge.published(current.note(), &fodder::fodder().policy, &at.disk.entries())
+    }
+
+    /// A life that became read-only writes and signs nothing more.
+    fn judge_the_dead(&mut self, machine: usize) -> Step {
+        let is_alone = self.machines.len() == 1;
+        let at = &mut self.machines[machine];
+        let is_dead = at.life.as_ref().is_some_and(|it| it.mode.is_read_only());
+        if !is_dead {
+            return Ok(());
+        }
+        let counted = at.disk.writes() + self.judge.heads().0;
+        match at.counted_when_dead {
+            None => at.counted_when_dead = Some(counted),
+            Some(before) if before != counted && is_alone => {
+                return Err(Violation("a read-only process wrote or signed".to_owned()));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn send_requests(&mut self, machine: usize) {
+        let lives = self.lives;
+        let at = &mut self.machines[machine];
+        let Some(life) = &mut at.life else {
+            return;
+        };
+        let sent = life.take_asked().into_iter().map(|asking| Packet::ToWitness {
+            machine,
+            life: lives,
+            witness: asking.witness.0,
+            round: asking.round,
+            body: asking.request.encode(),
+        });
+        self.network.extend(sent);
+        for WitnessId(witness) in life.take_inquiries() {
+            let Some(note) = self.witnesses[witness].latest() else { continue };
+            let [own_key, _] = fodder::log_keys().verifier_keys();
+            if let Ok(Some(foreign)) = inquire::judge(note, &own_key, life.store()) {
+                life.tell(Event::Shown { witness: WitnessId(witness), shown: foreign.shown });
+            }
+        }
+    }
+
+    /// Answers every request of which all lines are settled.
+    fn send_answers(&mut self, machine: usize) {
+        let at = &mut self.machines[machine];
+        let Some(life) = &at.life else {
+            return;
+        };
+        let mut sent = Vec::new();
+        at.serving.retain_mut(|serving| {
+            serving.lines.iter_mut().for_each(Line::settle);
+            match serving.answers(life) {
+                Some(answers) => {
+                    let Serving { client, request, job, .. } = serving;
+                    let (client, request, job) = (*client, *request, job.clone());
+                    sent.push(Packet::ToClient { client, request, answers, job });
+                    false
+                }
+                None => true,
+            }
+        });
+        self.network.append(&mut sent);
+    }
+
+    /// Hands a message over.
+    pub(super) fn deliver(&mut self, packet: Packet) -> Step {
+        match packet {
+            Packet::ToLog { machine, client, request, job } => {
+                self.arrive(machine, client, request, job);
+                self.look(machine)
+            }
+            Packet::ToClient { client, request, answers, job } => {
+                self.tell_client(client, request, &answers, &job)
+            }
+            Packet::ToWitness { machine, life, witness, round, body } => {
+                let fails = self.scenario.witness_write_fails;
+                let at = &mut self.witnesses[witness];
+                let answer = at.answer(&body, self.true_ms, fails, &mut self.random);
+                let status = answer.as_ref().map(|it| it.status);
+                self.note(|| format!("witness {witness} is asked: {status:?}"));
+                self.network.push(Packet::FromWitness { machine, life, witness, round, answer });
+                Ok(())
+            }
+            Packet::FromWitness { machine, life: of, witness, round, answer } => {
+                // An answer to a process that is gone reaches nobody.
+                let is_current = of == self.lives || self.machines.len() > 1;
+                if let (Some(life), true) = (&mut self.machines[machine].life, is_current) {
+                    let answer = answer
+                        .map(|it| WitnessAnswer::parse(it.status, Some(it.content_type), &it.body));
+                    let witness = WitnessId(witness);
+                    life.tell(Event::Answered(Answered { witness, round, answer }));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn arrive(&mut self, machine: usize, client: usize, request: u64, job: Job) {
+        let flips = self.scenario.pool_flips;
+        let at = &mut self.machines[machine];
+        let Some(life) = &mut at.life else {
+            let answers = vec![Told::Later; job.submissions.len()];
+            self.network.push(Packet::ToClient { client, request, answers, job });
+            return;
+        };
+        let mut lines = Vec::new();
+        for submission in &job.submissions {
+            let is_flipped = flips.happens(&mut self.random);
+            if is_flipped {
+                self.malign.push("a bit of a waiting submission flipped");
+            }
+            let bytes = &fodder::fodder().sendable[*submission].bytes;
+            lines.push(match life.hand(bytes, is_flipped) {
+                Handed::Waiting(waiting) => Line::Waiting(waiting),
+                Handed::Refused => Line::Refused,
+                Handed::Failed => Line::NotJudged,
+            });
+        }
+        at.serving.push(Serving { client, request, job, lines });
+    }
+
+    fn tell_client(&mut self, client: usize, request: u64, answers: &[Told], job: &Job) -> Step {
+        // A flipped bit may hit the state that records are judged by; only an audit finds that.
+        let is_flipping = self.judge.is_rotting
+            || self.scenario.disk.read_flips.0 + self.scenario.disk.write_flips.0 > 0
+            || self.malign.contains(&"bits flipped in memory");
+        let mut is_final = true;
+        for (submission, told) in job.submissions.iter().zip(answers) {
+            let sendable = &fodder::fodder().sendable[*submission];
+            match told {
+                Told::Later => is_final = false,
+                Told::Refused if sendable.expected == Expected::Taken && !is_flipping => {
+                    return Err(Violation(format!("good submission {submission} was refused")));
+                }
+                Told::Refused => {}
+                _ if sendable.expected == Expected::Refused => {
+                    return Err(Violation(format!("bad submission {submission} was taken")));
+                }
+                Told::Committed(receipt) => {
+                    let (index, leaf) = (receipt.index().get(), receipt.leaf_hash());
+                    self.judge.answered(*submission, index, leaf, false)?;
+                    // Whoever wants to see it published asks again.
+                    is_final &= !job.wants_published;
+                }
+                Told::Published(receipt, proof) => {
+                    match tlog::verify(proof, None, &fodder::fodder().policy) {
+                        Ok(verified) if verified.index() == receipt.index() => {
+                            let (index, leaf) = (receipt.index().get(), receipt.leaf_hash());
+                            self.judge.answered(*submission, index, leaf, true)?;
+                        }
+                        // The client does not believe it, and asks again.
+                        _ if is_flipping || !self.malign.is_empty() => is_final = false,
+                        other => {
+                            let what = other.map(|it| it.index()).map_err(|it| it.to_string());
+                            return Err(Violation(format!("a proof does not verify: {what:?}")));
+                        }
+                    }
+                }
+            }
+        }
+        let heard = if is_final { Heard::All } else { Heard::Again { retry_after_s: Some(1) } };
+        let now_ms = self.clock.monotonic_millis();
+        self.clients[client].hear(now_ms, request, heard);
+        Ok(())
+    }
+
+    /// A client sends its next job, or the same one again.
+    pub(super) fn send(&mut self, client: usize) {
+        let now_ms = self.clock.monotonic_millis();
+        let machine = pick(&mut self.random, self.machines.len());
+        if let Some((request, job)) = self.clients[client].send(now_ms) {
+            self.note(|| format!("client {client} sends {:?}", job.submissions));
+            self.network.push(Packet::ToLog { machine, client, request, job });
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn new(disk: Disk) -> Self {
+        Self { disk, life: None, serving: Vec::new(), refusal: None, counted_when_dead: None }
+    }
+}
+
+impl Line {
+    fn settle(&mut self) {
+        let Self::Waiting(waiting) = self else {
+            return;
+        };
+        match Life::said(waiting) {
+            Said::Nothing => {}
+            Said::Committed(receipt) => *self = Self::Committed(receipt),
+            Said::Refused => *self = Self::Refused,
+            Said::NotJudged => *self = Self::NotJudged,
+        }
+    }
+}
+
+impl Serving {
+    /// The answers, once there is one for every line.
+    fn answers(&self, life: &Life) -> Option<Vec<Told>> {
+        let current = life.board.current();
+        self.lines
+            .iter()
+            .map(|line| match line {
+                Line::Waiting(_) => None,
+                Line::Refused => Some(Told::Refused),
+                Line::NotJudged => Some(Told::Later),
+                Line::Committed(receipt) if !self.job.wants_published => {
+                    Some(Told::Committed(*receipt))
+                }
+                Line::Committed(receipt) => {
+                    let Some(published) = current.as_ref().filter(|it| it.covers(receipt.index()))
+                    else {
+                        // A process that will never publish it says what it knows.
+                        return life.mode.is_read_only().then_some(Told::Committed(*receipt));
+                    };
+                    Some(match life.proof(receipt, published) {
+                        Some(proof) => Told::Published(*receipt, Box::new(proof)),
+                        None => Told::Later,
+                    })
+                }
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("scenario", &self.scenario).finish_non_exhaustive()
+    }
+}
