@@ -133,7 +133,8 @@ fn sign_anchored<K: Kv>(
     ensure!(
         signed.size <= stored.size,
         "the log signed a tree of {} entries, the database has only {}: it is an older copy or \
-         lost entries. Nothing is signed. Bring back the newest database",
+         lost entries. Nothing is signed. Bring back the newest database, or have `recover` bring \
+         back the entries from a mirror: see \"A backup was restored\" in the runbook",
         signed.size,
         stored.size
     );
@@ -145,7 +146,10 @@ fn sign_anchored<K: Kv>(
 }
 
 /// The keys in use must be the ones that entry 0 names.
-fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// In words.
+pub(crate) fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result<()> {
     ensure!(
         store.head().size > TreeSize::ZERO,
         "the database has no entry 0: `init` did not finish; remove the folder `db` in the data \
@@ -155,7 +159,15 @@ fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result
         .entry(LeafIndex::new(0))
         .context("reading entry 0")?
         .context("entry 0 is not in the database")?;
-    let entry = records::Entry::parse(&entry).context("entry 0")?;
+    check_genesis_entry(&entry, vkeys)
+}
+
+/// The same of an entry 0 that is not in a database yet.
+///
+/// # Errors
+/// In words.
+pub(crate) fn check_genesis_entry(entry: &[u8], vkeys: &[String; 2]) -> anyhow::Result<()> {
+    let entry = records::Entry::parse(entry).context("entry 0")?;
     let named = crate::init::genesis_vkeys(entry.record());
     ensure!(
         named == vkeys,
