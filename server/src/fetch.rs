@@ -210,16 +210,4 @@ impl Fetcher {
 const WORDS_CHARS_MAX: usize = 400;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_http_urls_are_fetched_from() {
-        let timeout = Duration::from_secs(1);
-        for url in ["ftp://log.example", "log.example", "/path", "http://", "", "http://a/?b=c"] {
-            assert!(Fetcher::new(url, timeout).is_err(), "{url}");
-        }
-        let fetcher = Fetcher::new("http://127.0.0.1:1/log/", timeout).expect("a URL");
-        assert_eq!(fetcher.url("checkpoint"), "http://127.0.0.1:1/log/checkpoint");
-    }
-}
+mod tests;

@@ -332,6 +332,12 @@ fn backups_that_were_killed_are_seen_as_unfinished_and_harm_nobody() {
     let names = entries.map(|it| it.expect("an entry").file_name().into_string().expect("UTF-8"));
     let left: Vec<_> = names.filter(|it| it.starts_with("snapshot-")).collect();
     assert!(left.is_empty(), "{left:?}");
+    // Whoever else asks for snapshots gets a few and no more, and the next backup removes them.
+    let ask = || log.admin().post("/backup", "text/plain", "").status;
+    let statuses: Vec<u16> = (0..6).map(|_| ask()).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 500, 500]);
+    backup(&log, &to, &[]);
+    assert_eq!(ask(), 200);
     // A second one meanwhile is refused.
     let held = service::lock_folder(&to).expect("the folder's lock");
     let second = try_backup(&log, &to, &[]);

@@ -187,12 +187,46 @@ fn a_folder_of_tiles_gives_back_what_is_missing() {
 }
 
 #[test]
-fn any_web_server_over_those_files_does_too_and_full_tiles_stand_in_for_partial_ones() {
+fn disclosures_come_back_only_where_they_fit_the_digests() {
+    let mut lost = Lost::log();
+    lost.log.witnesses.iter_mut().for_each(e2e::witness::Witness::kill);
+    let second = SecondServer::start(&lost.log, &lost.newest);
+    let http = e2e::Http::new(second.url());
+    let records = lost.tiles.join("v1/records");
+    fs::create_dir_all(&records).expect("making a folder");
+    let size = lost.last.size.get();
+    for index in size - 4..size {
+        let body = http.get(&format!("/v1/records/{index}")).expect_status(200).body;
+        fs::write(records.join(index.to_string()), body).expect("writing a record");
+    }
+    drop(second);
+    lost.log.start_witnesses();
+    // One tells another payee, one tells nonsense.
+    fs::copy(records.join((size - 1).to_string()), records.join((size - 2).to_string()))
+        .expect("another entry's disclosures");
+    fs::write(records.join((size - 3).to_string()), "{").expect("nonsense");
+    lost.restore();
+    let recovered = lost.recover(lost.tiles(), &[]).expect_success("recover").json();
+    assert_eq!(recovered["disclosures_found"], 2, "{recovered}");
+    assert_eq!(recovered["disclosures_missing"], 2, "{recovered}");
+    lost.log.start_server();
+    let shown = |index: u64| {
+        let path = format!("/v1/records/{index}");
+        lost.log.http().get(&path).expect_status(200).json()["disclosures"].as_array().map(Vec::len)
+    };
+    let shown: Vec<_> = (size - 4..size).map(shown).collect();
+    assert_eq!(shown, [Some(1), None, None, Some(1)]);
+    assert_eq!(lost.log.stop_server(), Some(0));
+    lost.goes_on();
+}
+
+#[test]
+fn any_web_server_over_those_files_does_too_also_for_a_checkpoint_from_elsewhere() {
     // More than a bundle and more than a batch, so that several commits are proven.
     let lost = Lost::log_of(5_000);
     lost.restore();
     let url = serve_files(&lost.tiles);
-    // A tile copy that was updated later has no partial tiles of this size any more.
+    // The copy was caught while it was being updated: its own checkpoint is of no use.
     let note = lost.log.path("checkpoint");
     fs::copy(lost.tiles.join("checkpoint"), &note).expect("keeping the checkpoint");
     fs::write(lost.tiles.join("checkpoint"), "newer").expect("another checkpoint");

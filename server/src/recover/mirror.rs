@@ -290,3 +290,6 @@ const BUNDLE_BYTES_MAX: usize = 256 * (2 + tlog::ENTRY_BYTES_MAX);
 /// An entry and its disclosures as JSON: a submission with both is at most 64 KiB.
 const RECORD_BYTES_MAX: usize = 512 * 1024;
 const TILES_KEPT_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;
