@@ -50,7 +50,7 @@ pub enum Command {
     ///
     /// Prints one JSON line with the addresses it listens on. Accepts records only after the
     /// witnesses confirmed that this data folder knows everything they have seen.
-    Run(ConfigArgument),
+    Run(RunArguments),
     /// Copy the log into a new folder below FOLDER, whether the server runs or not.
     ///
     /// Prints one JSON line that names the backup. The private keys are never in it: copy them
@@ -83,6 +83,21 @@ pub struct ConfigArgument {
     /// The server's configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// The arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Never ask this witness again, for good: it is gone, or what it claims is known to be wrong.
+    /// The others must satisfy the policy without it. Kept in the anchor with the reason.
+    #[arg(long, value_name = "NAME", requires = "because")]
+    pub set_aside_witness: Option<String>,
+    /// With `--set-aside-witness`: why, in your words.
+    #[arg(long, value_name = "TEXT", requires = "set_aside_witness")]
+    pub because: Option<String>,
 }
 
 /// The arguments of `init`.

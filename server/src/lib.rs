@@ -81,11 +81,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?)?),
         Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
         Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
-        Command::Run(it) => run::run(&Config::load(&it.config)?, |listening| {
-            // Whoever started us reads the ports from here; if nobody does, it is no fault.
-            let line = serde_json::to_string(listening).expect("three strings");
-            let _ = print_lines(&[line]);
-        }),
+        Command::Run(it) => {
+            let config = Config::load(&it.config)?;
+            if let (Some(witness), Some(because)) = (&it.set_aside_witness, &it.because) {
+                startup::set_witness_aside(&config, witness, because)?;
+            }
+            run::run(&config, |listening| {
+                // Whoever started us reads the ports from here; if nobody does, it is no fault.
+                let line = serde_json::to_string(listening).expect("three strings");
+                let _ = print_lines(&[line]);
+            })
+        }
         Command::Backup(it) => {
             let keep = it.keep.and_then(|it| usize::try_from(it).ok());
             let order = backup::Order { to: &it.to, keep, admin: it.admin };

@@ -256,6 +256,35 @@ fn a_restored_log_waits_for_its_last_witness_over_any_number_of_restarts() {
 }
 
 #[test]
+fn a_restored_log_goes_on_without_a_witness_only_when_its_operator_sets_it_aside() {
+    let (mut log, treasury) = TestLog::start();
+    publish(&log, &treasury, 0..4);
+    let folder = backup(&log, &log.path("backups"), &[]);
+    assert_eq!(log.stop_server(), Some(0));
+    lose_the_disk(&log);
+    restore(&log, &folder).expect_success("restore");
+    log.witnesses[3].kill();
+    let set_aside = |name: &str| {
+        let mut command = log.server("run");
+        command.args(["--set-aside-witness", name, "--because", "its operator closed down"]);
+        Process::start(command, "civiclog-server", &log.path("set-aside.log"))
+    };
+    let refused = set_aside("w9").expect_err("nobody knows this witness");
+    assert!(refused.contains("no witness policy of this log names a witness w9"), "{refused}");
+    // This one starts; the decision is in the anchor before, and stays there.
+    drop(set_aside("w4").expect("it starts"));
+    // Three are a quorum, two are none.
+    let refused = set_aside("w3").expect_err("two cannot satisfy the policy");
+    assert!(refused.contains("cannot satisfy the witness policy"), "{refused}");
+    log.start_server();
+    publish(&log, &treasury, 4..6);
+    assert_eq!(log.stop_server(), Some(0));
+    let anchor = fs::read_to_string(log.data_path().join("anchor")).expect("the anchor");
+    assert_eq!(anchor.matches("its operator closed down").count(), 1, "{anchor}");
+    assert!(!anchor.contains("restored"), "{anchor}");
+}
+
+#[test]
 fn restoring_over_a_database_or_with_other_keys_or_another_anchor_is_refused() {
     let (mut log, treasury) = TestLog::start();
     publish(&log, &treasury, 0..4);
