@@ -19,8 +19,10 @@ use tlog::{Hash, Origin, TreeHead, TreeSize};
 
 use crate::guard::Guarded;
 
+mod adopt;
 mod medium;
 
+pub use adopt::{AdoptError, Adoption, AnchorCopy};
 pub use medium::{AnchorFile, AnchorMedium};
 
 const FORMAT: &str = "civiclog-anchor/1";
@@ -236,12 +238,7 @@ impl Anchor {
     /// unknown. The caller never signs again in either case.
     pub fn advance(&mut self, guarded: Guarded) -> Result<Anchored, AnchorError> {
         let (from, to) = guarded.into_parts();
-        self.refuse_unknown()?;
-        // Read back what is on disk: a comparison with memory would not notice a second writer.
-        let (on_disk, head) = read(self.medium.as_ref())?;
-        if on_disk != self.contents || head != from {
-            return Err(AnchorError::Moved { expected: self.head.size, found: head.size });
-        }
+        self.refuse_moved(from)?;
         if to != from {
             self.write(Contents {
                 size: to.size.get(),
@@ -265,7 +262,9 @@ impl Anchor {
         self.replace(next)
     }
 
-    /// Forgets the policies before, and that the data was restored, once a head is published.
+    /// Forgets the policies before, and that the data was restored, once the start-up rule holds and
+    /// a head is published. Not before: a quorum for the head signed last does not say that nobody
+    /// knows a later one.
     ///
     /// # Errors
     /// [`AnchorError::Io`].
@@ -306,6 +305,16 @@ impl Anchor {
         Ok(())
     }
 
+    /// Reads back what is on disk: a comparison with memory would not notice a second writer.
+    fn refuse_moved(&self, from: TreeHead) -> Result<(), AnchorError> {
+        self.refuse_unknown()?;
+        let (on_disk, head) = read(self.medium.as_ref())?;
+        if on_disk != self.contents || head != from {
+            return Err(AnchorError::Moved { expected: self.head.size, found: head.size });
+        }
+        Ok(())
+    }
+
     fn refuse_unknown(&self) -> Result<(), AnchorError> {
         if self.is_unknown { Err(AnchorError::Unknown) } else { Ok(()) }
     }
@@ -321,11 +330,14 @@ impl fmt::Debug for Anchor {
 }
 
 fn read(medium: &dyn AnchorMedium) -> Result<(Contents, TreeHead), AnchorError> {
-    let path = || medium.path().to_owned();
-    let unusable = |because| AnchorError::Unusable { path: path(), because };
-    let bytes = read_bytes(medium)?.ok_or_else(|| AnchorError::Missing { path: path() })?;
+    let missing = || AnchorError::Missing { path: medium.path().to_owned() };
+    parse(medium.path(), &read_bytes(medium)?.ok_or_else(missing)?)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<(Contents, TreeHead), AnchorError> {
+    let unusable = |because| AnchorError::Unusable { path: path.to_owned(), because };
     let contents: Contents =
-        serde_json::from_slice(&bytes).map_err(|_| unusable("it is not the JSON of an anchor"))?;
+        serde_json::from_slice(bytes).map_err(|_| unusable("it is not the JSON of an anchor"))?;
     if contents.format != FORMAT {
         return Err(unusable("its format is not civiclog-anchor/1"));
     }

@@ -25,12 +25,7 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
     let settings = store::Settings::default();
     let (store, _writer) = Store::open(&config.database_dir(), &config.origin, &settings)
         .context("opening the database")?;
-    let report = store::audit(&store, |done, total| {
-        if done % PROGRESS_EVERY == 0 && done > 0 {
-            tracing::info!(done, total, "hashed");
-        }
-    })
-    .context("re-hashing the log")?;
+    let report = hash_again(&store)?;
     let size = store.head().size;
     ensure!(
         anchor.head().size <= size,
@@ -39,8 +34,7 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
     );
     crate::guard::guard(&store, anchor.head(), anchor.head())
         .context("the tree signed last is not the beginning of the tree in the database")?;
-    let state = replay(&store)?;
-    compare_state(&store, &state)?;
+    judge_again(&store)?;
     Ok(AuditSummary { entries: size.get(), root: store.head().root.to_base64(), report })
 }
 
@@ -53,6 +47,27 @@ pub struct AuditSummary {
     pub root: String,
     /// What the store counted.
     pub report: store::AuditReport,
+}
+
+/// Re-hashes every entry and every tile.
+///
+/// # Errors
+/// Names the first entry, tile or row that does not hold.
+pub(crate) fn hash_again(store: &Store) -> anyhow::Result<store::AuditReport> {
+    let progress = |done, total| {
+        if done % PROGRESS_EVERY == 0 && done > 0 {
+            tracing::info!(done, total, "hashed");
+        }
+    };
+    store::audit(store, progress).context("re-hashing the log")
+}
+
+/// Judges every admission again and compares the state that this gives with the stored one.
+///
+/// # Errors
+/// Names the first entry or row that does not hold.
+pub(crate) fn judge_again(store: &Store) -> anyhow::Result<()> {
+    compare_state(store, &replay(store)?)
 }
 
 type StateMap = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -75,18 +90,24 @@ fn replay(store: &Store) -> Result<StateMap, JudgeError> {
 }
 
 /// Judges entries again, one after the other.
-struct Judge<'a> {
+pub(crate) struct Judge<'a> {
     origin: &'a Origin,
     last_admitted_ms: u64,
 }
 
 impl<'a> Judge<'a> {
-    fn new(origin: &'a Origin) -> Self {
+    /// From entry 0 on.
+    pub(crate) fn new(origin: &'a Origin) -> Self {
         Self { origin, last_admitted_ms: 0 }
     }
 
+    /// From the entry on that comes after one that was admitted then.
+    pub(crate) fn after(origin: &'a Origin, last_admitted_ms: u64) -> Self {
+        Self { origin, last_admitted_ms }
+    }
+
     /// The state rows that the entry sets.
-    fn again<S: State>(
+    pub(crate) fn again<S: State>(
         &mut self,
         state: &S,
         index: LeafIndex,

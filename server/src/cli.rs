@@ -1,5 +1,6 @@
 //! The command line of `civiclog-server`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -49,7 +50,27 @@ pub enum Command {
     ///
     /// Prints one JSON line with the addresses it listens on. Accepts records only after the
     /// witnesses confirmed that this data folder knows everything they have seen.
-    Run(ConfigArgument),
+    Run(RunArguments),
+    /// Copy the log into a new folder below FOLDER, whether the server runs or not.
+    ///
+    /// Prints one JSON line that names the backup. The private keys are never in it: copy them
+    /// once, offline.
+    Backup(BackupArguments),
+    /// Check a backup, every byte, hash, admission and signature of it, and change none.
+    ///
+    /// Ends with 0 and one JSON line when all is right, with 1 when something is damaged, which it
+    /// names, or could not be read.
+    VerifyBackup(VerifyBackupArguments),
+    /// Put a backup in the place of a lost database; it is verified first.
+    ///
+    /// Refuses to run where a database is. Afterwards `run` signs nothing before every witness
+    /// confirmed that it knows nothing later than the backup.
+    Restore(RestoreArguments),
+    /// Bring back, from any copy of the log, entries that this data folder has lost.
+    ///
+    /// Only what is proven to be the beginning of a tree that the witnesses cosigned is taken.
+    /// Interrupted, it goes on where it ended when it is run again.
+    Recover(RecoverArguments),
     /// Re-hash every entry and tile and judge every admission again; the server must be stopped.
     Audit(ConfigArgument),
     /// Compute everything that follows from the entries anew; the server must be stopped.
@@ -62,6 +83,21 @@ pub struct ConfigArgument {
     /// The server's configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// The arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Never ask this witness again, for good: it is gone, or what it claims is known to be wrong.
+    /// The others must satisfy the policy without it. Kept in the anchor with the reason.
+    #[arg(long, value_name = "NAME", requires = "because")]
+    pub set_aside_witness: Option<String>,
+    /// With `--set-aside-witness`: why, in your words.
+    #[arg(long, value_name = "TEXT", requires = "set_aside_witness")]
+    pub because: Option<String>,
 }
 
 /// The arguments of `init`.
@@ -90,4 +126,67 @@ pub struct InitArguments {
     /// With `--draft`: the public half (JWK) of an operator key, for signed refusals.
     #[arg(long, value_name = "JWK", conflicts_with = "genesis")]
     pub operator_key: Vec<PathBuf>,
+}
+
+/// The arguments of `backup`.
+#[derive(Debug, clap::Args)]
+pub struct BackupArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The folder that holds backups; each becomes a folder of its own, named by its time.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+    /// Afterwards remove all but the newest N backups of this log from FOLDER.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
+    /// Where the running server's admin port is, if `listen.admin` does not say.
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<SocketAddr>,
+}
+
+/// The arguments of `verify-backup`.
+#[derive(Debug, clap::Args)]
+pub struct VerifyBackupArguments {
+    /// The backup.
+    #[arg(value_name = "FOLDER")]
+    pub backup: PathBuf,
+    /// The server's configuration file: the backup must be of its log.
+    #[arg(long, value_name = "FILE", conflicts_with = "vkey")]
+    pub config: Option<PathBuf>,
+    /// The log's Ed25519 verifier key. Without it and without `--config`, the key in the backup's
+    /// own entry 0 is taken.
+    #[arg(long, value_name = "KEY")]
+    pub vkey: Option<String>,
+}
+
+/// The arguments of `restore`.
+#[derive(Debug, clap::Args)]
+pub struct RestoreArguments {
+    /// The server's configuration file (TOML); the keys must be in their place.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The backup.
+    #[arg(long, value_name = "FOLDER")]
+    pub from: PathBuf,
+}
+
+/// The arguments of `recover`.
+#[derive(Debug, clap::Args)]
+pub struct RecoverArguments {
+    /// The server's configuration file (TOML); the server must be stopped.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// A URL that serves the log as tiles, or a folder with the same paths as files.
+    #[arg(long, value_name = "URL|FOLDER")]
+    pub from: String,
+    /// A cosigned checkpoint to go for, instead of the mirror's own.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Refuse a checkpoint of fewer entries: somebody is known to have seen that many.
+    #[arg(long, value_name = "ENTRIES")]
+    pub at_least: Option<u64>,
+    /// The anchor is gone for good: make it anew, at the recovered head and nowhere else.
+    #[arg(long)]
+    pub anchor_is_lost: bool,
 }

@@ -21,6 +21,7 @@
 //! |---|---|
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
+//! | [`backup`], [`restore`], [`recover`], [`fetch`] | copies of a log, and the way back from one |
 //! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
@@ -34,11 +35,13 @@ use anyhow::Context as _;
 
 pub mod admit;
 pub mod anchor;
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod cosign;
 pub mod drive;
+pub mod fetch;
 pub mod guard;
 pub mod http;
 pub mod init;
@@ -51,6 +54,8 @@ pub mod posted;
 pub mod publish;
 pub mod published;
 pub mod receipt;
+pub mod recover;
+pub mod restore;
 pub mod run;
 pub mod sequence;
 pub mod sign;
@@ -58,7 +63,8 @@ pub mod startup;
 pub mod state;
 pub mod time;
 
-use cli::{Arguments, Command, LogFormat};
+use backup::verify::Trust;
+use cli::{Arguments, Command, LogFormat, VerifyBackupArguments};
 use config::Config;
 
 /// Does what the command line says.
@@ -75,11 +81,35 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?)?),
         Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
         Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
-        Command::Run(it) => run::run(&Config::load(&it.config)?, |listening| {
-            // Whoever started us reads the ports from here; if nobody does, it is no fault.
-            let line = serde_json::to_string(listening).expect("three strings");
-            let _ = print_lines(&[line]);
-        }),
+        Command::Run(it) => {
+            let config = Config::load(&it.config)?;
+            if let (Some(witness), Some(because)) = (&it.set_aside_witness, &it.because) {
+                startup::set_witness_aside(&config, witness, because)?;
+            }
+            run::run(&config, |listening| {
+                // Whoever started us reads the ports from here; if nobody does, it is no fault.
+                let line = serde_json::to_string(listening).expect("three strings");
+                let _ = print_lines(&[line]);
+            })
+        }
+        Command::Backup(it) => {
+            let keep = it.keep.and_then(|it| usize::try_from(it).ok());
+            let order = backup::Order { to: &it.to, keep, admin: it.admin };
+            print_json(&backup::backup(&Config::load(&it.config)?, &order)?)
+        }
+        Command::VerifyBackup(it) => print_json(&backup::verify::verify(&it.backup, &trust(&it)?)?),
+        Command::Restore(it) => {
+            print_json(&restore::restore(&Config::load(&it.config)?, &it.from)?)
+        }
+        Command::Recover(it) => {
+            let order = recover::Order {
+                from: &it.from,
+                checkpoint: it.checkpoint.as_deref(),
+                at_least: it.at_least.map(tlog::TreeSize::new),
+                anchor_is_lost: it.anchor_is_lost,
+            };
+            print_json(&recover::recover(&Config::load(&it.config)?, &order)?)
+        }
         Command::Audit(it) => {
             let summary = check::audit(&Config::load(&it.config)?)?;
             print_lines(&[format!(
@@ -92,6 +122,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             print_lines(&["rebuilt: tiles, leaf index and admission state".to_owned()])
         }
     }
+}
+
+/// Whom `verify-backup` believes.
+fn trust(arguments: &VerifyBackupArguments) -> anyhow::Result<Trust> {
+    match (&arguments.config, &arguments.vkey) {
+        (Some(config), _) => Trust::of_config(&Config::load(config)?),
+        (None, Some(vkey)) => Trust::of_key(vkey),
+        (None, None) => Ok(Trust::default()),
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print_lines(&[serde_json::to_string(value)?])
 }
 
 fn print_lines(lines: &[String]) -> anyhow::Result<()> {

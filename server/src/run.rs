@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::admit::AdmissionThreads;
+use crate::backup::SnapshotMaker;
 use crate::config::Config;
 use crate::cosign::WitnessClient;
 use crate::drive::{Deps, SigningDesk, drive};
@@ -91,7 +92,7 @@ async fn serve(
     let admin_stop = Shutdown::new();
     let admin_task = tokio::spawn(service::serve(
         admin,
-        service::admin_router(registry, readiness(config, &shared)),
+        admin_router(config, &shared, registry),
         http_limits(config),
         admin_stop.clone(),
     ));
@@ -295,6 +296,13 @@ fn http_limits(config: &Config) -> HttpLimits {
         drain_timeout_ms: config.limits.drain_timeout_ms,
         ..HttpLimits::default()
     }
+}
+
+/// What the operator's port serves.
+fn admin_router(config: &Config, shared: &Shared, registry: Registry) -> axum::Router {
+    let (store, clock) = (shared.store.clone(), Arc::clone(&shared.clock));
+    let snapshots = SnapshotMaker::new(config, store, clock);
+    service::admin_router(registry, readiness(config, shared)).merge(snapshots.router())
 }
 
 /// For load balancers and operators: whether this process does its whole work, or why not.

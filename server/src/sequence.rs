@@ -291,7 +291,11 @@ fn leaf_hash_of<K: Kv>(
     Err(ReadError::ChangedEntry { index })
 }
 
-fn last_admitted_ms<K: Kv>(store: &Store<K>) -> Result<u64, SequenceError> {
+/// The admission time of the last entry; 0 in an empty log.
+///
+/// # Errors
+/// [`SequenceError`] when the entry cannot be read.
+pub(crate) fn last_admitted_ms<K: Kv>(store: &Store<K>) -> Result<u64, SequenceError> {
     let Some(last) = store.head().size.get().checked_sub(1) else {
         return Ok(0);
     };

@@ -5,10 +5,11 @@
 //! before it signs or commits anything new (see [`crate::publish`]).
 
 use anyhow::{Context as _, ensure};
+use service::{Clock as _, SystemClock};
 use store::{Kv, Store, Writer};
 use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, VerifierKey};
 
-use crate::anchor::Anchor;
+use crate::anchor::{Anchor, SetAside};
 use crate::config::Config;
 use crate::guard::{confirm, guard};
 use crate::keys::LogKeys;
@@ -133,7 +134,8 @@ fn sign_anchored<K: Kv>(
     ensure!(
         signed.size <= stored.size,
         "the log signed a tree of {} entries, the database has only {}: it is an older copy or \
-         lost entries. Nothing is signed. Bring back the newest database",
+         lost entries. Nothing is signed. Bring back the newest database, or have `recover` bring \
+         back the entries from a mirror: see \"A backup was restored\" in the runbook",
         signed.size,
         stored.size
     );
@@ -145,7 +147,10 @@ fn sign_anchored<K: Kv>(
 }
 
 /// The keys in use must be the ones that entry 0 names.
-fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// In words.
+pub(crate) fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result<()> {
     ensure!(
         store.head().size > TreeSize::ZERO,
         "the database has no entry 0: `init` did not finish; remove the folder `db` in the data \
@@ -155,13 +160,48 @@ fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result
         .entry(LeafIndex::new(0))
         .context("reading entry 0")?
         .context("entry 0 is not in the database")?;
-    let entry = records::Entry::parse(&entry).context("entry 0")?;
+    check_genesis_entry(&entry, vkeys)
+}
+
+/// The same of an entry 0 that is not in a database yet.
+///
+/// # Errors
+/// In words.
+pub(crate) fn check_genesis_entry(entry: &[u8], vkeys: &[String; 2]) -> anyhow::Result<()> {
+    let entry = records::Entry::parse(entry).context("entry 0")?;
     let named = crate::init::genesis_vkeys(entry.record());
     ensure!(
         named == vkeys,
         "entry 0 names the log's keys {named:?}, the key files are of {vkeys:?}: these are not \
          the keys of this log"
     );
+    Ok(())
+}
+
+/// Remembers in the anchor that the operator set a witness aside: one of today's policy, or of one
+/// under which the last head may have been published.
+///
+/// # Errors
+/// When no policy knows the witness, those that are left could not satisfy today's, or the anchor
+/// cannot be written.
+pub fn set_witness_aside(config: &Config, name: &str, because: &str) -> anyhow::Result<()> {
+    let (policy, _) = config.policy()?;
+    let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
+    let mut policies = vec![policy];
+    for text in anchor.policies() {
+        policies.push(Policy::parse(text).context("a witness policy of earlier days")?);
+    }
+    let mut known = policies.iter().flat_map(Policy::witnesses);
+    let witness = known
+        .find(|it| it.name == name)
+        .with_context(|| format!("no witness policy of this log names a witness {name}"))?;
+    let mut keys = set_aside(&anchor, &policies[0])?;
+    keys.push(witness.key.clone());
+    refuse_too_few(&policies[0], &keys)?;
+    let at = records::format_millis(SystemClock::new().unix_millis());
+    let (vkey, because) = (witness.key.to_string(), because.to_owned());
+    anchor.remember_set_aside(SetAside { vkey, because, at })?;
+    tracing::warn!(witness = name, "set aside for good: it is not asked any more");
     Ok(())
 }
 
@@ -173,13 +213,19 @@ fn set_aside(anchor: &Anchor, policy: &Policy) -> anyhow::Result<Vec<VerifierKey
         .iter()
         .map(|it| it.vkey.parse().with_context(|| format!("the witness key {} set aside", it.vkey)))
         .collect::<anyhow::Result<Vec<VerifierKey>>>()?;
-    let left = policy.witnesses().iter().filter(|it| !keys.contains(&it.key));
+    refuse_too_few(policy, &keys)?;
+    Ok(keys)
+}
+
+/// The witnesses that were not set aside must be able to satisfy the policy.
+fn refuse_too_few(policy: &Policy, set_aside: &[VerifierKey]) -> anyhow::Result<()> {
+    let left = policy.witnesses().iter().filter(|it| !set_aside.contains(&it.key));
     ensure!(
         policy.is_satisfied_by(&left.map(|it| it.name.as_str()).collect()),
         "the witnesses that were not set aside cannot satisfy the witness policy: name other \
          witnesses in it"
     );
-    Ok(keys)
+    Ok(())
 }
 
 /// The policies other than today's under which a later head than the anchor's may have been

@@ -12,6 +12,7 @@
 //! | [`http`] | a plain client that hides nothing: status, headers, bytes |
 //! | [`impostor`] | somebody in front of a witness who answers badly |
 //! | [`witness`], [`log`] | four witnesses and a log, started, stopped, killed, put back |
+//! | [`mirror`] | copies of a log elsewhere: backups, tiles, servers that only read |
 //! | [`submitter`] | a treasury with its key, and the records it signs |
 //! | [`reader`] | a stranger who believes only what he verified |
 //! | [`history`] | every answer a log ever gave, held against each other |
@@ -27,6 +28,8 @@
 //! | `quorum` | without the witness quorum nothing is published, and with it again everything is |
 //! | `bad_witnesses` | no manner of one witness keeps the others from publishing |
 //! | `restore` | a log that was put back never signs; audit and rebuild tell the truth |
+//! | `backup` | a backup made under load is whole, any damage to it shows, and putting it back forks nothing |
+//! | `recover` | what was lost comes back from any copy of the log, and nothing else does |
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
@@ -38,6 +41,7 @@ pub mod http;
 pub mod impostor;
 pub mod load;
 pub mod log;
+pub mod mirror;
 pub mod process;
 pub mod programs;
 pub mod random;

@@ -1,5 +1,6 @@
 //! A log with its witnesses, made from nothing in a temporary folder by the programs' own commands.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -255,15 +256,27 @@ impl TestLog {
         finish(self.server(subcommand))
     }
 
-    /// `civiclog-server audit`, which must say that all is right.
-    pub fn audit(&self) -> Finished {
-        self.server_command("audit").expect_success("the audit finds a fault")
+    /// The same with more arguments.
+    pub fn server_command_with<T: AsRef<OsStr>>(
+        &self,
+        subcommand: &str,
+        arguments: &[T],
+    ) -> Finished {
+        let mut command = self.server(subcommand);
+        command.args(arguments);
+        finish(command)
     }
 
-    fn server(&self, subcommand: &str) -> std::process::Command {
+    /// `civiclog-server SUBCOMMAND --config …`, not started yet.
+    pub fn server(&self, subcommand: &str) -> std::process::Command {
         let mut command = programs::command(programs::SERVER);
         command.arg(subcommand).arg("--config").arg(self.config_path());
         command
+    }
+
+    /// `civiclog-server audit`, which must say that all is right.
+    pub fn audit(&self) -> Finished {
+        self.server_command("audit").expect_success("the audit finds a fault")
     }
 
     /// A second server on the same configuration, to its end.
@@ -279,6 +292,12 @@ impl TestLog {
     /// A client of the operator's port.
     pub fn admin(&self) -> &Http {
         &self.running().admin
+    }
+
+    /// The address of the operator's port, while the server runs.
+    pub fn admin_address(&self) -> Option<String> {
+        let server = self.server.as_ref()?;
+        Some(server.admin.base().trim_start_matches("http://").to_owned())
     }
 
     /// The process id of the server.

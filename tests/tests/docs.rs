@@ -46,6 +46,13 @@ const PAGES: &[Page] = &[
             ("civiclog-server keygen", &["log.example/spending-2026+"]),
             ("second.json", &["refused, exit code", "another process"]),
             ("metrics.txt", &["civiclog_server_published_entries 1"]),
+            ("--keep 30", &["\"origin\":\"log.example/spending-2026\",", "backup.json", "db"]),
+            ("verify-backup", &["\"size\":1,", "\"is_key_trusted\":true"]),
+            ("head -n 2 mirror/checkpoint", &["log.example/spending-2026\n2\n"]),
+            ("--anchor-is-lost\n", &["refused, exit code 1", "there is no anchor"]),
+            ("civiclog-server restore", &["\"size\":1,", "\"is_behind_anchor\":false"]),
+            ("grep read-only", &["tree of 2 entries", "recover", "A backup was restored"]),
+            ("--from mirror\nstart_log", &["\"size\":2,", "\"size_before\":1,"]),
         ],
     },
     Page {

@@ -57,7 +57,7 @@ pub use kv::{
 };
 pub use layout::{FORMAT_VERSION, STATE_KEY_BYTES_MAX};
 pub use memory::MemoryKv;
-pub use open::OpenError;
+pub use open::{OpenError, SnapshotError};
 pub use rebuild::{RebuildError, RebuildReport, StateSoFar, rebuild, rebuild_on};
 pub use recheck::RecheckError;
 pub use rocks::RocksKv;

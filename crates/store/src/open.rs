@@ -15,7 +15,7 @@ use crate::layout::{
     parse_index,
 };
 use crate::rocks::RocksKv;
-use crate::store::{ReadError, Shared, Store, StoredTiles, last_index};
+use crate::store::{Fatal, ReadError, Shared, Store, StoredTiles, last_index};
 use crate::tuning::Settings;
 
 impl Store<RocksKv> {
@@ -45,6 +45,37 @@ impl Store<RocksKv> {
     ) -> Result<(Self, Writer<RocksKv>), OpenError> {
         let kv = open_database(path, settings)?;
         Self::open_on(kv, origin, settings.tile_cache_bytes)
+    }
+
+    /// Opens a log for reading alone, with the same checks, and changes no byte of its folder. It
+    /// takes no lock: only for a folder that nobody writes, such as a backup.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_read_only(
+        path: &Path,
+        origin: &Origin,
+        settings: &Settings,
+    ) -> Result<Self, OpenError> {
+        if !is_database(path) {
+            return Err(OpenError::Missing { path: path.to_owned() });
+        }
+        let kv = RocksKv::open_read_only(path, settings)?;
+        // Without its writer nothing is ever committed here.
+        let (store, _) = Self::open_on(kv, origin, settings.tile_cache_bytes)?;
+        Ok(store)
+    }
+
+    /// Makes a second database of everything that is committed by now, in a folder that must not
+    /// exist; see [`RocksKv::checkpoint`]. Commits go on meanwhile.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn snapshot(&self, to: &Path) -> Result<(), SnapshotError> {
+        // What a failed write left behind is not what anybody was promised.
+        self.alive()?;
+        self.shared.kv.checkpoint(to)?;
+        Ok(())
     }
 }
 
@@ -161,6 +192,18 @@ pub(crate) fn last_entry<K: Kv>(kv: &K) -> Result<Option<LeafIndex>, ReadError> 
 /// RocksDB's pointer to its manifest: the one file that every database has.
 fn is_database(path: &Path) -> bool {
     path.join("CURRENT").exists()
+}
+
+/// Why no second database was made.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// This process does not know any more what the database holds.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+    /// The database failed.
+    #[error("the database could not be copied")]
+    Database(#[from] KvError),
 }
 
 /// Why a log was not opened or created.

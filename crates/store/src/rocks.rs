@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{
     ColumnFamily, DB, DBRawIterator, ErrorKind, FlushOptions, ReadOptions, WriteBatch,
-    WriteOptions, properties,
+    WriteOptions, checkpoint, properties,
 };
 
 use crate::kv::{
@@ -50,6 +50,34 @@ impl RocksKv {
         let kv = Self::open_with(path, settings, false)?;
         kv.flush()?;
         Ok(kv)
+    }
+
+    /// Opens a database that is there to be read, and changes no byte of its folder: what is in the
+    /// write-ahead log is replayed in memory. It takes no lock, so the folder must be one that
+    /// nobody writes, such as a backup.
+    ///
+    /// # Errors
+    /// [`KvError`]: corrupt, unreadable, or not there.
+    pub fn open_read_only(path: &Path, settings: &Settings) -> Result<Self, KvError> {
+        let options = tuning::database(settings, false);
+        let families = tuning::families(settings);
+        let db = DB::open_cf_descriptors_read_only(&options, path, families, false)
+            .map_err(from_rocksdb)?;
+        Ok(Self { db, path: path.to_owned() })
+    }
+
+    /// Makes a second database of what this one holds now, in a folder that must not exist. Files
+    /// that never change are linked where the file system can, so it takes no space and little
+    /// time; whoever wants a copy that can outlive this disk copies the folder.
+    ///
+    /// Everything that was written before the call is in it; commits go on meanwhile, and each of
+    /// them is in it whole or not at all.
+    ///
+    /// # Errors
+    /// [`KvError`]; the folder may then be there, unfinished.
+    pub fn checkpoint(&self, to: &Path) -> Result<(), KvError> {
+        let checkpoint = checkpoint::Checkpoint::new(&self.db).map_err(from_rocksdb)?;
+        checkpoint.create_checkpoint(to).map_err(from_rocksdb)
     }
 
     fn open_with(path: &Path, settings: &Settings, must_be_new: bool) -> Result<Self, KvError> {

@@ -137,7 +137,9 @@ pub enum Refusal {
     /// the witness was shown another history.
     #[error(
         "witness {name} contradicts this data folder: {claim}. If the folder was restored from a \
-         copy, bring back the newest one; nothing is signed until then"
+         copy, bring back the newest one, or stop the server and have `recover` bring back the \
+         entries from a mirror: see \"A backup was restored\" in the runbook; nothing is signed \
+         until then"
     )]
     WitnessContradicts {
         /// The witness's name in the policy.

@@ -134,3 +134,60 @@ fn a_log_that_is_open_cannot_be_opened_again() {
     drop(open);
     Store::<RocksKv>::open(&path, &origin(), &settings).unwrap();
 }
+
+/// Name and bytes of every file of a folder.
+fn files_of(folder: &Path) -> std::collections::BTreeMap<std::ffi::OsString, Vec<u8>> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap())
+        .map(|file| (file.file_name(), std::fs::read(file.path()).unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_snapshot_holds_what_was_committed_before_and_nothing_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("log"), folder.path().join("copy"));
+    let settings = Settings::default();
+    Store::<RocksKv>::create(&path, &origin(), &settings).unwrap();
+    let (store, mut writer) = Store::<RocksKv>::open(&path, &origin(), &settings).unwrap();
+    grow(&mut writer, 300);
+    store.publish(&cosigned(store.head(), 1), UnixMillis::new(1)).unwrap();
+    let before = store.head();
+    store.snapshot(&copy).unwrap();
+    grow(&mut writer, 600);
+    let copied = Store::<RocksKv>::open_read_only(&copy, &origin(), &settings).unwrap();
+    assert_eq!(copied.head(), before);
+    assert_eq!(copied.latest_published().map(|it| it.head()), Some(before));
+    crate::audit(&copied, |_, _| {}).unwrap();
+    assert!(store.snapshot(&copy).is_err(), "a snapshot over another one");
+    // It is a database like any other.
+    drop(copied);
+    let (_, mut writer) = Store::<RocksKv>::open(&copy, &origin(), &settings).unwrap();
+    grow(&mut writer, 301);
+}
+
+#[test]
+fn reading_only_replays_the_log_in_memory_and_changes_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("log"), folder.path().join("copy"));
+    let settings = Settings::default();
+    let missing = Store::<RocksKv>::open_read_only(&path, &origin(), &settings).unwrap_err();
+    assert!(matches!(missing, OpenError::Missing { .. }));
+    Store::<RocksKv>::create(&path, &origin(), &settings).unwrap();
+    let (store, mut writer) = Store::<RocksKv>::open(&path, &origin(), &settings).unwrap();
+    grow(&mut writer, 300);
+    // What a crash would leave: the entries are in the write-ahead log alone.
+    std::fs::create_dir(&copy).unwrap();
+    for (name, bytes) in files_of(&path) {
+        std::fs::write(copy.join(name), bytes).unwrap();
+    }
+    let files = files_of(&copy);
+    let copied = Store::<RocksKv>::open_read_only(&copy, &origin(), &settings).unwrap();
+    assert_eq!(copied.head(), store.head());
+    crate::audit(&copied, |_, _| {}).unwrap();
+    let write = copied.publish(&cosigned(copied.head(), 1), UnixMillis::new(1));
+    assert!(write.is_err(), "it writes");
+    drop(copied);
+    assert_eq!(files_of(&copy), files);
+}

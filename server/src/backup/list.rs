@@ -1,0 +1,69 @@
+//! The list of backups that were made: whoever erases something from the log has to know where else
+//! it still is.
+//!
+//! Trusted: no. Losing it: nobody can name the backups any more. May it be rolled back: yes, with
+//! the same loss.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// One backup that was made, or at least begun.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// Its folder. It may have been moved, copied or removed by hand since.
+    pub folder: PathBuf,
+    /// When it was made, as RFC 3339.
+    pub made_at: String,
+    /// How many entries it holds.
+    pub size: u64,
+}
+
+/// The backups that were made of a log, oldest first, without those that `--keep` removed.
+///
+/// # Errors
+/// When the list is there and cannot be read.
+pub fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
+    let path = path(config);
+    let bytes = match std::fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.with_context(|| format!("reading {}", path.display()))?,
+    };
+    serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Adds a backup. Done before the backup has its name, so that none is ever missing here.
+///
+/// # Errors
+/// When the list cannot be read or written.
+pub(super) fn remember(config: &Config, backup: Listed) -> anyhow::Result<()> {
+    let mut all = backups(config)?;
+    all.push(backup);
+    write(config, &all)
+}
+
+/// Takes a backup off the list, after it was removed.
+///
+/// # Errors
+/// When the list cannot be read or written.
+pub(super) fn forget(config: &Config, folder: &Path) -> anyhow::Result<()> {
+    let mut all = backups(config)?;
+    all.retain(|it| it.folder != folder);
+    write(config, &all)
+}
+
+fn write(config: &Config, all: &[Listed]) -> anyhow::Result<()> {
+    let path = path(config);
+    let text = serde_json::to_string_pretty(all)? + "\n";
+    service::write_atomic(&path, text.as_bytes())
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+fn path(config: &Config) -> PathBuf {
+    config.data_dir.join("backup").join("made.json")
+}
