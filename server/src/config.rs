@@ -66,6 +66,9 @@ pub struct Limits {
     pub wait_published_ms: u64,
     /// How long open requests may take to finish after SIGTERM, in milliseconds. Default 25,000.
     pub drain_timeout_ms: u64,
+    /// Nothing is taken in while the disk of the database or of the anchor has fewer bytes free.
+    /// Default 1 GiB; 0 never looks.
+    pub disk_free_bytes_min: u64,
 }
 
 impl Default for Limits {
@@ -81,6 +84,7 @@ impl Default for Limits {
             body_timeout_ms: 30_000,
             wait_published_ms: 20_000,
             drain_timeout_ms: 25_000,
+            disk_free_bytes_min: 1 << 30,
         }
     }
 }
@@ -212,6 +216,7 @@ impl Config {
         in_range("limits.body_timeout_ms", limits.body_timeout_ms, 10, 600_000)?;
         in_range("limits.wait_published_ms", limits.wait_published_ms, 0, 20_000)?;
         in_range("limits.drain_timeout_ms", limits.drain_timeout_ms, 0, 600_000)?;
+        in_range("limits.disk_free_bytes_min", limits.disk_free_bytes_min, 0, 1 << 50)?;
         in_range("publish.checkpoint_interval_ms", publish.checkpoint_interval_ms, 10, 60_000)?;
         in_range("publish.refresh_interval_ms", publish.refresh_interval_ms, 1_000, 3_600_000)?;
         in_range("publish.witness_timeout_ms", publish.witness_timeout_ms, 100, 60_000)?;

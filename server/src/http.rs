@@ -21,6 +21,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
 use crate::admit::AdmissionThreads;
+use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
 use crate::pool::{Budget, Pool};
@@ -49,6 +50,8 @@ pub struct App {
     pub board: Board,
     /// What this process may do.
     pub mode: ModeSwitch,
+    /// Whether the disks have room.
+    pub low_water: Arc<LowWater>,
     /// Where submissions wait for the sequencer.
     pub pool: Arc<Pool>,
     /// What bodies and submissions may occupy.

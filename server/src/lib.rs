@@ -26,6 +26,7 @@
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
 //! | [`publish`], [`drive`], [`cosign`], [`inquire`], [`published`] | from a signature to what everybody sees |
 //! | [`receipt`], [`http`] | what everybody gets |
+//! | [`low_water`] | stopping before a disk is full |
 //! | [`mode`], [`metrics`] | what this process may do, and what it did |
 
 use std::io::Write as _;
@@ -44,6 +45,7 @@ pub mod http;
 pub mod init;
 pub mod inquire;
 pub mod keys;
+pub mod low_water;
 pub mod metrics;
 pub mod mode;
 pub mod pool;

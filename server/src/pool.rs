@@ -51,6 +51,11 @@ pub enum NotJudged {
          again then"
     )]
     OutcomeUnknown,
+    /// The disk is almost full.
+    #[error(
+        "the log's disk is almost full; it takes records again once its operator has made room"
+    )]
+    DiskAlmostFull,
     /// The machine's clock cannot be believed.
     #[error(transparent)]
     Clock(#[from] ClockError),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus::Registry;
-use service::{Clock, HttpLimits, Shutdown, SystemClock};
+use service::{Clock, FileSystems, HttpLimits, Shutdown, SystemClock};
 use tlog::UnixSeconds;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::cosign::WitnessClient;
 use crate::drive::{Deps, SigningDesk, drive};
 use crate::http::{self, App, Concurrency, router};
+use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::{Mode, ModeSwitch};
 use crate::pool::{Budget, Pool};
@@ -74,6 +75,7 @@ async fn serve(
         store: shared.store.clone(),
         board: shared.board.clone(),
         mode: shared.mode.clone(),
+        low_water: Arc::clone(&shared.low_water),
         pool: Arc::clone(&shared.pool),
         budget: shared.budget.clone(),
         admission: AdmissionThreads::start(admission_threads()).context("starting threads")?,
@@ -119,6 +121,7 @@ struct Shared {
     budget: Budget,
     clock: Arc<dyn Clock>,
     clock_rule: Arc<AdmissionClock>,
+    low_water: Arc<LowWater>,
     metrics: Arc<Metrics>,
 }
 
@@ -138,6 +141,7 @@ impl Shared {
             budget: Budget::new(limits.pool_submissions_max, limits.pool_bytes_max),
             clock_rule: Arc::new(AdmissionClock::new(Arc::clone(&clock))),
             clock,
+            low_water: Arc::new(low_water(config)),
             metrics: Arc::new(Metrics::register(registry).context("registering metrics")?),
         })
     }
@@ -239,6 +243,7 @@ fn start_sequencer(
         pool: Arc::clone(&shared.pool),
         clock: Arc::clone(&shared.clock),
         clock_rule: Arc::clone(&shared.clock_rule),
+        low_water: Arc::clone(&shared.low_water),
         mode: shared.mode.clone(),
         metrics: Arc::clone(&shared.metrics),
         committed: Box::new(move |head| {
@@ -252,6 +257,11 @@ fn start_sequencer(
         .name("sequencer".to_owned())
         .spawn(move || sequencer.run())
         .context("starting the sequencer's thread")
+}
+
+fn low_water(config: &Config) -> LowWater {
+    let folders = vec![("database", config.database_dir()), ("anchor", config.anchor.clone())];
+    LowWater::new(Box::new(FileSystems), folders, config.limits.disk_free_bytes_min)
 }
 
 fn witness_clients(
@@ -307,6 +317,7 @@ fn readiness(config: &Config, shared: &Shared) -> service::Readiness {
             Mode::ReadOnly(because) => return Err(format!("read-only: {}", because.words())),
             Mode::Stopping => return Err("stopping".to_owned()),
         }
+        shared.low_water.check().map_err(|it| it.to_string())?;
         let published = shared.board.current().ok_or("nothing is published yet")?;
         if !shared.clock_rule.knows_witness_time() {
             return Err("no quorum of witnesses told its time yet".to_owned());
@@ -348,6 +359,11 @@ async fn watch_gauges(shared: Shared, pool_bytes_max: usize) {
         shared.metrics.read_only(shared.mode.is_read_only());
         let bytes = pool_bytes_max.saturating_sub(shared.budget.bytes_free());
         shared.metrics.pool(shared.pool.len(), bytes);
+        // Also while nobody submits: that it turned is to be in the log when it turns.
+        let _ = shared.low_water.check();
+        for (folder, bytes) in shared.low_water.free_bytes() {
+            shared.metrics.disk_free(folder, bytes);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use store::{CommitError, Committed, Kv, NewBatch, NewEntry, ReadError, Store, Wr
 use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
 
 use crate::admit::AwsLcEs256;
+use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
 use crate::pool::{NotJudged, Outcome, Pending, Pool, Receipt};
@@ -56,6 +57,8 @@ pub struct Deps<K: Kv> {
     pub clock: Arc<dyn Clock>,
     /// The time, for admitting.
     pub clock_rule: Arc<AdmissionClock>,
+    /// Whether the disks have room.
+    pub low_water: Arc<LowWater>,
     /// What this process may do.
     pub mode: ModeSwitch,
     /// What is counted.
@@ -145,6 +148,11 @@ impl<K: Kv> Sequencer<K> {
     fn round(&mut self, batch: Vec<Pending>) -> Result<(), SequenceError> {
         if !self.deps.mode.is_running() && !self.is_draining() {
             answer_all(batch, NotJudged::Closed);
+            return Ok(());
+        }
+        // Before the disk is full: a write that fails would end this process's work for good.
+        if self.deps.low_water.check().is_err() {
+            answer_all(batch, NotJudged::DiskAlmostFull);
             return Ok(());
         }
         let admitted_ms = match self.deps.clock_rule.admission_ms(self.last_admitted_ms) {

@@ -122,6 +122,7 @@ fn before_the_body(
     if !app.mode.is_running() {
         return Err(ApiError::Closed(app.mode.current()));
     }
+    app.low_water.check().map_err(|_| ApiError::NotJudged(NotJudged::DiskAlmostFull))?;
     let bytes_max = kind.body_bytes_max();
     let announced = headers
         .get(header::CONTENT_LENGTH)
