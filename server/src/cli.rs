@@ -38,7 +38,7 @@ pub enum Command {
     /// Make the log's keys and print their verifier keys, one a line: Ed25519, then P-256.
     ///
     /// Refuses to run when the keys exist: one log has one set of keys for its whole life.
-    Keygen(ConfigArgument),
+    Keygen(KeygenArguments),
     /// Print the verifier keys of the log, one a line: Ed25519, then P-256.
     Keys(ConfigArgument),
     /// Create a log: first `--draft` for the governance keys to sign, then `--genesis`.
@@ -62,6 +62,18 @@ pub struct ConfigArgument {
     /// The server's configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// The arguments of `keygen`.
+#[derive(Debug, clap::Args)]
+pub struct KeygenArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Make the key that signs refusals instead, and write its public half (JWK) to this file, for
+    /// `init --draft --operator-key`. Its thumbprint is printed.
+    #[arg(long, value_name = "JWK")]
+    pub refusals: Option<PathBuf>,
 }
 
 /// The arguments of `init`.

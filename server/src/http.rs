@@ -27,9 +27,11 @@ use crate::mode::ModeSwitch;
 use crate::pool::{Budget, Pool};
 use crate::publish::WitnessStatus;
 use crate::published::Board;
+use crate::refuse::RefusalSigner;
 
 mod compat;
 pub mod error;
+mod lines;
 mod log;
 mod objects;
 mod proofs;
@@ -62,6 +64,8 @@ pub struct App {
     pub origin: Origin,
     /// The log's public keys: Ed25519, then P-256.
     pub verifier_keys: [VerifierKey; 2],
+    /// Signs refusals; without it they are unsigned.
+    pub refusals: Option<RefusalSigner>,
     /// The witness policy.
     pub policy: Arc<Policy>,
     /// The witness policy's text.

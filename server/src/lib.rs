@@ -25,7 +25,7 @@
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
 //! | [`publish`], [`drive`], [`cosign`], [`inquire`], [`published`] | from a signature to what everybody sees |
-//! | [`receipt`], [`http`] | what everybody gets |
+//! | [`receipt`], [`refuse`], [`http`] | what everybody gets |
 //! | [`low_water`] | stopping before a disk is full |
 //! | [`mode`], [`metrics`] | what this process may do, and what it did |
 
@@ -53,6 +53,7 @@ pub mod posted;
 pub mod publish;
 pub mod published;
 pub mod receipt;
+pub mod refuse;
 pub mod run;
 pub mod sequence;
 pub mod sign;
@@ -74,7 +75,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     service::init_tracing(format, &arguments.log_filter)?;
     match arguments.command {
-        Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?)?),
+        Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?, &it)?),
         Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
         Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
         Command::Run(it) => run::run(&Config::load(&it.config)?, |listening| {

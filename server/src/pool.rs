@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use records::{CheckedSubmission, RecordHash, SignatureCheck};
 use tlog::{Hash, LeafIndex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -34,6 +35,8 @@ pub enum Outcome {
         refusal: records::Refusal,
         /// The stored entry that it contradicts, when it names an object and revision that exist.
         conflicts_with: Option<LeafIndex>,
+        /// What may be signed: there if the record's own signatures verified before it was judged.
+        judged: Option<Judged>,
     },
     /// It was not judged: nothing is known about the record itself.
     NotJudged(NotJudged),
@@ -59,6 +62,33 @@ pub enum NotJudged {
     /// The machine's clock cannot be believed.
     #[error(transparent)]
     Clock(#[from] ClockError),
+}
+
+/// A record that was refused in its order, after all its own signatures verified. Only the sequencer
+/// makes one, so nothing else can be signed.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    record: RecordHash,
+    size: LeafIndex,
+}
+
+impl Judged {
+    /// Of a record that was judged as the entry at `size`, if its signatures verified.
+    pub(crate) fn of(checked: &CheckedSubmission, size: LeafIndex) -> Option<Self> {
+        let is_verified = |it: &SignatureCheck| *it == SignatureCheck::Verified;
+        let record = checked.record().hash();
+        checked.checks().iter().all(is_verified).then_some(Self { record, size })
+    }
+
+    /// The record's hash.
+    pub fn record(&self) -> RecordHash {
+        self.record
+    }
+
+    /// The index it would have had.
+    pub fn size(&self) -> LeafIndex {
+        self.size
+    }
 }
 
 /// Where a committed record stands. Only the sequencer makes one, after the commit:
@@ -106,6 +136,7 @@ impl Receipt {
 /// The one budget for bodies in flight and submissions waiting.
 #[derive(Clone, Debug)]
 pub struct Budget {
+    submissions_max: usize,
     submissions: Arc<Semaphore>,
     units: Arc<Semaphore>,
 }
@@ -121,6 +152,7 @@ impl Budget {
     /// A budget of so many submissions and bytes.
     pub fn new(submissions_max: usize, bytes_max: usize) -> Self {
         Self {
+            submissions_max,
             submissions: Arc::new(Semaphore::new(submissions_max)),
             units: Arc::new(Semaphore::new(bytes_max / UNIT_BYTES)),
         }
@@ -140,7 +172,12 @@ impl Budget {
         Some(Room { submissions: Some(submissions), bytes: None })
     }
 
-    /// Bytes taken at present, for the metrics.
+    /// How many submissions fit when nothing else waits.
+    pub fn submissions_max(&self) -> usize {
+        self.submissions_max
+    }
+
+    /// Bytes that are free, for the metrics.
     pub fn bytes_free(&self) -> usize {
         self.units.available_permits() * UNIT_BYTES
     }

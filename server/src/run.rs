@@ -22,6 +22,7 @@ use crate::mode::{Mode, ModeSwitch};
 use crate::pool::{Budget, Pool};
 use crate::publish::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_ask};
 use crate::published::Board;
+use crate::refuse::{RefusalKey, RefusalSigner};
 use crate::sequence::{self, Sequencer, error_chain};
 use crate::startup;
 use crate::time::{AdmissionClock, median};
@@ -59,6 +60,7 @@ async fn serve(
     let shutdown = Shutdown::from_signals().context("listening for signals")?;
     let registry = Registry::new();
     let shared = Shared::new(config, &opened, &registry)?;
+    let refusals = refusal_signer(config, &opened.store)?;
     let public = bind(config.listen.public).await?;
     let admin = bind(config.listen.admin).await?;
     announce(&Addresses {
@@ -81,6 +83,7 @@ async fn serve(
         admission: AdmissionThreads::start(admission_threads()).context("starting threads")?,
         origin: config.origin.clone(),
         verifier_keys,
+        refusals,
         policy: Arc::new(policy),
         policy_text,
         statuses: running.statuses.clone(),
@@ -257,6 +260,15 @@ fn start_sequencer(
         .name("sequencer".to_owned())
         .spawn(move || sequencer.run())
         .context("starting the sequencer's thread")
+}
+
+/// The signer of refusals, if this log has a key for them that entry 0 names.
+fn refusal_signer(config: &Config, store: &store::Store) -> anyhow::Result<Option<RefusalSigner>> {
+    let key = RefusalKey::load(&config.keys_dir())?;
+    let entry = store.entry(tlog::LeafIndex::new(0))?.context("entry 0 is not in the database")?;
+    let entry = records::Entry::parse(&entry).context("entry 0")?;
+    let genesis = entry.record().body().genesis().context("entry 0 is no genesis")?;
+    RefusalSigner::new(&config.origin, genesis, key)
 }
 
 fn low_water(config: &Config) -> LowWater {

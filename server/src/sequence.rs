@@ -19,7 +19,7 @@ use crate::admit::AwsLcEs256;
 use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
-use crate::pool::{NotJudged, Outcome, Pending, Pool, Receipt};
+use crate::pool::{self, NotJudged, Outcome, Pending, Pool, Receipt};
 use crate::state::BatchState;
 use crate::time::AdmissionClock;
 
@@ -106,6 +106,21 @@ struct Judged {
     leaves: Vec<Hash>,
     accepted: Vec<Accepted>,
     refused: Vec<(Pending, Outcome)>,
+}
+
+impl Judged {
+    /// Keeps a refusal of what was judged as the entry at `index`. It is told after the commit: by
+    /// then everything it was judged by is durable.
+    fn refuse(
+        &mut self,
+        pending: Pending,
+        index: LeafIndex,
+        refusal: records::Refusal,
+        conflicts_with: Option<LeafIndex>,
+    ) {
+        let judged = pool::Judged::of(&pending.checked.submission, index);
+        self.refused.push((pending, Outcome::Refused { refusal, conflicts_with, judged }));
+    }
 }
 
 impl<K: Kv> Sequencer<K> {
@@ -267,12 +282,12 @@ fn judge_one<K: Kv>(
             let is_duplicate = true;
             judged.accepted.push(Accepted { answer: pending, index, leaf_hash, is_duplicate });
         }
-        Verdict::Conflict { index, refusal } => {
-            let conflicts_with = Some(LeafIndex::new(index.get()));
-            judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with }));
+        Verdict::Conflict { index: stored, refusal } => {
+            let conflicts_with = Some(LeafIndex::new(stored.get()));
+            judged.refuse(pending, index, refusal, conflicts_with);
         }
         Verdict::Refused(refusal) => {
-            judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with: None }));
+            judged.refuse(pending, index, refusal, None);
         }
     }
     Ok(())

@@ -22,11 +22,13 @@
 //! |---|---|
 //! | `main_path` | a record goes in, is cosigned, and everybody can check it |
 //! | `bad_input` | whatever is wrong with a record is refused by rule, place and words |
+//! | `refusals` | a refusal is the log's own word, and only for records that were signed |
 //! | `bad_clients` | slow, broken and too many clients harm nobody else |
 //! | `quorum` | without the witness quorum nothing is published, and with it again everything is |
 //! | `bad_witnesses` | no manner of one witness keeps the others from publishing |
 //! | `restore` | a log that was put back never signs; audit and rebuild tell the truth |
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
+//! | `low_water` | a disk that fills up turns records away, and nothing else |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |

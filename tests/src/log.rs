@@ -28,6 +28,8 @@ pub struct LogOptions {
     pub limits: String,
     /// Lines of the table `[publish]`.
     pub publish: String,
+    /// Whether its refusals are signed.
+    pub signs_refusals: bool,
 }
 
 impl Default for LogOptions {
@@ -39,6 +41,7 @@ impl Default for LogOptions {
             quorum: 3,
             limits: String::new(),
             publish: "checkpoint_interval_ms = 20\n".to_owned(),
+            signs_refusals: false,
         }
     }
 }
@@ -141,6 +144,13 @@ impl TestLog {
         let mut command = self.server("init");
         command.arg("--draft").arg(&draft).arg("--governance").arg(now);
         command.arg("--governance-next").arg(next);
+        if self.options.signs_refusals {
+            let jwk = self.path("refusals.jwk");
+            let mut keygen = self.server("keygen");
+            keygen.arg("--refusals").arg(&jwk);
+            finish(keygen).expect_success("keygen --refusals");
+            command.arg("--operator-key").arg(jwk);
+        }
         finish(command).expect_success("init --draft");
         self.sign_draft(&draft);
         let mut command = self.server("init");

@@ -26,6 +26,8 @@ pub enum ApiError {
         refusal: records::Refusal,
         /// The entry it contradicts.
         conflicts_with: Option<LeafIndex>,
+        /// The same under the operator's signature, for a record whose own signatures verified.
+        signed: Option<String>,
     },
     /// The body is larger than the limit.
     #[error("the body is larger than {bytes_max} bytes")]
@@ -36,6 +38,15 @@ pub enum ApiError {
     /// More lines than the limit.
     #[error("the body has more than {lines_max} lines; send it in several requests")]
     TooManyLines {
+        /// The limit.
+        lines_max: usize,
+    },
+    /// More lines than this log's configuration lets wait at once.
+    #[error(
+        "this log takes at most {lines_max} lines at once (its `limits.pool_submissions_max`); send \
+         them in several requests"
+    )]
+    TooManyLinesHere {
         /// The limit.
         lines_max: usize,
     },
@@ -118,7 +129,9 @@ impl ApiError {
                 "E01" => StatusCode::BAD_REQUEST,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             },
-            Self::BodyTooLarge { .. } | Self::TooManyLines { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. }
+            | Self::TooManyLines { .. }
+            | Self::TooManyLinesHere { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTruncated | Self::Parameter { .. } => StatusCode::BAD_REQUEST,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -146,7 +159,9 @@ impl ApiError {
     /// The rule behind a refusal of the body as a whole.
     fn rule(&self) -> Option<&'static str> {
         match self {
-            Self::BodyTooLarge { .. } | Self::TooManyLines { .. } => Some("E12"),
+            Self::BodyTooLarge { .. }
+            | Self::TooManyLines { .. }
+            | Self::TooManyLinesHere { .. } => Some("E12"),
             Self::BodyTruncated => Some("E01"),
             _ => None,
         }
@@ -158,13 +173,17 @@ impl ApiError {
         let title = status.canonical_reason().unwrap_or("Error");
         let mut problem = Problem::new(status, title);
         problem = match self {
-            Self::Refused { refusal, conflicts_with } => {
+            Self::Refused { refusal, conflicts_with, signed } => {
                 let problem = problem
                     .detail(refusal.message.clone())
                     .rule(refusal.rule.as_str())
                     .pointer(refusal.pointer.clone());
-                match conflicts_with {
+                let problem = match conflicts_with {
                     Some(index) => problem.with("index", index.get()),
+                    None => problem,
+                };
+                match signed {
+                    Some(text) => problem.with("refusal", text.as_str()),
                     None => problem,
                 }
             }

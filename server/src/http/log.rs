@@ -22,6 +22,8 @@ struct LogView {
     policy_words: String,
     liars_for_split_view: usize,
     witnesses_down_tolerated: usize,
+    /// The thumbprint of the operator key that signs refusals; null when they are unsigned.
+    refusal_key: Option<String>,
     committed_size: u64,
     published: Option<HeadView>,
 }
@@ -46,6 +48,7 @@ pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiErro
         policy_words: policy_words(&app.policy),
         liars_for_split_view: resilience.liars_for_split_view,
         witnesses_down_tolerated: resilience.down_tolerated,
+        refusal_key: app.refusals.as_ref().map(|it| it.kid().to_owned()),
         committed_size: app.store.head().size.get(),
         published,
     };
