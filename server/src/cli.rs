@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::set_aside::Decision;
+
 /// The log: takes signed records in, publishes tree heads that a quorum of witnesses cosigned.
 ///
 /// A new log is made in four steps: `keygen` makes its keys, `init --draft` writes the first
@@ -49,7 +51,7 @@ pub enum Command {
     ///
     /// Prints one JSON line with the addresses it listens on. Accepts records only after the
     /// witnesses confirmed that this data folder knows everything they have seen.
-    Run(ConfigArgument),
+    Run(RunArguments),
     /// Re-hash every entry and tile and judge every admission again; the server must be stopped.
     Audit(ConfigArgument),
     /// Compute everything that follows from the entries anew; the server must be stopped.
@@ -62,6 +64,38 @@ pub struct ConfigArgument {
     /// The server's configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// The arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Do not hear this witness any more (its name in the policy): for one whose claims contradict
+    /// this log and are wrong. Kept in the anchor, with the reason, and shown to everybody. The
+    /// others must satisfy the policy without it. A head that this log's key signed is no claim.
+    #[arg(long, value_name = "NAME", requires = "because")]
+    pub set_aside_witness: Option<String>,
+    /// Why, in one line that everybody may read.
+    #[arg(long, value_name = "TEXT", requires = "set_aside_witness")]
+    pub because: Option<String>,
+    /// Hear a witness again that was set aside.
+    #[arg(long, value_name = "NAME", conflicts_with = "set_aside_witness")]
+    pub hear_witness_again: Option<String>,
+}
+
+impl RunArguments {
+    /// What the operator decided about a witness.
+    pub fn decision(&self) -> Option<Decision> {
+        match (&self.set_aside_witness, &self.because, &self.hear_witness_again) {
+            (Some(name), Some(because), _) => {
+                Some(Decision::SetAside { name: name.clone(), because: because.clone() })
+            }
+            (_, _, Some(name)) => Some(Decision::HearAgain { name: name.clone() }),
+            _ => None,
+        }
+    }
 }
 
 /// The arguments of `keygen`.

@@ -21,6 +21,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
 use crate::admit::AdmissionThreads;
+use crate::anchor::SetAside;
 use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
@@ -72,6 +73,8 @@ pub struct App {
     pub policy_text: String,
     /// What is known of the witnesses.
     pub statuses: watch::Receiver<Vec<WitnessStatus>>,
+    /// The witnesses that the operator set aside, and why.
+    pub set_aside: Vec<SetAside>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How long a body may take.

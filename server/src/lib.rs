@@ -21,7 +21,7 @@
 //! |---|---|
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
-//! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
+//! | [`startup`], [`set_aside`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
 //! | [`publish`], [`drive`], [`cosign`], [`inquire`], [`published`] | from a signature to what everybody sees |
@@ -56,6 +56,7 @@ pub mod receipt;
 pub mod refuse;
 pub mod run;
 pub mod sequence;
+pub mod set_aside;
 pub mod sign;
 pub mod startup;
 pub mod state;
@@ -78,11 +79,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?, &it)?),
         Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
         Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
-        Command::Run(it) => run::run(&Config::load(&it.config)?, |listening| {
-            // Whoever started us reads the ports from here; if nobody does, it is no fault.
-            let line = serde_json::to_string(listening).expect("three strings");
-            let _ = print_lines(&[line]);
-        }),
+        Command::Run(it) => {
+            run::run(&Config::load(&it.config)?, it.decision().as_ref(), |listening| {
+                // Whoever started us reads the ports from here; if nobody does, it is no fault.
+                let line = serde_json::to_string(listening).expect("three strings");
+                let _ = print_lines(&[line]);
+            })
+        }
         Command::Audit(it) => {
             let summary = check::audit(&Config::load(&it.config)?)?;
             print_lines(&[format!(

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::admit::AdmissionThreads;
+use crate::anchor::SetAside;
 use crate::config::Config;
 use crate::cosign::WitnessClient;
 use crate::drive::{Deps, SigningDesk, drive};
@@ -24,6 +25,7 @@ use crate::publish::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_
 use crate::published::Board;
 use crate::refuse::{RefusalKey, RefusalSigner};
 use crate::sequence::{self, Sequencer, error_chain};
+use crate::set_aside::Decision;
 use crate::startup;
 use crate::time::{AdmissionClock, median};
 
@@ -35,13 +37,18 @@ pub struct Addresses {
     origin: String,
 }
 
-/// Runs the server until SIGTERM or SIGINT, or until it cannot go on.
+/// Takes the operator's decision about a witness, if there is one, and runs the server until SIGTERM
+/// or SIGINT, or until it cannot go on.
 ///
 /// # Errors
 /// When the log cannot be opened or a port cannot be bound. What goes wrong later makes the
 /// process read-only instead.
-pub fn run(config: &Config, announce: impl FnOnce(&Addresses)) -> anyhow::Result<()> {
-    let opened = startup::open(config)?;
+pub fn run(
+    config: &Config,
+    decision: Option<&Decision>,
+    announce: impl FnOnce(&Addresses),
+) -> anyhow::Result<()> {
+    let opened = startup::open(config, decision)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -71,6 +78,10 @@ async fn serve(
 
     tracing::info!(policy = %http::policy_words(&opened.policy), "the witness policy");
     let verifier_keys = opened.signer.verifier_keys();
+    let set_aside = opened.anchor.set_aside().to_vec();
+    for SetAside { vkey, because, at } in &set_aside {
+        tracing::warn!(vkey, because, at, "a witness is set aside: what it says is not heard");
+    }
     let (policy, policy_text) = (opened.policy.clone(), opened.policy_text.clone());
     let running = start_data_path(config, &shared, opened)?;
     let app = Arc::new(App {
@@ -87,6 +98,7 @@ async fn serve(
         policy: Arc::new(policy),
         policy_text,
         statuses: running.statuses.clone(),
+        set_aside,
         metrics: Arc::clone(&shared.metrics),
         body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
         wait_published: Duration::from_millis(config.limits.wait_published_ms),

@@ -5,6 +5,7 @@
 //! before it signs or commits anything new (see [`crate::publish`]).
 
 use anyhow::{Context as _, ensure};
+use service::{Clock as _, SystemClock};
 use store::{Kv, Store, Writer};
 use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, VerifierKey};
 
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::guard::{confirm, guard};
 use crate::keys::LogKeys;
 use crate::published::Published;
+use crate::set_aside::{Decision, Judging};
 use crate::sign::LogSigner;
 
 /// The parts of a log, as they were found.
@@ -55,11 +57,15 @@ pub struct Opened<K: Kv> {
     pub set_aside: Vec<VerifierKey>,
 }
 
-/// Opens anchor, keys and store of an existing log, and checks that they fit.
+/// Opens anchor, keys and store of an existing log, takes the operator's decision about a witness,
+/// and checks that the parts fit.
 ///
 /// # Errors
 /// In words, with the cause; nothing was written, and nothing new was signed.
-pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
+pub fn open(
+    config: &Config,
+    decision: Option<&Decision>,
+) -> anyhow::Result<Opened<store::RocksKv>> {
     let (policy, policy_text) = config.policy()?;
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkey = keys.verifier_keys()[0].to_string();
@@ -70,10 +76,20 @@ pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
     );
     // The anchor first: it is the lock that keeps a second server out, and its absence says that
     // this is not the whole log.
-    let anchor = Anchor::open(&config.anchor, &config.origin)?;
+    let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
     let settings = store::Settings::default();
     let (store, writer) = Store::open(&config.database_dir(), &config.origin, &settings)
         .with_context(|| format!("opening the database {}", config.database_dir().display()))?;
+    if let Some(decision) = decision {
+        let judging = Judging {
+            policy: &policy,
+            store: &store,
+            own_key: &keys.verifier_keys()[0],
+            evidence_dir: &config.evidence_dir(),
+            now: records::format_millis(SystemClock::new().unix_millis()),
+        };
+        decision.take(&judging, &mut anchor)?;
+    }
     let origin = config.origin.clone();
     fit(Parts { origin, anchor, store, writer, keys, policy, policy_text })
 }

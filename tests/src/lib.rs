@@ -28,6 +28,7 @@
 //! | `bad_witnesses` | no manner of one witness keeps the others from publishing |
 //! | `restore` | a log that was put back never signs; audit and rebuild tell the truth |
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
+//! | `set_aside` | the operator can stop hearing a witness that lies, and not more than that |
 //! | `low_water` | a disk that fills up turns records away, and nothing else |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |

@@ -228,9 +228,19 @@ impl TestLog {
     /// # Errors
     /// What it wrote to standard error, when it refused.
     pub fn try_start_server(&mut self) -> Result<(), String> {
+        self.try_start_server_with(&[])
+    }
+
+    /// Starts the server with more arguments.
+    ///
+    /// # Errors
+    /// What it wrote to standard error, when it refused.
+    pub fn try_start_server_with(&mut self, arguments: &[&str]) -> Result<(), String> {
         assert!(self.server.is_none(), "one server at a time");
         let stderr = self.path("server.log");
-        let (process, said) = Process::start(self.server("run"), "civiclog-server", &stderr)?;
+        let mut command = self.server("run");
+        command.args(arguments);
+        let (process, said) = Process::start(command, "civiclog-server", &stderr)?;
         let url = |name: &str| format!("http://{}", said[name].as_str().expect("an address"));
         assert_eq!(said["origin"], self.options.origin.as_str());
         let (http, admin) = (Http::new(&url("listening")), Http::new(&url("admin")));

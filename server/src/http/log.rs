@@ -77,6 +77,15 @@ struct WitnessView {
     failures: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     distrusted: Option<String>,
+    /// Why the operator does not hear it, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_aside: Option<SetAsideView>,
+}
+
+#[derive(Serialize)]
+struct SetAsideView {
+    because: String,
+    at: String,
 }
 
 /// `GET /v1/witnesses`
@@ -100,10 +109,16 @@ pub(super) async fn witnesses(State(app): State<Arc<App>>) -> Result<Response, A
                 size: status.map_or(0, |it| it.size.get()),
                 failures: status.map_or(0, |it| it.failures),
                 distrusted: status.and_then(|it| it.distrusted).map(|it| it.to_string()),
+                set_aside: set_aside(&app, &witness.key.to_string()),
             }
         })
         .collect();
     Ok(json(StatusCode::OK, Caching::NoStore, &answer))
+}
+
+fn set_aside(app: &App, vkey: &str) -> Option<SetAsideView> {
+    let it = app.set_aside.iter().find(|it| it.vkey == vkey)?;
+    Some(SetAsideView { because: it.because.clone(), at: it.at.clone() })
 }
 
 #[derive(Serialize)]
