@@ -380,6 +380,7 @@ async fn watch_gauges(shared: Shared, pool_bytes_max: usize) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
+        notice_fatal(&shared.store, &shared.mode);
         shared.metrics.read_only(shared.mode.is_read_only());
         let bytes = pool_bytes_max.saturating_sub(shared.budget.bytes_free());
         shared.metrics.pool(shared.pool.len(), bytes);
@@ -388,6 +389,14 @@ async fn watch_gauges(shared: Shared, pool_bytes_max: usize) {
         for (folder, bytes) in shared.low_water.free_bytes() {
             shared.metrics.disk_free(folder, bytes);
         }
+    }
+}
+
+/// A flush or compaction that failed is noticed by the next commit or signature, and here when
+/// neither comes: whoever watches is told before a submitter is.
+pub fn notice_fatal<K: store::Kv>(store: &store::Store<K>, mode: &ModeSwitch) {
+    if let Err(fatal) = store.alive() {
+        mode.read_only(error_chain(&fatal));
     }
 }
 
@@ -405,9 +414,16 @@ async fn prune_history(shared: Shared) {
             pruning.store.prune_checkpoints(now)
         });
         match pruned.await {
-            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::debug!(count, "forgot old checkpoints"),
             Ok(Err(error)) => shared.mode.read_only(error_chain(&error)),
+            Err(error) if error.is_panic() => {
+                shared
+                    .mode
+                    .read_only("forgetting old checkpoints panicked; see the log".to_owned());
+            }
+            // The runtime is shutting down.
+            Err(_) => return,
         }
     }
 }

@@ -221,3 +221,17 @@ fn mode_words(mode: &Mode) -> String {
         Mode::Stopping => "it is shutting down".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_inside_is_for_the_operator_alone() {
+        let words = "reading or writing the anchor /var/lib/civiclog/anchor: no space left";
+        let mode = Mode::ReadOnly(Reason::Failed(words.to_owned()));
+        let told = ApiError::Closed(mode).to_string();
+        assert!(!told.contains("/var") && !told.contains("space"), "{told}");
+        assert!(told.contains("operator"), "{told}");
+    }
+}
