@@ -260,6 +260,11 @@ impl TestLog {
         self.running().process.terminate();
     }
 
+    /// The same, as Ctrl-C would.
+    pub fn interrupt_server(&self) {
+        self.running().process.interrupt();
+    }
+
     /// Waits until the server ended by itself, or because it was asked to; returns its exit code.
     pub fn wait_for_server(&mut self) -> Option<i32> {
         self.server.take().expect("a server").process.exit().code()
