@@ -136,9 +136,10 @@ impl AdmissionThreads {
             if !done.is_closed() {
                 // A panic is a bug in reading one submission. It holds nothing that others use, and
                 // who found it must not be able to end one thread after the other.
-                match catch_unwind(AssertUnwindSafe(work)) {
-                    Ok(result) => drop(done.send(result)),
-                    Err(_) => tracing::error!("checking a submission panicked"),
+                if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
+                    let _ = done.send(result);
+                } else {
+                    tracing::error!("checking a submission panicked");
                 }
             }
             drop(room);

@@ -50,8 +50,11 @@ pub struct Limits {
     pub batch_entries_max: usize,
     /// Submissions waiting at once, at most. Default 65,536.
     pub pool_submissions_max: usize,
-    /// Bytes of submissions and request bodies held at once, at most. Default 96 MiB.
+    /// Bytes of memory that request bodies and waiting submissions hold, at most: see
+    /// [`crate::pool::HELD_PER_BODY_BYTE`]. Default 256 MiB; at least 96 MiB.
     pub pool_bytes_max: usize,
+    /// Bytes of large answers on their way, at most, for reads and for writes each. Default 64 MiB.
+    pub answer_bytes_max: usize,
     /// Open connections, at most; further ones wait to be accepted. Default 2,048.
     pub connections_max: usize,
     /// Write requests served at once; more are answered 503. Default 1,024.
@@ -76,7 +79,8 @@ impl Default for Limits {
         Self {
             batch_entries_max: 1024,
             pool_submissions_max: 65_536,
-            pool_bytes_max: 96 * 1024 * 1024,
+            pool_bytes_max: 256 * 1024 * 1024,
+            answer_bytes_max: 64 * 1024 * 1024,
             connections_max: 2048,
             writes_max: 1024,
             reads_max: 512,
@@ -207,8 +211,8 @@ impl Config {
         let (limits, publish) = (&self.limits, &self.publish);
         in_range("limits.batch_entries_max", limits.batch_entries_max as u64, 1, 16_384)?;
         in_range("limits.pool_submissions_max", limits.pool_submissions_max as u64, 1, 1 << 20)?;
-        let body = records::limits::BATCH_BYTES_MAX as u64;
-        in_range("limits.pool_bytes_max", limits.pool_bytes_max as u64, body, 4 << 30)?;
+        in_range("limits.pool_bytes_max", limits.pool_bytes_max as u64, 96 << 20, 16 << 30)?;
+        in_range("limits.answer_bytes_max", limits.answer_bytes_max as u64, 16 << 20, 4 << 30)?;
         in_range("limits.connections_max", limits.connections_max as u64, 1, 65_536)?;
         in_range("limits.writes_max", limits.writes_max as u64, 1, 65_536)?;
         in_range("limits.reads_max", limits.reads_max as u64, 1, 65_536)?;
@@ -244,6 +248,13 @@ mod tests {
         assert_eq!(config.limits.batch_entries_max, 1024);
         assert_eq!(config.publish.checkpoint_interval_ms, 250);
         assert!(config.anchor.ends_with("data/anchor"));
+    }
+
+    #[test]
+    fn the_least_pool_holds_a_full_batch() {
+        let body = records::limits::BATCH_BYTES_MAX * crate::pool::HELD_PER_BODY_BYTE;
+        let lines = records::limits::BATCH_LINES_MAX * crate::pool::HELD_PER_SUBMISSION;
+        assert!(body + lines <= 96 << 20, "{body} and {lines}");
     }
 
     #[test]

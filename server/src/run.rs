@@ -103,8 +103,11 @@ async fn serve(
         body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
         wait_published: Duration::from_millis(config.limits.wait_published_ms),
     });
-    let concurrency =
-        Concurrency { reads_max: config.limits.reads_max, writes_max: config.limits.writes_max };
+    let concurrency = Concurrency {
+        reads_max: config.limits.reads_max,
+        writes_max: config.limits.writes_max,
+        answer_bytes_max: config.limits.answer_bytes_max,
+    };
     let admin_stop = Shutdown::new();
     let admin_task = tokio::spawn(service::serve(
         admin,

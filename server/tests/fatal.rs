@@ -126,7 +126,6 @@ struct Log {
     desk: SigningDesk<FaultyKv>,
     witness: CosignatureSigner,
     governance: SigningKey,
-    _keys: tempfile::TempDir,
 }
 
 impl Log {
@@ -182,9 +181,7 @@ impl Log {
             batch_entries_max: 10,
         };
         let sequencer = Sequencer::new(deps).expect("a sequencer");
-        let _keys = keys_folder;
-        let mut log =
-            Self { kv, anchor, store, mode, pool, sequencer, desk, witness, governance, _keys };
+        let mut log = Self { kv, anchor, store, mode, pool, sequencer, desk, witness, governance };
         // Its witness told the time, and the log has a published head.
         log.publish().expect("publishing");
         log

@@ -24,6 +24,7 @@
 //! | `bad_input` | whatever is wrong with a record is refused by rule, place and words |
 //! | `refusals` | a refusal is the log's own word, and only for records that were signed |
 //! | `bad_clients` | slow, broken and too many clients harm nobody else |
+//! | `overload` | a flood of bad requests stays within the memory that is stated |
 //! | `quorum` | without the witness quorum nothing is published, and with it again everything is |
 //! | `bad_witnesses` | no manner of one witness keeps the others from publishing |
 //! | `restore` | a log that was put back never signs; audit and rebuild tell the truth |

@@ -32,17 +32,20 @@ fn a_batch_that_could_never_fit_is_told_the_limit_and_not_to_come_back() {
 
 #[test]
 fn a_batch_without_room_is_refused_whole_and_told_when_to_come_back() {
-    let (log, treasury) = log_with("pool_bytes_max = 8388608\n");
-    let mut slow = RawConnection::to(log.http());
-    slow.send_post_head("", NDJSON, 8_000_000);
-    slow.send(&vec![b'x'; 6_000_000]);
-    wait::until("its body holds the room", || {
+    let (log, treasury) = log_with("pool_bytes_max = 100663296\n");
+    let slow = [0, 1].map(|_| {
+        let mut slow = RawConnection::to(log.http());
+        slow.send_post_head("", NDJSON, 8_000_000);
+        slow.send(&vec![b'x'; 7_900_000]);
+        slow
+    });
+    wait::until("their bodies hold the room", || {
         let metrics = log.admin().get("/metrics").text();
         let mut lines = metrics.lines();
         let held = lines.find_map(|it| it.strip_prefix("civiclog_server_pool_bytes "))?;
-        (held.parse::<u64>().ok()? >= 6_000_000).then_some(())
+        (held.parse::<u64>().ok()? >= 2 * 5 * 7_900_000).then_some(())
     });
-    let large = vec![b'\n'; 4_000_000];
+    let large = vec![b'\n'; 8_000_000];
     let answer = log.http().post("/v1/records", NDJSON, large).expect_status(503);
     assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|it| it >= 1));
     is_alive(&log, &treasury, 9);

@@ -73,6 +73,12 @@ pub enum ApiError {
     /// There is no room for more at present.
     #[error("the log has no room for more submissions at this moment; try again")]
     Overloaded,
+    /// There is no room for so large an answer at present.
+    #[error(
+        "the log has no room for so large an answer at this moment; ask again (what was submitted \
+         stays submitted, and sending it again is safe)"
+    )]
+    NoRoomForAnswer,
     /// The log does not take records at present.
     #[error("the log takes no records at present: {}", mode_words(.0))]
     Closed(Mode),
@@ -135,7 +141,7 @@ impl ApiError {
             Self::BodyTruncated | Self::Parameter { .. } => StatusCode::BAD_REQUEST,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Overloaded | Self::Closed(_) | Self::NotJudged(_) => {
+            Self::Overloaded | Self::NoRoomForAnswer | Self::Closed(_) | Self::NotJudged(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::NotFound(_)
@@ -150,7 +156,7 @@ impl ApiError {
 
     fn retry_after_seconds(&self) -> Option<u32> {
         match self {
-            Self::Overloaded => Some(RETRY_AFTER_SECONDS),
+            Self::Overloaded | Self::NoRoomForAnswer => Some(RETRY_AFTER_SECONDS),
             Self::Closed(_) | Self::NotJudged(_) => Some(RETRY_AFTER_CLOSED_SECONDS),
             _ => None,
         }

@@ -89,7 +89,7 @@ async fn answer(
     let bytes_max = kind.body_bytes_max();
     // Room is taken as the bytes arrive: who only announces many of them takes nothing from others.
     let mut room = room;
-    let take = |bytes: usize| match app.budget.room_for_bytes(bytes) {
+    let take = |bytes: usize| match app.budget.room_for_body(bytes) {
         Some(more) => {
             room.extend(more);
             true
@@ -129,10 +129,10 @@ fn before_the_body(
     if announced.is_some_and(|it| it > bytes_max) {
         return Err(ApiError::BodyTooLarge { bytes_max });
     }
-    if announced.is_some_and(|it| it > app.budget.bytes_free()) {
+    if announced.is_some_and(|it| !app.budget.could_hold_body(it)) {
         return Err(ApiError::Overloaded);
     }
-    let room = app.budget.room_for_bytes(1).ok_or(ApiError::Overloaded)?;
+    let room = app.budget.room_for_body(1).ok_or(ApiError::Overloaded)?;
     Ok((wait, kind, room))
 }
 
