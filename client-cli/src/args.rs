@@ -26,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Check a proof or receipt file on this machine, without any network
     Verify(Verify),
+    /// Check a signed refusal on this machine, without any network
+    Refusal(Refusal),
     /// Fetch the receipt of an entry into one file
     Prove(Prove),
     /// Show an entry or an object as the log serves it
@@ -64,6 +66,24 @@ pub struct Verify {
     /// the log's operator if you can: it decides what "verified" means
     #[arg(long, value_name = "POLICY")]
     pub policy: PathBuf,
+}
+
+/// `civiclog refusal`
+#[derive(Debug, Args)]
+#[command(after_long_help = REFUSAL_EXAMPLES)]
+pub struct Refusal {
+    /// The refusal: its text, or the log's JSON answer with the member `refusal` in it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Any receipt of the log: it holds entry 0, which names the key that signs refusals
+    #[arg(long, value_name = "RECEIPT")]
+    pub receipt: PathBuf,
+    /// The log and the witnesses you trust (tlog-policy file)
+    #[arg(long, value_name = "POLICY")]
+    pub policy: PathBuf,
+    /// The submission that was refused: checks that the refusal is about its record
+    #[arg(long, value_name = "FILE.json")]
+    pub submission: Option<PathBuf>,
 }
 
 /// `civiclog prove`
@@ -318,6 +338,15 @@ Examples:
 
 Needs no network. Exit code 0: everything checked out; 1: it did not, and the output names the
 link of the chain that broke.";
+
+const REFUSAL_EXAMPLES: &str = "\
+Example:
+  civiclog prove 0 --log URL -o genesis.receipt
+  civiclog refusal answer.json --receipt genesis.receipt --policy policy.txt --submission row.json
+
+Exit code 0 proves that the log refused this record, by this rule, with that many entries before
+it. It does not say who is right: judge the record again over those entries. If the rules take
+it, the log's own signature proves the refusal wrong.";
 
 const PROVE_EXAMPLES: &str = "\
 Example:

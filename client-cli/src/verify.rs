@@ -11,7 +11,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use records::Entry;
+use records::{Entry, Genesis};
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Hash, Policy, TlogProof, TreeSize, WhyNot};
 
@@ -242,6 +242,20 @@ fn check(bytes: &[u8], policy: &Policy, screen: &Screen) -> Result<Findings, Bro
         policy: policy.quorum_words(),
         liars_for_split_view: policy.resilience().liars_for_split_view,
     })
+}
+
+/// Entry 0 of the log of a receipt file, every proof and registration of which must hold.
+pub(crate) fn genesis(
+    bytes: &[u8],
+    policy: &Policy,
+    screen: &Screen,
+) -> Result<Option<Genesis>, Broken> {
+    check(bytes, policy, screen)?;
+    // Every proof holds, so each entry is in the log where its proof says.
+    let entries = TlogProof::parse_many(bytes).unwrap_or_default();
+    let first = entries.iter().filter(|it| it.index.get() == 0).find_map(|it| it.extra.clone());
+    let entry = first.and_then(|it| Entry::parse(&it).ok());
+    Ok(entry.and_then(|it| it.record().body().genesis().cloned()))
 }
 
 fn check_proof(

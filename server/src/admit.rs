@@ -1,6 +1,7 @@
 //! Everything stateless about a submission, in parallel: parsing, grammar, signatures. On threads
 //! of its own that yield to the threads that serve readers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -133,7 +134,13 @@ impl AdmissionThreads {
         let job: Job = Box::new(move || {
             // Nothing is done for a client that went away.
             if !done.is_closed() {
-                let _ = done.send(work());
+                // A panic is a bug in reading one submission. It holds nothing that others use, and
+                // who found it must not be able to end one thread after the other.
+                if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
+                    let _ = done.send(result);
+                } else {
+                    tracing::error!("checking a submission panicked");
+                }
             }
             drop(room);
         });

@@ -285,6 +285,16 @@ impl Anchor {
         self.replace(next)
     }
 
+    /// Forgets that a witness, named by its verifier key, was set aside.
+    ///
+    /// # Errors
+    /// [`AnchorError::Io`].
+    pub fn hear_again(&mut self, vkey: &str) -> Result<(), AnchorError> {
+        let mut next = self.contents.clone();
+        next.set_aside.retain(|it| it.vkey != vkey);
+        self.replace(next)
+    }
+
     /// Writes only what differs, so that a settled log costs no fsync here.
     fn replace(&mut self, next: Contents) -> Result<(), AnchorError> {
         if self.contents == next { Ok(()) } else { self.write(next) }

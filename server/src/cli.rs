@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::set_aside::Decision;
+
 /// The log: takes signed records in, publishes tree heads that a quorum of witnesses cosigned.
 ///
 /// A new log is made in four steps: `keygen` makes its keys, `init --draft` writes the first
@@ -39,7 +41,7 @@ pub enum Command {
     /// Make the log's keys and print their verifier keys, one a line: Ed25519, then P-256.
     ///
     /// Refuses to run when the keys exist: one log has one set of keys for its whole life.
-    Keygen(ConfigArgument),
+    Keygen(KeygenArguments),
     /// Print the verifier keys of the log, one a line: Ed25519, then P-256.
     Keys(ConfigArgument),
     /// Create a log: first `--draft` for the governance keys to sign, then `--genesis`.
@@ -91,13 +93,42 @@ pub struct RunArguments {
     /// The server's configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Never ask this witness again, for good: it is gone, or what it claims is known to be wrong.
-    /// The others must satisfy the policy without it. Kept in the anchor with the reason.
+    /// Do not hear this witness any more (its name in the policy): for one whose claims contradict
+    /// this log and are wrong. Kept in the anchor, with the reason, and shown to everybody. The
+    /// others must satisfy the policy without it. A head that this log's key signed is no claim.
     #[arg(long, value_name = "NAME", requires = "because")]
     pub set_aside_witness: Option<String>,
-    /// With `--set-aside-witness`: why, in your words.
+    /// Why, in one line that everybody may read.
     #[arg(long, value_name = "TEXT", requires = "set_aside_witness")]
     pub because: Option<String>,
+    /// Hear a witness again that was set aside.
+    #[arg(long, value_name = "NAME", conflicts_with = "set_aside_witness")]
+    pub hear_witness_again: Option<String>,
+}
+
+impl RunArguments {
+    /// What the operator decided about a witness.
+    pub fn decision(&self) -> Option<Decision> {
+        match (&self.set_aside_witness, &self.because, &self.hear_witness_again) {
+            (Some(name), Some(because), _) => {
+                Some(Decision::SetAside { name: name.clone(), because: because.clone() })
+            }
+            (_, _, Some(name)) => Some(Decision::HearAgain { name: name.clone() }),
+            _ => None,
+        }
+    }
+}
+
+/// The arguments of `keygen`.
+#[derive(Debug, clap::Args)]
+pub struct KeygenArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Make the key that signs refusals instead, and write its public half (JWK) to this file, for
+    /// `init --draft --operator-key`. Its thumbprint is printed.
+    #[arg(long, value_name = "JWK")]
+    pub refusals: Option<PathBuf>,
 }
 
 /// The arguments of `init`.

@@ -50,8 +50,11 @@ pub struct Limits {
     pub batch_entries_max: usize,
     /// Submissions waiting at once, at most. Default 65,536.
     pub pool_submissions_max: usize,
-    /// Bytes of submissions and request bodies held at once, at most. Default 96 MiB.
+    /// Bytes of memory that request bodies and waiting submissions hold, at most: see
+    /// [`crate::pool::HELD_PER_BODY_BYTE`]. Default 256 MiB; at least 96 MiB.
     pub pool_bytes_max: usize,
+    /// Bytes of large answers on their way, at most, for reads and for writes each. Default 64 MiB.
+    pub answer_bytes_max: usize,
     /// Open connections, at most; further ones wait to be accepted. Default 2,048.
     pub connections_max: usize,
     /// Write requests served at once; more are answered 503. Default 1,024.
@@ -66,6 +69,9 @@ pub struct Limits {
     pub wait_published_ms: u64,
     /// How long open requests may take to finish after SIGTERM, in milliseconds. Default 25,000.
     pub drain_timeout_ms: u64,
+    /// Nothing is taken in while the disk of the database or of the anchor has fewer bytes free.
+    /// Default 1 GiB; 0 never looks.
+    pub disk_free_bytes_min: u64,
 }
 
 impl Default for Limits {
@@ -73,7 +79,8 @@ impl Default for Limits {
         Self {
             batch_entries_max: 1024,
             pool_submissions_max: 65_536,
-            pool_bytes_max: 96 * 1024 * 1024,
+            pool_bytes_max: 256 * 1024 * 1024,
+            answer_bytes_max: 64 * 1024 * 1024,
             connections_max: 2048,
             writes_max: 1024,
             reads_max: 512,
@@ -81,6 +88,7 @@ impl Default for Limits {
             body_timeout_ms: 30_000,
             wait_published_ms: 20_000,
             drain_timeout_ms: 25_000,
+            disk_free_bytes_min: 1 << 30,
         }
     }
 }
@@ -203,8 +211,8 @@ impl Config {
         let (limits, publish) = (&self.limits, &self.publish);
         in_range("limits.batch_entries_max", limits.batch_entries_max as u64, 1, 16_384)?;
         in_range("limits.pool_submissions_max", limits.pool_submissions_max as u64, 1, 1 << 20)?;
-        let body = records::limits::BATCH_BYTES_MAX as u64;
-        in_range("limits.pool_bytes_max", limits.pool_bytes_max as u64, body, 4 << 30)?;
+        in_range("limits.pool_bytes_max", limits.pool_bytes_max as u64, 96 << 20, 16 << 30)?;
+        in_range("limits.answer_bytes_max", limits.answer_bytes_max as u64, 16 << 20, 4 << 30)?;
         in_range("limits.connections_max", limits.connections_max as u64, 1, 65_536)?;
         in_range("limits.writes_max", limits.writes_max as u64, 1, 65_536)?;
         in_range("limits.reads_max", limits.reads_max as u64, 1, 65_536)?;
@@ -212,6 +220,7 @@ impl Config {
         in_range("limits.body_timeout_ms", limits.body_timeout_ms, 10, 600_000)?;
         in_range("limits.wait_published_ms", limits.wait_published_ms, 0, 20_000)?;
         in_range("limits.drain_timeout_ms", limits.drain_timeout_ms, 0, 600_000)?;
+        in_range("limits.disk_free_bytes_min", limits.disk_free_bytes_min, 0, 1 << 50)?;
         in_range("publish.checkpoint_interval_ms", publish.checkpoint_interval_ms, 10, 60_000)?;
         in_range("publish.refresh_interval_ms", publish.refresh_interval_ms, 1_000, 3_600_000)?;
         in_range("publish.witness_timeout_ms", publish.witness_timeout_ms, 100, 60_000)?;
@@ -239,6 +248,13 @@ mod tests {
         assert_eq!(config.limits.batch_entries_max, 1024);
         assert_eq!(config.publish.checkpoint_interval_ms, 250);
         assert!(config.anchor.ends_with("data/anchor"));
+    }
+
+    #[test]
+    fn the_least_pool_holds_a_full_batch() {
+        let body = records::limits::BATCH_BYTES_MAX * crate::pool::HELD_PER_BODY_BYTE;
+        let lines = records::limits::BATCH_LINES_MAX * crate::pool::HELD_PER_SUBMISSION;
+        assert!(body + lines <= 96 << 20, "{body} and {lines}");
     }
 
     #[test]

@@ -307,16 +307,23 @@ impl<K: Kv> SigningDesk<K> {
     /// # Errors
     /// In words; the caller signs nothing more.
     pub fn sign(&mut self, head: TreeHead) -> Result<SignedCheckpoint, String> {
-        if self.mode.is_read_only() {
-            return Err("this process is read-only".to_owned());
-        }
+        self.may_sign()?;
         let guarded =
             guard(&self.store, self.anchor.head(), head).map_err(|it| error_chain(&it))?;
-        self.store.alive().map_err(|it| error_chain(&it))?;
+        // Again: hashing what is to be signed takes time, and something may have failed meanwhile.
+        self.may_sign()?;
         let anchored = self.anchor.advance(guarded).map_err(|it| error_chain(&it))?;
         let signed = self.signer.sign(anchored);
         confirm(&self.store, self.anchor.head(), &signed).map_err(|it| error_chain(&it))?;
         Ok(signed)
+    }
+
+    /// Nothing failed so far: neither in the store nor anywhere else in this process.
+    fn may_sign(&self) -> Result<(), String> {
+        if self.mode.is_read_only() {
+            return Err("this process is read-only".to_owned());
+        }
+        self.store.alive().map_err(|it| error_chain(&it))
     }
 
     /// Carries out orders until their sender is dropped or one fails for good.
@@ -356,9 +363,7 @@ impl<K: Kv> SigningDesk<K> {
 
     /// Adds the RFC 6962 signature, stores the whole note, and shows it.
     fn publish(&mut self, cosigned: &CosignedCheckpoint) -> Result<(), String> {
-        if self.mode.is_read_only() {
-            return Err("this process is read-only".to_owned());
-        }
+        self.may_sign()?;
         // SPEC RFC 6962 §3.5: each timestamp is later than the one before, whatever the clock does.
         let now_ms = self.clock.unix_millis();
         let tree_head_ms = now_ms.max(self.last_tree_head_ms + 1);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
@@ -21,14 +21,19 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
 use crate::admit::AdmissionThreads;
+use crate::anchor::SetAside;
+use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
 use crate::pool::{Budget, Pool};
 use crate::publish::WitnessStatus;
 use crate::published::Board;
+use crate::refuse::RefusalSigner;
 
+mod answers;
 mod compat;
 pub mod error;
+mod lines;
 mod log;
 mod objects;
 mod proofs;
@@ -37,6 +42,9 @@ mod respond;
 mod submit;
 mod tiles;
 
+use answers::hold;
+
+pub use answers::{AnswerRoom, SMALL_ANSWER_BYTES_MAX};
 pub use error::ApiError;
 pub use log::policy_words;
 
@@ -49,6 +57,8 @@ pub struct App {
     pub board: Board,
     /// What this process may do.
     pub mode: ModeSwitch,
+    /// Whether the disks have room.
+    pub low_water: Arc<LowWater>,
     /// Where submissions wait for the sequencer.
     pub pool: Arc<Pool>,
     /// What bodies and submissions may occupy.
@@ -59,12 +69,16 @@ pub struct App {
     pub origin: Origin,
     /// The log's public keys: Ed25519, then P-256.
     pub verifier_keys: [VerifierKey; 2],
+    /// Signs refusals; without it they are unsigned.
+    pub refusals: Option<RefusalSigner>,
     /// The witness policy.
     pub policy: Arc<Policy>,
     /// The witness policy's text.
     pub policy_text: String,
     /// What is known of the witnesses.
     pub statuses: watch::Receiver<Vec<WitnessStatus>>,
+    /// The witnesses that the operator set aside, and why.
+    pub set_aside: Vec<SetAside>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How long a body may take.
@@ -73,13 +87,15 @@ pub struct App {
     pub wait_published: Duration,
 }
 
-/// Requests served at once.
+/// What is served at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Concurrency {
     /// Reads.
     pub reads_max: usize,
     /// Writes.
     pub writes_max: usize,
+    /// Bytes of large answers on their way, for reads and for writes each.
+    pub answer_bytes_max: usize,
 }
 
 /// The public interface as a tower service.
@@ -103,8 +119,14 @@ pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
         .route("/ct/v1/get-sth", get(compat::get_sth))
         .route("/ct/v1/get-sth-consistency", get(compat::get_sth_consistency))
         .route("/ct/v1/get-proof-by-hash", get(compat::get_proof_by_hash));
-    limited(writes, concurrency.writes_max, &app)
-        .merge(limited(reads, concurrency.reads_max, &app).layer(from_fn(open_to_every_page)))
+    let held = |router: Router<Arc<App>>| {
+        let room = AnswerRoom::new(concurrency.answer_bytes_max, Arc::clone(&app.metrics));
+        router.layer(from_fn_with_state(room, hold))
+    };
+    let writes = held(limited(writes, concurrency.writes_max, &app));
+    let reads = held(limited(reads, concurrency.reads_max, &app));
+    writes
+        .merge(reads.layer(from_fn(open_to_every_page)))
         .fallback(|| async { ApiError::NoSuchPath })
         .with_state(app)
 }

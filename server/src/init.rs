@@ -15,17 +15,23 @@ use tlog::Frontier;
 
 use crate::admit::AwsLcEs256;
 use crate::anchor::Anchor;
-use crate::cli::InitArguments;
+use crate::cli::{InitArguments, KeygenArguments};
 use crate::config::Config;
 use crate::keys::LogKeys;
+use crate::refuse::RefusalKey;
 
-/// Makes the log's keys and returns their verifier keys.
+/// Makes the log's keys and returns their verifier keys; or the key for refusals, and returns its
+/// thumbprint.
 ///
 /// # Errors
 /// When there are keys already, or they cannot be written.
-pub fn keygen(config: &Config) -> anyhow::Result<[String; 2]> {
+pub fn keygen(config: &Config, arguments: &KeygenArguments) -> anyhow::Result<Vec<String>> {
+    if let Some(path) = &arguments.refusals {
+        let public = RefusalKey::generate(&config.keys_dir(), path)?;
+        return Ok(vec![public.kid().to_string()]);
+    }
     let keys = LogKeys::generate(&config.keys_dir(), &config.origin)?;
-    Ok(keys.verifier_keys().map(|it| it.to_string()))
+    Ok(keys.verifier_keys().map(|it| it.to_string()).to_vec())
 }
 
 /// The verifier keys of an existing log.

@@ -22,11 +22,12 @@
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
 //! | [`backup`], [`restore`], [`recover`], [`fetch`] | copies of a log, and the way back from one |
-//! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
+//! | [`startup`], [`set_aside`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
 //! | [`publish`], [`drive`], [`cosign`], [`inquire`], [`published`] | from a signature to what everybody sees |
-//! | [`receipt`], [`http`] | what everybody gets |
+//! | [`receipt`], [`refuse`], [`http`] | what everybody gets |
+//! | [`low_water`] | stopping before a disk is full |
 //! | [`mode`], [`metrics`] | what this process may do, and what it did |
 
 use std::io::Write as _;
@@ -47,6 +48,7 @@ pub mod http;
 pub mod init;
 pub mod inquire;
 pub mod keys;
+pub mod low_water;
 pub mod metrics;
 pub mod mode;
 pub mod pool;
@@ -55,9 +57,11 @@ pub mod publish;
 pub mod published;
 pub mod receipt;
 pub mod recover;
+pub mod refuse;
 pub mod restore;
 pub mod run;
 pub mod sequence;
+pub mod set_aside;
 pub mod sign;
 pub mod startup;
 pub mod state;
@@ -78,15 +82,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     service::init_tracing(format, &arguments.log_filter)?;
     match arguments.command {
-        Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?)?),
+        Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?, &it)?),
         Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
         Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
         Command::Run(it) => {
-            let config = Config::load(&it.config)?;
-            if let (Some(witness), Some(because)) = (&it.set_aside_witness, &it.because) {
-                startup::set_witness_aside(&config, witness, because)?;
-            }
-            run::run(&config, |listening| {
+            run::run(&Config::load(&it.config)?, it.decision().as_ref(), |listening| {
                 // Whoever started us reads the ports from here; if nobody does, it is no fault.
                 let line = serde_json::to_string(listening).expect("three strings");
                 let _ = print_lines(&[line]);

@@ -37,6 +37,7 @@ pub struct Metrics {
     pool_submissions: IntGauge,
     pool_bytes: IntGauge,
     overloaded: IntCounter,
+    disk_free: IntGaugeVec,
 }
 
 impl Metrics {
@@ -126,6 +127,16 @@ impl Metrics {
                     "Requests answered 503 because there was no room.",
                 )?,
             )?,
+            disk_free: registered(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "civiclog_server_disk_free_bytes",
+                        "Bytes that may still be written where the database and the anchor are.",
+                    ),
+                    &["folder"],
+                )?,
+            )?,
         };
         for outcome in OUTCOMES {
             metrics.submissions.with_label_values(&[outcome]);
@@ -159,6 +170,11 @@ impl Metrics {
     /// A request found no room.
     pub fn overloaded(&self) {
         self.overloaded.inc();
+    }
+
+    /// So much may still be written. `folder` is one of [`crate::low_water::FOLDERS`].
+    pub fn disk_free(&self, folder: &'static str, bytes: u64) {
+        self.disk_free.with_label_values(&[folder]).set(as_gauge(bytes));
     }
 
     /// A head was published.

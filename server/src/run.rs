@@ -6,23 +6,27 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus::Registry;
-use service::{Clock, HttpLimits, Shutdown, SystemClock};
+use service::{Clock, FileSystems, HttpLimits, Shutdown, SystemClock};
 use tlog::UnixSeconds;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::admit::AdmissionThreads;
+use crate::anchor::SetAside;
 use crate::backup::SnapshotMaker;
 use crate::config::Config;
 use crate::cosign::WitnessClient;
 use crate::drive::{Deps, SigningDesk, drive};
 use crate::http::{self, App, Concurrency, router};
+use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::{Mode, ModeSwitch};
 use crate::pool::{Budget, Pool};
 use crate::publish::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_ask};
 use crate::published::Board;
+use crate::refuse::{RefusalKey, RefusalSigner};
 use crate::sequence::{self, Sequencer, error_chain};
+use crate::set_aside::Decision;
 use crate::startup;
 use crate::time::{AdmissionClock, median};
 
@@ -34,13 +38,18 @@ pub struct Addresses {
     origin: String,
 }
 
-/// Runs the server until SIGTERM or SIGINT, or until it cannot go on.
+/// Takes the operator's decision about a witness, if there is one, and runs the server until SIGTERM
+/// or SIGINT, or until it cannot go on.
 ///
 /// # Errors
 /// When the log cannot be opened or a port cannot be bound. What goes wrong later makes the
 /// process read-only instead.
-pub fn run(config: &Config, announce: impl FnOnce(&Addresses)) -> anyhow::Result<()> {
-    let opened = startup::open(config)?;
+pub fn run(
+    config: &Config,
+    decision: Option<&Decision>,
+    announce: impl FnOnce(&Addresses),
+) -> anyhow::Result<()> {
+    let opened = startup::open(config, decision)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -59,6 +68,7 @@ async fn serve(
     let shutdown = Shutdown::from_signals().context("listening for signals")?;
     let registry = Registry::new();
     let shared = Shared::new(config, &opened, &registry)?;
+    let refusals = refusal_signer(config, &opened.store)?;
     let public = bind(config.listen.public).await?;
     let admin = bind(config.listen.admin).await?;
     announce(&Addresses {
@@ -69,26 +79,36 @@ async fn serve(
 
     tracing::info!(policy = %http::policy_words(&opened.policy), "the witness policy");
     let verifier_keys = opened.signer.verifier_keys();
+    let set_aside = opened.anchor.set_aside().to_vec();
+    for SetAside { vkey, because, at } in &set_aside {
+        tracing::warn!(vkey, because, at, "a witness is set aside: what it says is not heard");
+    }
     let (policy, policy_text) = (opened.policy.clone(), opened.policy_text.clone());
     let running = start_data_path(config, &shared, opened)?;
     let app = Arc::new(App {
         store: shared.store.clone(),
         board: shared.board.clone(),
         mode: shared.mode.clone(),
+        low_water: Arc::clone(&shared.low_water),
         pool: Arc::clone(&shared.pool),
         budget: shared.budget.clone(),
         admission: AdmissionThreads::start(admission_threads()).context("starting threads")?,
         origin: config.origin.clone(),
         verifier_keys,
+        refusals,
         policy: Arc::new(policy),
         policy_text,
         statuses: running.statuses.clone(),
+        set_aside,
         metrics: Arc::clone(&shared.metrics),
         body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
         wait_published: Duration::from_millis(config.limits.wait_published_ms),
     });
-    let concurrency =
-        Concurrency { reads_max: config.limits.reads_max, writes_max: config.limits.writes_max };
+    let concurrency = Concurrency {
+        reads_max: config.limits.reads_max,
+        writes_max: config.limits.writes_max,
+        answer_bytes_max: config.limits.answer_bytes_max,
+    };
     let admin_stop = Shutdown::new();
     let admin_task = tokio::spawn(service::serve(
         admin,
@@ -100,9 +120,9 @@ async fn serve(
     tokio::spawn(prune_history(shared.clone()));
     tokio::spawn(stop_admission(shutdown.clone(), shared.mode.clone()));
 
-    service::serve(public, router(app, concurrency), http_limits(config), shutdown).await;
+    service::serve(public, router(app, concurrency), http_limits(config), shutdown.clone()).await;
 
-    finish(&shared, running).await;
+    finish(&shared, running, &shutdown).await;
     admin_stop.force();
     // A panic in it was reported when it happened.
     let _ = admin_task.await;
@@ -120,6 +140,7 @@ struct Shared {
     budget: Budget,
     clock: Arc<dyn Clock>,
     clock_rule: Arc<AdmissionClock>,
+    low_water: Arc<LowWater>,
     metrics: Arc<Metrics>,
 }
 
@@ -139,6 +160,7 @@ impl Shared {
             budget: Budget::new(limits.pool_submissions_max, limits.pool_bytes_max),
             clock_rule: Arc::new(AdmissionClock::new(Arc::clone(&clock))),
             clock,
+            low_water: Arc::new(low_water(config)),
             metrics: Arc::new(Metrics::register(registry).context("registering metrics")?),
         })
     }
@@ -213,14 +235,21 @@ fn start_data_path(
 }
 
 /// Every request is answered or cut off. What waits is committed; what was committed is published
-/// if the witnesses let it.
-async fn finish(shared: &Shared, running: Running) {
+/// if the witnesses let it, and a second signal does not end the wait before.
+async fn finish(shared: &Shared, running: Running, shutdown: &Shutdown) {
     shared.pool.close();
-    // A panic in it was reported when it happened.
+    // Also after a second signal: a commit is short, and who sent it in may still be told later. A
+    // panic in it was reported when it happened.
     let _ = tokio::task::spawn_blocking(move || running.sequencer.join()).await;
     let last_words = Duration::from_millis(LAST_WORDS_MS);
-    if tokio::time::timeout(last_words, published_all(shared)).await.is_err() {
-        tracing::warn!("stopping with committed entries that are not published yet");
+    let is_all_published = tokio::select! {
+        ended = tokio::time::timeout(last_words, published_all(shared)) => ended.is_ok(),
+        () = shutdown.forced() => false,
+    };
+    if !is_all_published {
+        tracing::warn!(
+            "stopping; what is committed and not published yet, the next start publishes"
+        );
     }
     running.publisher.abort();
     let _ = running.publisher.await;
@@ -240,6 +269,7 @@ fn start_sequencer(
         pool: Arc::clone(&shared.pool),
         clock: Arc::clone(&shared.clock),
         clock_rule: Arc::clone(&shared.clock_rule),
+        low_water: Arc::clone(&shared.low_water),
         mode: shared.mode.clone(),
         metrics: Arc::clone(&shared.metrics),
         committed: Box::new(move |head| {
@@ -253,6 +283,20 @@ fn start_sequencer(
         .name("sequencer".to_owned())
         .spawn(move || sequencer.run())
         .context("starting the sequencer's thread")
+}
+
+/// The signer of refusals, if this log has a key for them that entry 0 names.
+fn refusal_signer(config: &Config, store: &store::Store) -> anyhow::Result<Option<RefusalSigner>> {
+    let key = RefusalKey::load(&config.keys_dir())?;
+    let entry = store.entry(tlog::LeafIndex::new(0))?.context("entry 0 is not in the database")?;
+    let entry = records::Entry::parse(&entry).context("entry 0")?;
+    let genesis = entry.record().body().genesis().context("entry 0 is no genesis")?;
+    RefusalSigner::new(&config.origin, genesis, key)
+}
+
+fn low_water(config: &Config) -> LowWater {
+    let folders = vec![("database", config.database_dir()), ("anchor", config.anchor.clone())];
+    LowWater::new(Box::new(FileSystems), folders, config.limits.disk_free_bytes_min)
 }
 
 fn witness_clients(
@@ -315,6 +359,7 @@ fn readiness(config: &Config, shared: &Shared) -> service::Readiness {
             Mode::ReadOnly(because) => return Err(format!("read-only: {}", because.words())),
             Mode::Stopping => return Err("stopping".to_owned()),
         }
+        shared.low_water.check().map_err(|it| it.to_string())?;
         let published = shared.board.current().ok_or("nothing is published yet")?;
         if !shared.clock_rule.knows_witness_time() {
             return Err("no quorum of witnesses told its time yet".to_owned());
@@ -353,9 +398,23 @@ async fn watch_gauges(shared: Shared, pool_bytes_max: usize) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
+        notice_fatal(&shared.store, &shared.mode);
         shared.metrics.read_only(shared.mode.is_read_only());
         let bytes = pool_bytes_max.saturating_sub(shared.budget.bytes_free());
         shared.metrics.pool(shared.pool.len(), bytes);
+        // Also while nobody submits: that it turned is to be in the log when it turns.
+        let _ = shared.low_water.check();
+        for (folder, bytes) in shared.low_water.free_bytes() {
+            shared.metrics.disk_free(folder, bytes);
+        }
+    }
+}
+
+/// A flush or compaction that failed is noticed by the next commit or signature, and here when
+/// neither comes: whoever watches is told before a submitter is.
+pub fn notice_fatal<K: store::Kv>(store: &store::Store<K>, mode: &ModeSwitch) {
+    if let Err(fatal) = store.alive() {
+        mode.read_only(error_chain(&fatal));
     }
 }
 
@@ -373,9 +432,16 @@ async fn prune_history(shared: Shared) {
             pruning.store.prune_checkpoints(now)
         });
         match pruned.await {
-            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::debug!(count, "forgot old checkpoints"),
             Ok(Err(error)) => shared.mode.read_only(error_chain(&error)),
+            Err(error) if error.is_panic() => {
+                shared
+                    .mode
+                    .read_only("forgetting old checkpoints panicked; see the log".to_owned());
+            }
+            // The runtime is shutting down.
+            Err(_) => return,
         }
     }
 }

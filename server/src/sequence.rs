@@ -16,9 +16,10 @@ use store::{CommitError, Committed, Kv, NewBatch, NewEntry, ReadError, Store, Wr
 use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
 
 use crate::admit::AwsLcEs256;
+use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
-use crate::pool::{NotJudged, Outcome, Pending, Pool, Receipt};
+use crate::pool::{self, NotJudged, Outcome, Pending, Pool, Receipt};
 use crate::state::BatchState;
 use crate::time::AdmissionClock;
 
@@ -56,6 +57,8 @@ pub struct Deps<K: Kv> {
     pub clock: Arc<dyn Clock>,
     /// The time, for admitting.
     pub clock_rule: Arc<AdmissionClock>,
+    /// Whether the disks have room.
+    pub low_water: Arc<LowWater>,
     /// What this process may do.
     pub mode: ModeSwitch,
     /// What is counted.
@@ -105,6 +108,21 @@ struct Judged {
     refused: Vec<(Pending, Outcome)>,
 }
 
+impl Judged {
+    /// Keeps a refusal of what was judged as the entry at `index`. It is told after the commit: by
+    /// then everything it was judged by is durable.
+    fn refuse(
+        &mut self,
+        pending: Pending,
+        index: LeafIndex,
+        refusal: records::Refusal,
+        conflicts_with: Option<LeafIndex>,
+    ) {
+        let judged = pool::Judged::of(&pending.checked.submission, index);
+        self.refused.push((pending, Outcome::Refused { refusal, conflicts_with, judged }));
+    }
+}
+
 impl<K: Kv> Sequencer<K> {
     /// Takes over the store's only writer.
     ///
@@ -145,6 +163,11 @@ impl<K: Kv> Sequencer<K> {
     fn round(&mut self, batch: Vec<Pending>) -> Result<(), SequenceError> {
         if !self.deps.mode.is_running() && !self.is_draining() {
             answer_all(batch, NotJudged::Closed);
+            return Ok(());
+        }
+        // Before the disk is full: a write that fails would end this process's work for good.
+        if self.deps.low_water.check().is_err() {
+            answer_all(batch, NotJudged::DiskAlmostFull);
             return Ok(());
         }
         let admitted_ms = match self.deps.clock_rule.admission_ms(self.last_admitted_ms) {
@@ -259,12 +282,12 @@ fn judge_one<K: Kv>(
             let is_duplicate = true;
             judged.accepted.push(Accepted { answer: pending, index, leaf_hash, is_duplicate });
         }
-        Verdict::Conflict { index, refusal } => {
-            let conflicts_with = Some(LeafIndex::new(index.get()));
-            judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with }));
+        Verdict::Conflict { index: stored, refusal } => {
+            let conflicts_with = Some(LeafIndex::new(stored.get()));
+            judged.refuse(pending, index, refusal, conflicts_with);
         }
         Verdict::Refused(refusal) => {
-            judged.refused.push((pending, Outcome::Refused { refusal, conflicts_with: None }));
+            judged.refuse(pending, index, refusal, None);
         }
     }
     Ok(())

@@ -9,11 +9,12 @@ use service::{Clock as _, SystemClock};
 use store::{Kv, Store, Writer};
 use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, VerifierKey};
 
-use crate::anchor::{Anchor, SetAside};
+use crate::anchor::Anchor;
 use crate::config::Config;
 use crate::guard::{confirm, guard};
 use crate::keys::LogKeys;
 use crate::published::Published;
+use crate::set_aside::{Decision, Judging};
 use crate::sign::LogSigner;
 
 /// The parts of a log, as they were found.
@@ -56,11 +57,15 @@ pub struct Opened<K: Kv> {
     pub set_aside: Vec<VerifierKey>,
 }
 
-/// Opens anchor, keys and store of an existing log, and checks that they fit.
+/// Opens anchor, keys and store of an existing log, takes the operator's decision about a witness,
+/// and checks that the parts fit.
 ///
 /// # Errors
 /// In words, with the cause; nothing was written, and nothing new was signed.
-pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
+pub fn open(
+    config: &Config,
+    decision: Option<&Decision>,
+) -> anyhow::Result<Opened<store::RocksKv>> {
     let (policy, policy_text) = config.policy()?;
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkey = keys.verifier_keys()[0].to_string();
@@ -71,10 +76,20 @@ pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
     );
     // The anchor first: it is the lock that keeps a second server out, and its absence says that
     // this is not the whole log.
-    let anchor = Anchor::open(&config.anchor, &config.origin)?;
+    let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
     let settings = store::Settings::default();
     let (store, writer) = Store::open(&config.database_dir(), &config.origin, &settings)
         .with_context(|| format!("opening the database {}", config.database_dir().display()))?;
+    if let Some(decision) = decision {
+        let judging = Judging {
+            policy: &policy,
+            store: &store,
+            own_key: &keys.verifier_keys()[0],
+            evidence_dir: &config.evidence_dir(),
+            now: records::format_millis(SystemClock::new().unix_millis()),
+        };
+        decision.take(&judging, &mut anchor)?;
+    }
     let origin = config.origin.clone();
     fit(Parts { origin, anchor, store, writer, keys, policy, policy_text })
 }
@@ -175,33 +190,6 @@ pub(crate) fn check_genesis_entry(entry: &[u8], vkeys: &[String; 2]) -> anyhow::
         "entry 0 names the log's keys {named:?}, the key files are of {vkeys:?}: these are not \
          the keys of this log"
     );
-    Ok(())
-}
-
-/// Remembers in the anchor that the operator set a witness aside: one of today's policy, or of one
-/// under which the last head may have been published.
-///
-/// # Errors
-/// When no policy knows the witness, those that are left could not satisfy today's, or the anchor
-/// cannot be written.
-pub fn set_witness_aside(config: &Config, name: &str, because: &str) -> anyhow::Result<()> {
-    let (policy, _) = config.policy()?;
-    let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
-    let mut policies = vec![policy];
-    for text in anchor.policies() {
-        policies.push(Policy::parse(text).context("a witness policy of earlier days")?);
-    }
-    let mut known = policies.iter().flat_map(Policy::witnesses);
-    let witness = known
-        .find(|it| it.name == name)
-        .with_context(|| format!("no witness policy of this log names a witness {name}"))?;
-    let mut keys = set_aside(&anchor, &policies[0])?;
-    keys.push(witness.key.clone());
-    refuse_too_few(&policies[0], &keys)?;
-    let at = records::format_millis(SystemClock::new().unix_millis());
-    let (vkey, because) = (witness.key.to_string(), because.to_owned());
-    anchor.remember_set_aside(SetAside { vkey, because, at })?;
-    tracing::warn!(witness = name, "set aside for good: it is not asked any more");
     Ok(())
 }
 

@@ -24,13 +24,17 @@
 //! |---|---|
 //! | `main_path` | a record goes in, is cosigned, and everybody can check it |
 //! | `bad_input` | whatever is wrong with a record is refused by rule, place and words |
+//! | `refusals` | a refusal is the log's own word, and only for records that were signed |
 //! | `bad_clients` | slow, broken and too many clients harm nobody else |
+//! | `overload` | a flood of bad requests stays within the memory that is stated |
 //! | `quorum` | without the witness quorum nothing is published, and with it again everything is |
 //! | `bad_witnesses` | no manner of one witness keeps the others from publishing |
 //! | `restore` | a log that was put back never signs; audit and rebuild tell the truth |
 //! | `backup` | a backup made under load is whole, any damage to it shows, and putting it back forks nothing |
 //! | `recover` | what was lost comes back from any copy of the log, and nothing else does |
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
+//! | `set_aside` | the operator can stop hearing a witness that lies, and not more than that |
+//! | `low_water` | a disk that fills up turns records away, and nothing else |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |

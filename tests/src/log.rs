@@ -29,6 +29,8 @@ pub struct LogOptions {
     pub limits: String,
     /// Lines of the table `[publish]`.
     pub publish: String,
+    /// Whether its refusals are signed.
+    pub signs_refusals: bool,
 }
 
 impl Default for LogOptions {
@@ -40,6 +42,7 @@ impl Default for LogOptions {
             quorum: 3,
             limits: String::new(),
             publish: "checkpoint_interval_ms = 20\n".to_owned(),
+            signs_refusals: false,
         }
     }
 }
@@ -142,6 +145,13 @@ impl TestLog {
         let mut command = self.server("init");
         command.arg("--draft").arg(&draft).arg("--governance").arg(now);
         command.arg("--governance-next").arg(next);
+        if self.options.signs_refusals {
+            let jwk = self.path("refusals.jwk");
+            let mut keygen = self.server("keygen");
+            keygen.arg("--refusals").arg(&jwk);
+            finish(keygen).expect_success("keygen --refusals");
+            command.arg("--operator-key").arg(jwk);
+        }
         finish(command).expect_success("init --draft");
         self.sign_draft(&draft);
         let mut command = self.server("init");
@@ -219,9 +229,19 @@ impl TestLog {
     /// # Errors
     /// What it wrote to standard error, when it refused.
     pub fn try_start_server(&mut self) -> Result<(), String> {
+        self.try_start_server_with(&[])
+    }
+
+    /// Starts the server with more arguments.
+    ///
+    /// # Errors
+    /// What it wrote to standard error, when it refused.
+    pub fn try_start_server_with(&mut self, arguments: &[&str]) -> Result<(), String> {
         assert!(self.server.is_none(), "one server at a time");
         let stderr = self.path("server.log");
-        let (process, said) = Process::start(self.server("run"), "civiclog-server", &stderr)?;
+        let mut command = self.server("run");
+        command.args(arguments);
+        let (process, said) = Process::start(command, "civiclog-server", &stderr)?;
         let url = |name: &str| format!("http://{}", said[name].as_str().expect("an address"));
         assert_eq!(said["origin"], self.options.origin.as_str());
         let (http, admin) = (Http::new(&url("listening")), Http::new(&url("admin")));
@@ -239,6 +259,11 @@ impl TestLog {
     /// Asks the server to stop without waiting for it.
     pub fn terminate_server(&self) {
         self.running().process.terminate();
+    }
+
+    /// The same, as Ctrl-C would.
+    pub fn interrupt_server(&self) {
+        self.running().process.interrupt();
     }
 
     /// Waits until the server ended by itself, or because it was asked to; returns its exit code.

@@ -89,9 +89,18 @@ impl Process {
 
     /// Asks it to stop, as a service manager would.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks it to stop, as Ctrl-C would.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // It may have ended by itself; whoever waits for it sees how.
-        let _ = kill_process(id.expect("a process id"), Signal::TERM);
+        let _ = kill_process(id.expect("a process id"), signal);
     }
 
     /// Ends it with SIGKILL and waits until it is gone.

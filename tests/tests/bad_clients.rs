@@ -1,7 +1,7 @@
 //! Slow, broken and too many clients: they are told, cut off or made to wait, nothing of theirs gets
 //! in by half, and everybody else is served.
 
-use e2e::{LogOptions, RawConnection, TestLog, Treasury};
+use e2e::{LogOptions, RawConnection, TestLog, Treasury, wait};
 use serde_json::Value as Json;
 
 fn log_with(limits: &str) -> (TestLog, Treasury) {
@@ -15,18 +15,50 @@ fn is_alive(log: &TestLog, treasury: &Treasury, number: u64) {
 }
 
 #[test]
-fn a_batch_without_room_is_refused_whole_and_told_when_to_come_back() {
+fn a_batch_that_could_never_fit_is_told_the_limit_and_not_to_come_back() {
     let (log, treasury) = log_with("pool_submissions_max = 2\n");
-    let lines = |numbers: std::ops::Range<u64>| {
-        numbers.map(|it| treasury.payment_bytes(it)).collect::<Vec<_>>().join(&b'\n')
-    };
-    let answer = log.http().post("/v1/records", NDJSON, lines(0..3)).expect_status(503);
-    assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|it| it >= 1));
+    let answer = log.http().post("/v1/records", NDJSON, lines(&treasury, 0..3)).expect_status(413);
     assert_eq!(answer.header("content-type"), "application/problem+json");
-    let answers: Vec<Json> =
-        log.http().post("/v1/records", NDJSON, lines(0..2)).expect_status(200).parse_lines();
+    let detail = answer.json()["detail"].as_str().expect("words").to_owned();
+    assert!(detail.contains("2 lines") && detail.contains("pool_submissions_max"), "{detail}");
+    let answers: Vec<Json> = log
+        .http()
+        .post("/v1/records", NDJSON, lines(&treasury, 0..2))
+        .expect_status(200)
+        .parse_lines();
     // Neither was there: nothing of the larger batch had been taken in.
     assert!(answers.iter().all(|it| it["status"] == "published" && it["duplicate"] == false));
+}
+
+#[test]
+fn a_batch_without_room_is_refused_whole_and_told_when_to_come_back() {
+    let (log, treasury) = log_with("pool_bytes_max = 100663296\n");
+    let slow = [0, 1].map(|_| {
+        let mut slow = RawConnection::to(log.http());
+        slow.send_post_head("", NDJSON, 8_000_000);
+        slow.send(&vec![b'x'; 7_900_000]);
+        slow
+    });
+    wait::until("their bodies hold the room", || {
+        let metrics = log.admin().get("/metrics").text();
+        let mut lines = metrics.lines();
+        let held = lines.find_map(|it| it.strip_prefix("civiclog_server_pool_bytes "))?;
+        (held.parse::<u64>().ok()? >= 2 * 5 * 7_900_000).then_some(())
+    });
+    let large = vec![b'\n'; 8_000_000];
+    let answer = log.http().post("/v1/records", NDJSON, large).expect_status(503);
+    assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|it| it >= 1));
+    is_alive(&log, &treasury, 9);
+    drop(slow);
+    let answers = wait::until("there is room again", || {
+        let answer = log.http().post("/v1/records", NDJSON, lines(&treasury, 0..3));
+        (answer.status == 200).then(|| answer.parse_lines::<Json>())
+    });
+    assert!(answers.iter().all(|it| it["duplicate"] == false), "{answers:?}");
+}
+
+fn lines(treasury: &Treasury, numbers: std::ops::Range<u64>) -> Vec<u8> {
+    numbers.map(|it| treasury.payment_bytes(it)).collect::<Vec<_>>().join(&b'\n')
 }
 
 #[test]

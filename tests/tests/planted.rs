@@ -82,7 +82,7 @@ const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "ignore a failed write",
-        seeds: 200,
+        seeds: 800,
         edits: &[Edit {
             file: "crates/store/src/commit.rs",
             this: "        if let Err(source) = self.store.shared.kv.write(&write) {",

@@ -18,6 +18,7 @@
 //! | [`state`], [`admit`](mod@admit) | the admission state and the one judgement |
 //! | [`build`] | making records |
 //! | [`limits`], [`refusal`] | every limit, every rule |
+//! | [`signed_refusal`] | a refusal under the operator's signature |
 //!
 //! Implements: RFC 8785 and RFC 7493 (JSON), RFC 7515 appendix F with ES256 (RFC 7518) and Ed25519
 //! (RFC 8037, RFC 9864), RFC 7638 (thumbprints), RFC 9901 (disclosures), RFC 6901 (pointers),
@@ -53,6 +54,7 @@ pub mod record;
 pub mod refusal;
 pub mod registry;
 pub mod sealed;
+pub mod signed_refusal;
 pub mod signing;
 pub mod state;
 pub mod submission;
@@ -71,6 +73,7 @@ pub use record::{Op, Record, RecordHash, Reference, Target};
 pub use refusal::{Refusal, RuleId, rules};
 pub use registry::{Genesis, RegistryRecord};
 pub use sealed::{Disclosure, DisclosureDigest, Held, SealedField, Until};
+pub use signed_refusal::{RefusalStatement, SignedRefusal, SignedRefusalError};
 pub use state::{
     KeyRole, KeyState, ObjectHead, Revision, State, StateError, SubmitterState, genesis, key,
     object_head, object_head_key, object_revision, parse_object_head, parse_submitter, submitter,

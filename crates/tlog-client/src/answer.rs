@@ -18,6 +18,8 @@ pub struct Problem {
     pub pointer: Option<String>,
     /// The index that already holds this object and revision.
     pub index: Option<u64>,
+    /// The refusal under the operator's signature, where the log signs them.
+    pub refusal: Option<String>,
 }
 
 impl Problem {
@@ -115,6 +117,9 @@ pub struct BatchLine {
     /// Why, in words.
     #[serde(default)]
     pub detail: Option<String>,
+    /// The refusal under the operator's signature, where the log signs them.
+    #[serde(default)]
+    pub refusal: Option<String>,
 }
 
 /// What a log says about itself. Its own words: nothing of it is proven.
@@ -137,6 +142,9 @@ pub struct LogInfo {
     /// How many witnesses may be down.
     #[serde(default)]
     pub witnesses_down_tolerated: Option<u64>,
+    /// The thumbprint of the operator key that signs refusals; none: they are unsigned.
+    #[serde(default)]
+    pub refusal_key: Option<String>,
     /// The tree head of its published checkpoint.
     #[serde(default)]
     pub published: Option<Published>,

@@ -26,6 +26,8 @@ pub enum ApiError {
         refusal: records::Refusal,
         /// The entry it contradicts.
         conflicts_with: Option<LeafIndex>,
+        /// The same under the operator's signature, for a record whose own signatures verified.
+        signed: Option<String>,
     },
     /// The body is larger than the limit.
     #[error("the body is larger than {bytes_max} bytes")]
@@ -36,6 +38,15 @@ pub enum ApiError {
     /// More lines than the limit.
     #[error("the body has more than {lines_max} lines; send it in several requests")]
     TooManyLines {
+        /// The limit.
+        lines_max: usize,
+    },
+    /// More lines than this log's configuration lets wait at once.
+    #[error(
+        "this log takes at most {lines_max} lines at once (its `limits.pool_submissions_max`); send \
+         them in several requests"
+    )]
+    TooManyLinesHere {
         /// The limit.
         lines_max: usize,
     },
@@ -62,6 +73,12 @@ pub enum ApiError {
     /// There is no room for more at present.
     #[error("the log has no room for more submissions at this moment; try again")]
     Overloaded,
+    /// There is no room for so large an answer at present.
+    #[error(
+        "the log has no room for so large an answer at this moment; ask again (what was submitted \
+         stays submitted, and sending it again is safe)"
+    )]
+    NoRoomForAnswer,
     /// The log does not take records at present.
     #[error("the log takes no records at present: {}", mode_words(.0))]
     Closed(Mode),
@@ -118,11 +135,13 @@ impl ApiError {
                 "E01" => StatusCode::BAD_REQUEST,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             },
-            Self::BodyTooLarge { .. } | Self::TooManyLines { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. }
+            | Self::TooManyLines { .. }
+            | Self::TooManyLinesHere { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTruncated | Self::Parameter { .. } => StatusCode::BAD_REQUEST,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Overloaded | Self::Closed(_) | Self::NotJudged(_) => {
+            Self::Overloaded | Self::NoRoomForAnswer | Self::Closed(_) | Self::NotJudged(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::NotFound(_)
@@ -137,7 +156,7 @@ impl ApiError {
 
     fn retry_after_seconds(&self) -> Option<u32> {
         match self {
-            Self::Overloaded => Some(RETRY_AFTER_SECONDS),
+            Self::Overloaded | Self::NoRoomForAnswer => Some(RETRY_AFTER_SECONDS),
             Self::Closed(_) | Self::NotJudged(_) => Some(RETRY_AFTER_CLOSED_SECONDS),
             _ => None,
         }
@@ -146,7 +165,9 @@ impl ApiError {
     /// The rule behind a refusal of the body as a whole.
     fn rule(&self) -> Option<&'static str> {
         match self {
-            Self::BodyTooLarge { .. } | Self::TooManyLines { .. } => Some("E12"),
+            Self::BodyTooLarge { .. }
+            | Self::TooManyLines { .. }
+            | Self::TooManyLinesHere { .. } => Some("E12"),
             Self::BodyTruncated => Some("E01"),
             _ => None,
         }
@@ -158,13 +179,17 @@ impl ApiError {
         let title = status.canonical_reason().unwrap_or("Error");
         let mut problem = Problem::new(status, title);
         problem = match self {
-            Self::Refused { refusal, conflicts_with } => {
+            Self::Refused { refusal, conflicts_with, signed } => {
                 let problem = problem
                     .detail(refusal.message.clone())
                     .rule(refusal.rule.as_str())
                     .pointer(refusal.pointer.clone());
-                match conflicts_with {
+                let problem = match conflicts_with {
                     Some(index) => problem.with("index", index.get()),
+                    None => problem,
+                };
+                match signed {
+                    Some(text) => problem.with("refusal", text.as_str()),
                     None => problem,
                 }
             }
@@ -200,5 +225,19 @@ fn mode_words(mode: &Mode) -> String {
         }
         Mode::Running => "it was closed a moment ago".to_owned(),
         Mode::Stopping => "it is shutting down".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_inside_is_for_the_operator_alone() {
+        let words = "reading or writing the anchor /var/lib/civiclog/anchor: no space left";
+        let mode = Mode::ReadOnly(Reason::Failed(words.to_owned()));
+        let told = ApiError::Closed(mode).to_string();
+        assert!(!told.contains("/var") && !told.contains("space"), "{told}");
+        assert!(told.contains("operator"), "{told}");
     }
 }

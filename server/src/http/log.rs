@@ -22,6 +22,8 @@ struct LogView {
     policy_words: String,
     liars_for_split_view: usize,
     witnesses_down_tolerated: usize,
+    /// The thumbprint of the operator key that signs refusals; null when they are unsigned.
+    refusal_key: Option<String>,
     committed_size: u64,
     published: Option<HeadView>,
 }
@@ -46,6 +48,7 @@ pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiErro
         policy_words: policy_words(&app.policy),
         liars_for_split_view: resilience.liars_for_split_view,
         witnesses_down_tolerated: resilience.down_tolerated,
+        refusal_key: app.refusals.as_ref().map(|it| it.kid().to_owned()),
         committed_size: app.store.head().size.get(),
         published,
     };
@@ -74,6 +77,15 @@ struct WitnessView {
     failures: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     distrusted: Option<String>,
+    /// Why the operator does not hear it, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_aside: Option<SetAsideView>,
+}
+
+#[derive(Serialize)]
+struct SetAsideView {
+    because: String,
+    at: String,
 }
 
 /// `GET /v1/witnesses`
@@ -97,10 +109,16 @@ pub(super) async fn witnesses(State(app): State<Arc<App>>) -> Result<Response, A
                 size: status.map_or(0, |it| it.size.get()),
                 failures: status.map_or(0, |it| it.failures),
                 distrusted: status.and_then(|it| it.distrusted).map(|it| it.to_string()),
+                set_aside: set_aside(&app, &witness.key.to_string()),
             }
         })
         .collect();
     Ok(json(StatusCode::OK, Caching::NoStore, &answer))
+}
+
+fn set_aside(app: &App, vkey: &str) -> Option<SetAsideView> {
+    let it = app.set_aside.iter().find(|it| it.vkey == vkey)?;
+    Some(SetAsideView { because: it.because.clone(), at: it.at.clone() })
 }
 
 #[derive(Serialize)]

@@ -11,13 +11,14 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use records::limits::{BATCH_BYTES_MAX, BATCH_LINES_MAX, SUBMISSION_BYTES_MAX};
+use records::limits::{BATCH_BYTES_MAX, SUBMISSION_BYTES_MAX};
 use serde::Serialize;
 use service::{BodyError, discard_body, read_body_metered};
 use tlog::LeafIndex;
 use tokio::sync::oneshot;
 
-use super::respond::{Caching, bytes, json};
+use super::lines::lines;
+use super::respond::{Caching, json};
 use super::{ApiError, App, proofs};
 use crate::admit::{AdmitError, check};
 use crate::pool::{NotJudged, Outcome, Pending, Receipt, Room};
@@ -29,12 +30,9 @@ const DISCARD_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 /// How long is still read from a refused body, at most.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Lines that one piece of work for an admission thread has.
-const LINES_PER_JOB: usize = 32;
-
 /// What the client wants to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     Committed,
     Published,
 }
@@ -91,7 +89,7 @@ async fn answer(
     let bytes_max = kind.body_bytes_max();
     // Room is taken as the bytes arrive: who only announces many of them takes nothing from others.
     let mut room = room;
-    let take = |bytes: usize| match app.budget.room_for_bytes(bytes) {
+    let take = |bytes: usize| match app.budget.room_for_body(bytes) {
         Some(more) => {
             room.extend(more);
             true
@@ -122,6 +120,7 @@ fn before_the_body(
     if !app.mode.is_running() {
         return Err(ApiError::Closed(app.mode.current()));
     }
+    app.low_water.check().map_err(|_| ApiError::NotJudged(NotJudged::DiskAlmostFull))?;
     let bytes_max = kind.body_bytes_max();
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -130,10 +129,10 @@ fn before_the_body(
     if announced.is_some_and(|it| it > bytes_max) {
         return Err(ApiError::BodyTooLarge { bytes_max });
     }
-    if announced.is_some_and(|it| it > app.budget.bytes_free()) {
+    if announced.is_some_and(|it| !app.budget.could_hold_body(it)) {
         return Err(ApiError::Overloaded);
     }
-    let room = app.budget.room_for_bytes(1).ok_or(ApiError::Overloaded)?;
+    let room = app.budget.room_for_body(1).ok_or(ApiError::Overloaded)?;
     Ok((wait, kind, room))
 }
 
@@ -179,6 +178,7 @@ struct Committed1 {
 async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Response, ApiError> {
     let submissions = app.budget.room_for_submissions(1).ok_or(ApiError::Overloaded)?;
     let room = Arc::new(room.join(submissions));
+    let held = Arc::clone(&room);
     let working = Arc::clone(app);
     let checked = app
         .admission
@@ -188,18 +188,42 @@ async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Resp
     let checked = checked.map_err(|error| refusal_of(app, error))?;
     let (answer, outcome) = oneshot::channel();
     app.pool.put([Pending { checked, answer, room }]);
-    match outcome.await.unwrap_or(Outcome::NotJudged(NotJudged::OutcomeUnknown)) {
+    let outcome = outcome.await.unwrap_or(Outcome::NotJudged(NotJudged::OutcomeUnknown));
+    match outcome {
         Outcome::Committed(receipt) => {
+            drop(held);
             if receipt.is_duplicate() {
                 app.metrics.duplicate();
             }
             Ok(receipt_answer(app, wait, receipt).await)
         }
-        Outcome::Refused { refusal, conflicts_with } => {
-            Err(ApiError::Refused { refusal, conflicts_with })
-        }
+        Outcome::Refused { .. } => Err(refused(app, outcome, held).await),
         Outcome::NotJudged(because) => Err(ApiError::NotJudged(because)),
     }
+}
+
+/// A refusal by the sequencer, signed if it may be. Signing is work like checking, and holds the
+/// same room.
+async fn refused(app: &Arc<App>, outcome: Outcome, room: Arc<Room>) -> ApiError {
+    let working = Arc::clone(app);
+    let sign = move || {
+        let signed = signed_refusal(&working, &outcome);
+        (outcome, signed)
+    };
+    match app.admission.run(room, sign).await {
+        Some((Outcome::Refused { refusal, conflicts_with, .. }, signed)) => {
+            ApiError::Refused { refusal, conflicts_with, signed }
+        }
+        _ => ApiError::Internal,
+    }
+}
+
+/// The signed text of an outcome that is a refusal and may be signed.
+pub(super) fn signed_refusal(app: &App, outcome: &Outcome) -> Option<String> {
+    let Outcome::Refused { refusal, conflicts_with, judged: Some(judged) } = outcome else {
+        return None;
+    };
+    Some(app.refusals.as_ref()?.sign(judged, refusal, *conflicts_with))
 }
 
 async fn receipt_answer(app: &App, wait: Wait, receipt: Receipt) -> Response {
@@ -219,188 +243,15 @@ async fn receipt_answer(app: &App, wait: Wait, receipt: Receipt) -> Response {
 }
 
 /// Waits until the entry is published, for as long as the configuration allows.
-async fn published(app: &App, index: LeafIndex) -> Option<Arc<Published>> {
+pub(super) async fn published(app: &App, index: LeafIndex) -> Option<Arc<Published>> {
     tokio::time::timeout(app.wait_published, app.board.covering(index)).await.ok().flatten()
-}
-
-/// One line of the answer to many submissions.
-#[derive(Serialize)]
-struct LineAnswer {
-    line: usize,
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leaf_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duplicate: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pointer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-}
-
-/// A line on its way: waiting for the sequencer, or refused before.
-enum Line {
-    Waiting(oneshot::Receiver<Outcome>),
-    Refused(Box<records::Refusal>),
-    /// The log could not check it.
-    Failed,
-}
-
-async fn lines(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Response, ApiError> {
-    let lines = split_lines(&body)?;
-    // The lines hold the bytes from here on, and only until they are checked.
-    drop(body);
-    let room = room.join(app.budget.room_for_submissions(lines.len()).ok_or(ApiError::Overloaded)?);
-    let waiting = check_and_put(app, lines, Arc::new(room)).await?;
-    let mut answers = Vec::with_capacity(waiting.len());
-    let mut last_committed = None;
-    for (number, line) in waiting.into_iter().enumerate() {
-        let outcome = match line {
-            Line::Waiting(outcome) => {
-                outcome.await.unwrap_or(Outcome::NotJudged(NotJudged::OutcomeUnknown))
-            }
-            Line::Refused(refusal) => Outcome::Refused { refusal: *refusal, conflicts_with: None },
-            Line::Failed => Outcome::NotJudged(NotJudged::OutcomeUnknown),
-        };
-        if let Outcome::Committed(receipt) = &outcome {
-            last_committed = last_committed.max(Some(receipt.index()));
-        }
-        answers.push((number + 1, outcome));
-    }
-    // One wait for the whole batch: a head that covers the last line covers all of them.
-    let all_published = match last_committed {
-        Some(last) if wait == Wait::Published => published(app, last).await.is_some(),
-        _ => false,
-    };
-    let size = app.board.current().map(|it| it.size());
-    let mut text = Vec::with_capacity(answers.len() * 160);
-    for (line, outcome) in answers {
-        let shown = |index: LeafIndex| {
-            all_published
-                || (wait == Wait::Published && size.is_some_and(|size| index.is_within(size)))
-        };
-        let answer = line_answer(app, line, outcome, shown);
-        serde_json::to_writer(&mut text, &answer).map_err(|it| ApiError::internal(&it))?;
-        text.push(b'\n');
-    }
-    Ok(bytes(StatusCode::OK, "application/x-ndjson", Caching::NoStore, text.into()))
-}
-
-/// Splits a body into its lines. The last line may end without a line feed; an empty one is not a
-/// line.
-fn split_lines(body: &Bytes) -> Result<Vec<Bytes>, ApiError> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    while start < body.len() {
-        let rest = &body[start..];
-        let length = rest.iter().position(|it| *it == b'\n').unwrap_or(rest.len());
-        let end = start + length;
-        let ends_with_cr = length > 0 && body[end - 1] == b'\r';
-        lines.push(body.slice(start..end - usize::from(ends_with_cr)));
-        if lines.len() > BATCH_LINES_MAX {
-            return Err(ApiError::TooManyLines { lines_max: BATCH_LINES_MAX });
-        }
-        start = end + 1;
-    }
-    Ok(lines)
-}
-
-/// Checks all lines in parallel and puts those that pass into the pool, in the body's order.
-async fn check_and_put(
-    app: &Arc<App>,
-    lines: Vec<Bytes>,
-    room: Arc<Room>,
-) -> Result<Vec<Line>, ApiError> {
-    let jobs = lines.chunks(LINES_PER_JOB).map(|chunk| {
-        let (app, chunk, room) = (Arc::clone(app), chunk.to_vec(), Arc::clone(&room));
-        async move {
-            let working = Arc::clone(&app);
-            app.admission
-                .run(room, move || {
-                    chunk
-                        .iter()
-                        .map(|line| check(&working.store, working.origin.as_str(), line))
-                        .collect::<Vec<_>>()
-                })
-                .await
-        }
-    });
-    let checked = futures_util::future::join_all(jobs).await;
-    let mut waiting = Vec::with_capacity(lines.len());
-    let mut pending = Vec::with_capacity(lines.len());
-    for result in checked {
-        for line in result.ok_or(ApiError::Internal)? {
-            waiting.push(match line {
-                Ok(checked) => {
-                    let (answer, outcome) = oneshot::channel();
-                    pending.push(Pending { checked, answer, room: Arc::clone(&room) });
-                    Line::Waiting(outcome)
-                }
-                Err(AdmitError::Refused(refusal)) => {
-                    app.metrics.refused();
-                    Line::Refused(Box::new(refusal))
-                }
-                Err(error) => {
-                    tracing::error!(error = %crate::sequence::error_chain(&error), "admission");
-                    Line::Failed
-                }
-            });
-        }
-    }
-    app.pool.put(pending);
-    Ok(waiting)
-}
-
-fn line_answer(
-    app: &App,
-    line: usize,
-    outcome: Outcome,
-    is_published: impl Fn(LeafIndex) -> bool,
-) -> LineAnswer {
-    let mut answer = LineAnswer {
-        line,
-        status: "refused",
-        index: None,
-        leaf_hash: None,
-        duplicate: None,
-        rule: None,
-        pointer: None,
-        detail: None,
-    };
-    match outcome {
-        Outcome::Committed(receipt) => {
-            if receipt.is_duplicate() {
-                app.metrics.duplicate();
-            }
-            answer.status = if is_published(receipt.index()) { "published" } else { "committed" };
-            answer.index = Some(receipt.index().get());
-            answer.leaf_hash = Some(receipt.leaf_hash().to_base64());
-            answer.duplicate = Some(receipt.is_duplicate());
-        }
-        Outcome::Refused { refusal, conflicts_with } => {
-            answer.index = conflicts_with.map(LeafIndex::get);
-            answer.rule = Some(refusal.rule.as_str());
-            answer.pointer = Some(refusal.pointer);
-            answer.detail = Some(refusal.message);
-        }
-        Outcome::NotJudged(because) => {
-            app.metrics.not_judged();
-            answer.status = "not_judged";
-            answer.detail = Some(because.to_string());
-        }
-    }
-    answer
 }
 
 fn refusal_of(app: &App, error: AdmitError) -> ApiError {
     match error {
         AdmitError::Refused(refusal) => {
             app.metrics.refused();
-            ApiError::Refused { refusal, conflicts_with: None }
+            ApiError::Refused { refusal, conflicts_with: None, signed: None }
         }
         other => ApiError::internal(&other),
     }
@@ -409,25 +260,6 @@ fn refusal_of(app: &App, error: AdmitError) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn split(body: &'static str) -> Vec<Bytes> {
-        split_lines(&Bytes::from_static(body.as_bytes())).expect("few lines")
-    }
-
-    #[test]
-    fn lines_end_with_a_line_feed_or_the_body() {
-        assert_eq!(split("{}\n[]\r\nx"), ["{}", "[]", "x"]);
-        assert_eq!(split("a\n\nb\n"), ["a", "", "b"]);
-        assert!(split("").is_empty());
-    }
-
-    #[test]
-    fn one_line_too_many_is_refused() {
-        let most = Bytes::from("x\n".repeat(BATCH_LINES_MAX));
-        assert_eq!(split_lines(&most).expect("as many as allowed").len(), BATCH_LINES_MAX);
-        let more = Bytes::from("x\n".repeat(BATCH_LINES_MAX + 1));
-        assert!(matches!(split_lines(&more), Err(ApiError::TooManyLines { .. })));
-    }
 
     #[test]
     fn the_query_knows_two_words() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use civiclog_server::anchor::AnchorMedium;
+use service::FreeSpace;
 use store::{
     Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, MemoryKv, Op, RowVisitor,
 };
@@ -20,6 +21,30 @@ use crate::random::Random;
 pub struct Disk {
     state: Arc<Mutex<State>>,
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+}
+
+/// How much room a disk has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// More than anybody asks for.
+    Plenty,
+    /// Less than the log wants to have before it takes records.
+    Little,
+    /// None: every write fails.
+    None,
+}
+
+/// The room that a log wants to have, in bytes.
+pub const ROOM_BYTES_MIN: u64 = 1 << 20;
+
+impl FreeSpace for Disk {
+    fn free_bytes(&self, _folder: &Path) -> io::Result<u64> {
+        Ok(match self.lock().room {
+            Room::Plenty => 2 * ROOM_BYTES_MIN,
+            Room::Little => ROOM_BYTES_MIN / 2,
+            Room::None => 0,
+        })
+    }
 }
 
 /// What happens in other threads while one waits for the disk.
@@ -46,6 +71,7 @@ struct State {
     life: u64,
     is_dead: bool,
     background_errors: u64,
+    room: Room,
     /// Writes that took effect, of the present life.
     writes: u64,
 }
@@ -63,6 +89,7 @@ impl Disk {
             life: 0,
             is_dead: false,
             background_errors: 0,
+            room: Room::Plenty,
             writes: 0,
         };
         Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
@@ -161,9 +188,16 @@ impl Disk {
         self.lock().background_errors += 1;
     }
 
+    /// Something else takes its room, or gives it back.
+    pub fn fill(&self, room: Room) {
+        self.lock().room = room;
+    }
+
     /// From now on it does what it is told.
     pub fn heal(&self) {
-        self.lock().faults = DiskFaults::default();
+        let mut state = self.lock();
+        state.faults = DiskFaults::default();
+        state.room = Room::Plenty;
     }
 
     /// The entries that lie on it, in order; as a judge sees them, without any fault.
@@ -187,6 +221,15 @@ impl Copy {
     /// A new log's disk.
     pub fn new(rows: &MemoryKv, anchor: Option<Vec<u8>>) -> Self {
         Self { rows: rows.snapshot(), anchor }
+    }
+}
+
+impl State {
+    fn write_fate(&mut self) -> WriteFate {
+        if self.room == Room::None {
+            return WriteFate::FailsNotApplied;
+        }
+        self.faults.write_fate(&mut self.random)
     }
 }
 
@@ -268,7 +311,7 @@ impl Kv for SimKv {
         } else {
             batch
         };
-        let fate = state.faults.write_fate(&mut state.random);
+        let fate = state.write_fate();
         if fate.is_durable() {
             state.rows.write(batch)?;
             state.writes += 1;
@@ -348,7 +391,7 @@ impl AnchorMedium for SimAnchor {
         if state.faults.write_flips.happens(&mut state.random) {
             flip(&mut bytes, &mut state.random);
         }
-        let fate = state.faults.write_fate(&mut state.random);
+        let fate = state.write_fate();
         if fate.is_durable() {
             state.anchor = Some(bytes.clone());
             state.cached_anchor = None;

@@ -98,6 +98,8 @@ pub struct Scenario {
     pub power_cut: Rate,
     /// A flush or compaction fails.
     pub background_error: Rate,
+    /// The log's disk fills up, or has room again.
+    pub room_changes: Rate,
     /// A message is lost.
     pub message_lost: Rate,
     /// A message arrives twice.
@@ -143,6 +145,7 @@ impl Scenario {
             kill: rate(random, 15),
             power_cut: rate(random, 15),
             background_error: rate(random, 5),
+            room_changes: rate(random, 10),
             message_lost: rate(random, 150),
             message_twice: rate(random, 100),
             witness_stops: rate(random, 20),

@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use civiclog_server::admit::{self, AdmitError};
 use civiclog_server::anchor::Anchor;
 use civiclog_server::drive::{self, Asking, Hands, Order, SigningDesk};
+use civiclog_server::low_water::LowWater;
 use civiclog_server::metrics::Metrics;
 use civiclog_server::mode::{Mode, ModeSwitch};
 use civiclog_server::pool::{Budget, Outcome, Pending, Pool, Receipt, Room};
@@ -24,7 +26,7 @@ use store::Store;
 use tlog::{SignedCheckpoint, TlogProof, TreeHead};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::disk::{Disk, SimKv};
+use super::disk::{Disk, ROOM_BYTES_MIN, SimKv};
 use super::fodder::{self, Fodder};
 use crate::random::Random;
 
@@ -146,6 +148,11 @@ impl Life {
             pool: Arc::clone(&pool),
             clock: Arc::clone(&clock_as),
             clock_rule: Arc::clone(&clock_rule),
+            low_water: Arc::new(LowWater::new(
+                Box::new(disk.clone()),
+                vec![("database", PathBuf::new())],
+                ROOM_BYTES_MIN,
+            )),
             mode: mode.clone(),
             metrics: Arc::clone(&metrics),
             committed: Box::new(move |head| {

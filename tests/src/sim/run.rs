@@ -2,7 +2,7 @@
 
 use service::Clock as _;
 
-use super::disk::{Disk, pick};
+use super::disk::{Disk, Room, pick};
 use super::faults::{Manner, Rate, Scenario};
 use super::fodder;
 use super::judge::Violation;
@@ -186,6 +186,12 @@ fn misfortune(world: &mut World) -> Result<(), Violation> {
         world.note(|| format!("a flush of machine {machine} fails"));
         world.machines[machine].disk.fail_in_background();
     }
+    if happens(world, world.scenario.room_changes) {
+        let rooms = [Room::Plenty, Room::Plenty, Room::Little, Room::None];
+        let room = rooms[pick(&mut world.random, rooms.len())];
+        world.note(|| format!("the disk of machine {machine} has {room:?} room"));
+        world.machines[machine].disk.fill(room);
+    }
     if happens(world, world.scenario.witness_stops) {
         let at = pick(&mut world.random, world.witnesses.len());
         let witness = &mut world.witnesses[at];
@@ -311,6 +317,7 @@ fn quieten(world: &mut World) {
         kill: Rate(0),
         power_cut: Rate(0),
         background_error: Rate(0),
+        room_changes: Rate(0),
         message_lost: Rate(0),
         message_twice: Rate(0),
         witness_stops: Rate(0),

@@ -1,0 +1,398 @@
+//! Fatal means dead: after a write whose outcome is unknown, a failed anchor, a failed publication or a
+//! panic, this process neither commits nor signs, reads go on, and it says why.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use civiclog_server::admit::{AwsLcEs256, Checked, check};
+use civiclog_server::anchor::{Anchor, AnchorMedium};
+use civiclog_server::drive::{Order, SigningDesk};
+use civiclog_server::keys::LogKeys;
+use civiclog_server::low_water::LowWater;
+use civiclog_server::metrics::Metrics;
+use civiclog_server::mode::{Mode, ModeSwitch};
+use civiclog_server::pool::{Budget, NotJudged, Outcome, Pending, Pool};
+use civiclog_server::published::Board;
+use civiclog_server::run::notice_fatal;
+use civiclog_server::sequence::{Deps, Ended, Sequencer};
+use civiclog_server::sign::LogSigner;
+use civiclog_server::time::AdmissionClock;
+use records::{
+    Algorithm, CheckedSubmission, EntryIndex, RecordDraft, SigningKey, Submission, Value,
+};
+use service::{Clock, FileSystems, ManualClock};
+use store::{
+    Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, MemoryKv, NewBatch, NewEntry,
+    RowVisitor, Store,
+};
+use tlog::{CosignatureSigner, Frontier, Note, Origin, Policy, UnixSeconds};
+use tokio::sync::oneshot;
+
+const ORIGIN: &str = "log.example/spending";
+const NOW_MS: u64 = 1_780_000_000_000;
+
+/// How the next writes fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Fault {
+    #[default]
+    None,
+    NotApplied,
+    Applied,
+    Panics,
+}
+
+/// A database in memory that fails when it is told to, and counts what it is asked to write.
+#[derive(Clone, Debug, Default)]
+struct FaultyKv {
+    inner: MemoryKv,
+    fault: Arc<Mutex<Fault>>,
+    background: Arc<AtomicU64>,
+    writes: Arc<AtomicU64>,
+}
+
+impl Kv for FaultyKv {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        self.inner.get(family, key)
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        range: KeyRange<'_>,
+        direction: Direction,
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<(), KvError> {
+        self.inner.scan(family, range, direction, visit)
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), KvError> {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        let fault = *self.fault.lock().expect("no panic while it is held");
+        match fault {
+            Fault::None => self.inner.write(batch),
+            Fault::NotApplied => Err(failure()),
+            Fault::Applied => self.inner.write(batch).and(Err(failure())),
+            Fault::Panics => panic!("on purpose"),
+        }
+    }
+
+    fn background_errors(&self) -> Result<u64, KvError> {
+        Ok(self.background.load(Ordering::SeqCst))
+    }
+
+    fn flush(&self) -> Result<(), KvError> {
+        self.inner.flush()
+    }
+}
+
+fn failure() -> KvError {
+    KvError::new(KvErrorKind::Io, "the disk failed")
+}
+
+/// An anchor in memory whose writes fail when it is told to.
+#[derive(Clone, Debug, Default)]
+struct FaultyAnchor {
+    bytes: Arc<Mutex<Option<Vec<u8>>>>,
+    fault: Arc<Mutex<Fault>>,
+}
+
+impl AnchorMedium for FaultyAnchor {
+    fn path(&self) -> &Path {
+        Path::new("anchor")
+    }
+
+    fn read(&self) -> std::io::Result<Option<Vec<u8>>> {
+        Ok(self.bytes.lock().expect("no panic").clone())
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let fault = *self.fault.lock().expect("no panic");
+        if fault != Fault::NotApplied {
+            *self.bytes.lock().expect("no panic") = Some(bytes.to_vec());
+        }
+        if fault == Fault::None { Ok(()) } else { Err(std::io::Error::other("the disk failed")) }
+    }
+}
+
+/// A log in memory: everything between a submission and a published head but the network.
+struct Log {
+    kv: FaultyKv,
+    anchor: FaultyAnchor,
+    store: Store<FaultyKv>,
+    mode: ModeSwitch,
+    pool: Arc<Pool>,
+    sequencer: Sequencer<FaultyKv>,
+    desk: SigningDesk<FaultyKv>,
+    witness: CosignatureSigner,
+    governance: SigningKey,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self::on(LowWater::new(Box::new(FileSystems), Vec::new(), 0))
+    }
+
+    fn on(low_water: LowWater) -> Self {
+        let origin: Origin = ORIGIN.parse().expect("an origin");
+        let keys_folder = tempfile::tempdir().expect("a folder");
+        let keys = LogKeys::generate(keys_folder.path(), &origin).expect("keys");
+        let vkeys = keys.verifier_keys();
+        let name = "witness.example/w1".parse().expect("a key name");
+        let witness = CosignatureSigner::new(name, [9; 32]);
+        let policy_text =
+            format!("log {}\nwitness w1 {}\nquorum w1\n", vkeys[0], witness.verifier_key());
+        let policy = Policy::parse(&policy_text).expect("a policy");
+        let governance = key(1);
+        let kv = FaultyKv::default();
+        Store::create_on(&kv, &origin).expect("creating");
+        let (store, mut writer) = Store::open_on(kv.clone(), &origin, 0).expect("opening");
+        commit_genesis(&mut writer, &vkeys.map(|it| it.to_string()), &policy_text, &governance);
+
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_unix_millis(NOW_MS));
+        let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&clock)));
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
+        let (metrics, mode) = (Arc::new(metrics), ModeSwitch::new());
+        mode.start();
+        let pool = Arc::new(Pool::new());
+        let anchor = FaultyAnchor::default();
+        let desk = SigningDesk {
+            store: store.clone(),
+            anchor: Anchor::create_on(Box::new(anchor.clone()), &origin).expect("an anchor"),
+            signer: LogSigner::new(origin, keys),
+            policy: Arc::new(policy),
+            policy_text,
+            board: Board::new(None),
+            mode: mode.clone(),
+            clock: Arc::clone(&clock),
+            clock_rule: Arc::clone(&clock_rule),
+            metrics: Arc::clone(&metrics),
+            last_tree_head_ms: 0,
+        };
+        let deps = Deps {
+            writer,
+            pool: Arc::clone(&pool),
+            clock,
+            clock_rule,
+            low_water: Arc::new(low_water),
+            mode: mode.clone(),
+            metrics,
+            committed: Box::new(|_| {}),
+            batch_entries_max: 10,
+        };
+        let sequencer = Sequencer::new(deps).expect("a sequencer");
+        let mut log = Self { kv, anchor, store, mode, pool, sequencer, desk, witness, governance };
+        // Its witness told the time, and the log has a published head.
+        log.publish().expect("publishing");
+        log
+    }
+
+    /// A submission on its way, and where its answer comes.
+    fn pending(&self, number: u8) -> (Pending, oneshot::Receiver<Outcome>) {
+        let own = key(number);
+        let submitter = format!("GB-LAE-T{number}");
+        let data = Value::map([
+            ("bodies", Value::list([submitter.as_str()])),
+            ("key", own.public().to_jwk()),
+            ("profiles", Value::list(["spending/1"])),
+            ("submitter", submitter.as_str().into()),
+        ]);
+        let object = format!("log/submitter/{submitter}");
+        let record = registry("submitter.add", &object, data);
+        let signatures = [&self.governance, &own].map(|it| it.sign_detached(record.bytes()));
+        let bytes = Submission::assemble(&record, &signatures, &[]);
+        let checked: Checked = check(&self.store, ORIGIN, &bytes).expect("a good submission");
+        let room = Budget::new(1, 1 << 20).room_for_submissions(1).expect("room");
+        let (answer, outcome) = oneshot::channel();
+        (Pending { checked, answer, room: Arc::new(room) }, outcome)
+    }
+
+    fn submit(&mut self, number: u8) -> (Result<(), Ended>, Option<Outcome>) {
+        let (pending, mut outcome) = self.pending(number);
+        let done = self.sequencer.sequence(vec![pending]);
+        (done, outcome.try_recv().ok())
+    }
+
+    /// Signs, cosigns and publishes what is committed.
+    fn publish(&mut self) -> Result<(), Ended> {
+        let signed = self.desk.sign(self.store.head()).map_err(|_| Ended)?;
+        let mut note: Note = signed.note().clone();
+        let at = UnixSeconds::new(NOW_MS / 1000);
+        note.push(self.witness.sign(note.text(), at)).expect("room for a line");
+        let cosigned = self.desk.policy.check(&note).expect("the quorum");
+        self.desk.carry_out(Order::Publish(cosigned)).map(|_| ())
+    }
+
+    fn fail_writes(&self, fault: Fault) {
+        *self.kv.fault.lock().expect("no panic") = fault;
+    }
+
+    /// All works again, and whatever is tried: nothing is written, nothing signed, reads go on.
+    fn expect_dead(&mut self, because: &str) {
+        let Mode::ReadOnly(reason) = self.mode.current() else {
+            panic!("it is {:?}", self.mode.current());
+        };
+        assert!(reason.words().contains(because), "{}", reason.words());
+        self.fail_writes(Fault::None);
+        self.kv.background.store(0, Ordering::SeqCst);
+        *self.anchor.fault.lock().expect("no panic") = Fault::None;
+        let writes = self.kv.writes.load(Ordering::SeqCst);
+        let anchored = self.anchor.bytes.lock().expect("no panic").clone();
+        let published = self.desk.board.current().expect("a head").size();
+        for number in 20..23 {
+            let (_, outcome) = self.submit(number);
+            assert!(matches!(outcome, Some(Outcome::NotJudged(_))), "{outcome:?}");
+            assert!(self.desk.sign(self.store.head()).is_err());
+            assert!(self.desk.carry_out(Order::Sign(self.store.head())).is_err());
+        }
+        assert_eq!(self.kv.writes.load(Ordering::SeqCst), writes, "something was written");
+        assert_eq!(*self.anchor.bytes.lock().expect("no panic"), anchored);
+        assert_eq!(self.desk.board.current().expect("a head").size(), published);
+        self.store.entry(tlog::LeafIndex::new(0)).expect("reading").expect("entry 0");
+    }
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::generate_from_seed(Algorithm::Ed25519, [seed; 32]).expect("a key")
+}
+
+fn registry(kind: &str, object: &str, data: Value) -> records::Record {
+    RecordDraft::new(ORIGIN, "registry/1", kind)
+        .object(object)
+        .submitter("log")
+        .occurred("2026-01-01")
+        .data(data)
+        .build()
+        .expect("a registry record")
+}
+
+fn commit_genesis(
+    writer: &mut store::Writer<FaultyKv>,
+    vkeys: &[String; 2],
+    policy: &str,
+    governance: &SigningKey,
+) {
+    let rules = Value::map([
+        ("keys", Value::list([governance.public().to_jwk()])),
+        ("next", Value::list([key(2).public().kid().as_str()])),
+        ("threshold", Value::Int(1)),
+    ]);
+    let data = Value::map([
+        ("engine", Value::Int(1)),
+        ("governance", rules),
+        ("policy", Value::list(policy.lines())),
+        ("vkeys", Value::list(vkeys.iter().map(String::as_str))),
+    ]);
+    let record = registry("genesis", "log/genesis", data);
+    let signature = governance.sign_detached(record.bytes());
+    let bytes = Submission::assemble(&record, &[signature], &[]);
+    let submission = Submission::parse(&bytes, ORIGIN).expect("a submission");
+    let submission = CheckedSubmission::unchecked(submission);
+    let nothing = std::collections::BTreeMap::new();
+    let verdict = records::admit(&nothing, EntryIndex::new(0), NOW_MS, &submission, &AwsLcEs256);
+    let records::Verdict::Accepted(admitted) = verdict.expect("judged") else {
+        panic!("the genesis is refused");
+    };
+    let integration = Frontier::empty().integrate(&[tlog::leaf_hash(&admitted.entry)]);
+    let entry = NewEntry { entry: admitted.entry, disclosures: admitted.disclosures };
+    let batch = NewBatch { entries: vec![entry], state: admitted.changes, integration };
+    writer.commit(batch).expect("committing");
+}
+
+#[test]
+fn a_log_that_nothing_happened_to_commits_and_publishes() {
+    let mut log = Log::new();
+    let (done, outcome) = log.submit(10);
+    assert_eq!(done, Ok(()));
+    assert!(matches!(outcome, Some(Outcome::Committed(_))), "{outcome:?}");
+    log.publish().expect("publishing");
+    assert_eq!(log.desk.board.current().expect("a head").size().get(), 2);
+}
+
+#[test]
+fn after_a_commit_that_failed_nothing_is_committed_or_signed() {
+    for fault in [Fault::NotApplied, Fault::Applied] {
+        let mut log = Log::new();
+        log.fail_writes(fault);
+        let (done, outcome) = log.submit(10);
+        assert_eq!(done, Err(Ended), "{fault:?}");
+        assert!(outcome.is_none(), "no answer may be given: {outcome:?}");
+        log.expect_dead("the disk failed");
+    }
+}
+
+#[test]
+fn after_an_anchor_that_failed_nothing_is_committed_or_signed() {
+    for fault in [Fault::NotApplied, Fault::Applied] {
+        let mut log = Log::new();
+        assert_eq!(log.submit(10).0, Ok(()));
+        *log.anchor.fault.lock().expect("no panic") = fault;
+        let head = log.store.head();
+        assert!(log.desk.carry_out(Order::Sign(head)).is_err(), "{fault:?}");
+        log.expect_dead("anchor");
+    }
+}
+
+#[test]
+fn after_a_publication_that_failed_nothing_is_committed_or_signed() {
+    for fault in [Fault::NotApplied, Fault::Applied] {
+        let mut log = Log::new();
+        assert_eq!(log.submit(10).0, Ok(()));
+        log.fail_writes(fault);
+        assert_eq!(log.publish(), Err(Ended), "{fault:?}");
+        log.expect_dead("the disk failed");
+    }
+}
+
+#[test]
+fn a_background_error_is_noticed_while_nothing_is_written() {
+    let mut log = Log::new();
+    notice_fatal(&log.store, &log.mode);
+    assert!(log.mode.is_running());
+    log.kv.background.store(1, Ordering::SeqCst);
+    notice_fatal(&log.store, &log.mode);
+    log.expect_dead("background");
+}
+
+#[test]
+fn a_panic_of_the_sequencer_answers_who_waits_and_ends_signing() {
+    let log = Log::new();
+    log.fail_writes(Fault::Panics);
+    let (first, one) = log.pending(10);
+    let (second, other) = log.pending(11);
+    log.pool.put([first]);
+    let Log { sequencer, pool, mode, mut desk, store, .. } = log;
+    let ended = std::thread::spawn(move || sequencer.run()).join();
+    assert!(ended.is_err(), "it panics");
+    assert!(one.blocking_recv().is_err(), "whoever was under way learns nothing");
+    pool.put([second]);
+    let other = other.blocking_recv().expect("an answer");
+    assert!(matches!(other, Outcome::NotJudged(NotJudged::Closed)), "{other:?}");
+    assert!(mode.is_read_only());
+    assert!(desk.sign(store.head()).is_err());
+}
+
+#[test]
+fn a_batch_under_way_when_the_disk_gets_low_is_not_judged_and_the_next_one_is() {
+    let free = Arc::new(AtomicU64::new(5000));
+    let folders = vec![("database", PathBuf::from("db"))];
+    let mut log = Log::on(LowWater::new(Box::new(Disk(Arc::clone(&free))), folders, 1000));
+    free.store(999, Ordering::SeqCst);
+    let (done, outcome) = log.submit(10);
+    assert_eq!(done, Ok(()), "it is no failure");
+    assert!(matches!(outcome, Some(Outcome::NotJudged(NotJudged::DiskAlmostFull))), "{outcome:?}");
+    assert!(log.mode.is_running());
+    log.publish().expect("what is committed is published all the same");
+    free.store(2000, Ordering::SeqCst);
+    assert!(matches!(log.submit(10).1, Some(Outcome::Committed(_))));
+}
+
+/// A disk with as much room as a test says.
+#[derive(Debug)]
+struct Disk(Arc<AtomicU64>);
+
+impl service::FreeSpace for Disk {
+    fn free_bytes(&self, _: &Path) -> std::io::Result<u64> {
+        Ok(self.0.load(Ordering::SeqCst))
+    }
+}
