@@ -13,6 +13,7 @@ use crate::http::Http;
 use crate::process::{Finished, Process, finish};
 use crate::reader::Reader;
 use crate::submitter::Treasury;
+use crate::under::Under;
 use crate::witness::{Witness, own_host};
 use crate::{programs, wait};
 
@@ -52,6 +53,8 @@ pub struct TestLog {
     /// The witnesses, in the order of the policy.
     pub witnesses: Vec<Witness>,
     options: LogOptions,
+    /// What the server is started under.
+    under: Under,
     host: Ipv4Addr,
     vkeys: Vec<String>,
     governance: SigningKey,
@@ -117,8 +120,9 @@ impl TestLog {
             })
             .collect();
         let governance = crate::submitter::key(Algorithm::Ed25519, 0x60);
+        let (under, vkeys) = (Under::default(), Vec::new());
         let mut log =
-            Self { server: None, witnesses, host, vkeys: Vec::new(), governance, folder, options };
+            Self { server: None, witnesses, options, under, host, vkeys, governance, folder };
         log.make();
         log
     }
@@ -221,12 +225,18 @@ impl TestLog {
     pub fn try_start_server(&mut self) -> Result<(), String> {
         assert!(self.server.is_none(), "one server at a time");
         let stderr = self.path("server.log");
-        let (process, said) = Process::start(self.server("run"), "civiclog-server", &stderr)?;
+        let command = self.under.wrap(self.server("run"));
+        let (process, said) = Process::start(command, "civiclog-server", &stderr)?;
         let url = |name: &str| format!("http://{}", said[name].as_str().expect("an address"));
         assert_eq!(said["origin"], self.options.origin.as_str());
         let (http, admin) = (Http::new(&url("listening")), Http::new(&url("admin")));
         self.server = Some(Server { process, http, admin });
         Ok(())
+    }
+
+    /// What the next server is started under.
+    pub fn start_under(&mut self, under: Under) {
+        self.under = under;
     }
 
     /// Asks the server to stop; returns its exit code.
