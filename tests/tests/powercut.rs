@@ -5,7 +5,7 @@ use e2e::mixed::{Load, Machine};
 use e2e::powercut::{Kept, Outage, Recorder, Seen};
 use e2e::random::Random;
 use e2e::under::skipped;
-use e2e::{LogOptions, TestLog, wait};
+use e2e::{Http, LogOptions, TestLog, wait};
 use records::Algorithm;
 
 #[test]
@@ -69,7 +69,9 @@ impl Site {
         let witnesses: Vec<Outage> = log
             .witnesses
             .iter()
-            .map(|it| Outage::new(recorder, &it.state_folder(), &beside(&format!("of-{}", it.name()))))
+            .map(|it| {
+                Outage::new(recorder, &it.state_folder(), &beside(&format!("of-{}", it.name())))
+            })
             .collect();
         for witness in &mut log.witnesses {
             witness.stop();
@@ -94,7 +96,7 @@ impl Site {
         let workers = self.load.start(&self.log, Machine::Whole, random);
         wait::pause_ms(random.below(LIFE_MS_MAX));
         // The log's machine alone, one witness with it, or the whole town.
-        let with = match random.below(3) {
+        let with: std::ops::Range<usize> = match random.below(3) {
             0 => 0..0,
             1 => {
                 let one = usize::try_from(random.below(4)).expect("one of four");
@@ -186,9 +188,11 @@ fn a_disk_that_lies_about_a_witnesss_state_is_found_out() {
     site.log.witnesses[0].start();
     site.load.publish_one(&site.log, 1);
     let size = site.log.reader().checkpoint().head().size;
+    let origin: tlog::Origin = site.log.origin().parse().expect("an origin");
+    let witness = Http::new(&site.log.witnesses[0].url());
     wait::until("the first witness cosigned too", || {
-        let status = site.log.http().get("/v1/witnesses").text();
-        status.contains(&format!("{size}")).then_some(())
+        let cosigned = witness.get(&format!("/{}/checkpoint", origin.sha256_hex())).text();
+        cosigned.contains(&format!("\n{size}\n")).then_some(())
     });
     site.log.witnesses[0].kill();
     let seen = site.witnesses[0].cut(Kept::Nothing, &mut random);

@@ -93,10 +93,19 @@ struct Folder {
 
 #[derive(Clone, Debug)]
 enum Naming {
-    Add { name: String, node: Node },
-    Remove { name: String },
+    Add {
+        name: String,
+        node: Node,
+    },
+    Remove {
+        name: String,
+    },
     /// Atomic: never neither of the names.
-    Move { from: String, to: String, node: Node },
+    Move {
+        from: String,
+        to: String,
+        node: Node,
+    },
 }
 
 impl Disk {
@@ -330,7 +339,9 @@ impl File {
         for (position, (_, change)) in rest.iter().enumerate() {
             match kept {
                 _ if position < whole => change.apply(&mut content),
-                Kept::Beginning if position == whole => change.apply_beginning(&mut content, random),
+                Kept::Beginning if position == whole => {
+                    change.apply_beginning(&mut content, random)
+                }
                 Kept::Anything => change.apply_torn(&mut content, random),
                 _ => break,
             }
