@@ -37,6 +37,7 @@
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
 //! | `trace` | nothing is said before it is on the disk, as strace sees it |
 //! | `powercut` | a power cut loses no answered record, whatever the disk kept of the rest |
+//! | `faults` | whichever system call fails or kills, no answered record is lost |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |

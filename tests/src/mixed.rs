@@ -143,15 +143,19 @@ struct Worker {
 
 impl Worker {
     fn work(mut self, kind: usize) {
-        let mut goes_on = true;
-        while goes_on && !self.is_over.load(Ordering::Relaxed) {
-            goes_on = match kind {
+        while !self.is_over.load(Ordering::Relaxed) {
+            let answered = match kind {
                 0 => self.one("?wait=committed"),
                 1 => self.one(""),
                 2 => self.batch(),
                 _ => self.read(),
+            };
+            match (answered, self.machine) {
+                (Some(()), _) => {}
+                (None, Machine::Whole) => return,
+                // The server may still be there, and only this connection broke.
+                (None, Machine::Failing) => crate::wait::pause_ms(RETRY_MS),
             }
-            .is_some();
         }
     }
 
@@ -240,3 +244,4 @@ fn locked(history: &Mutex<History>) -> MutexGuard<'_, History> {
 const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 const WORKERS: usize = 4;
+const RETRY_MS: u64 = 5;

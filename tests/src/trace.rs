@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::process::Process;
 use crate::under::{Under, is_there};
 use crate::wait;
 
@@ -183,6 +184,47 @@ impl Tracing {
             let whole = text.rfind('\n').map_or("", |end| &text[..end]);
             Some(Trace::parse(whole)).filter(|trace| shows(trace))
         })
+    }
+}
+
+/// `strace` attached to a running program, to let some of its calls fail. It leaves by itself when
+/// the program ends.
+#[derive(Debug)]
+pub struct Injection {
+    tracer: Process,
+    trace: PathBuf,
+}
+
+impl Injection {
+    /// Attaches to a process with all its threads. `inject` is as strace has it, such as
+    /// `fsync:error=EIO:when=2+`, or nothing, to see all calls; `when` counts in each thread apart.
+    ///
+    /// # Panics
+    /// When strace does not come that far.
+    pub fn attach(process: u32, inject: Option<&str>, folder: &Path) -> Self {
+        let (trace, said) = (folder.join("injection.trace"), folder.join("injection.stderr"));
+        let _ = std::fs::remove_file(&said);
+        let mut command = std::process::Command::new("strace");
+        command.args(["-f", "-a", "1", "-s", "0", "-e", "signal=none"]);
+        if let Some(inject) = inject {
+            let call = inject.split(':').next().unwrap_or(inject);
+            command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={inject}")]);
+        }
+        command.arg("-o").arg(&trace).args(["-p", &process.to_string()]);
+        let tracer = Process::start_quietly(command, "strace", &said);
+        wait::until("strace has attached", || {
+            let words = tracer.stderr();
+            assert!(!words.contains("ptrace("), "strace may not attach: {words}");
+            words.contains("attached").then_some(())
+        });
+        Self { tracer, trace }
+    }
+
+    /// Leaves the program alone, if it is still there, and tells what was seen.
+    pub fn end(mut self) -> String {
+        self.tracer.terminate();
+        self.tracer.exit();
+        std::fs::read_to_string(&self.trace).unwrap_or_default()
     }
 }
 

@@ -22,6 +22,14 @@ impl Under {
         Self { before: command.into_iter().map(Into::into).collect(), environment: Vec::new() }
     }
 
+    /// With more arguments for the program before, in front of its last one.
+    #[must_use]
+    pub fn before_last(mut self, arguments: &[&str]) -> Self {
+        let at = self.before.len().saturating_sub(1);
+        self.before.splice(at..at, arguments.iter().map(OsString::from));
+        self
+    }
+
     /// With a variable in its environment.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {

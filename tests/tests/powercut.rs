@@ -108,8 +108,8 @@ impl Site {
             witness.kill();
         }
         self.log.kill_server();
-        workers.join(&format!("life {}", self.lives));
         let kept = Kept::any(random);
+        workers.join(&format!("life {}", self.lives));
         let mut unsynced = self.cut_server(kept, random).unsynced;
         for outage in &mut self.witnesses[with] {
             unsynced += outage.cut(Kept::any(random), random).unsynced;

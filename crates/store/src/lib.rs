@@ -45,6 +45,7 @@ mod rebuild;
 mod recheck;
 mod rocks;
 mod store;
+mod torn;
 mod tuning;
 
 pub use audit::{AuditError, AuditReport, audit};

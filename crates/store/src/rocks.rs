@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    ColumnFamily, DB, DBRawIterator, ErrorKind, FlushOptions, ReadOptions, WriteBatch,
+    ColumnFamily, DB, DBRawIterator, ErrorKind, FlushOptions, Options, ReadOptions, WriteBatch,
     WriteOptions, checkpoint, properties,
 };
 
@@ -15,6 +15,7 @@ use crate::kv::{
     Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Op, RowVisitor, Usage,
 };
 use crate::layout::STATE_KEY_BYTES_MAX;
+use crate::torn;
 use crate::tuning::{self, Settings};
 
 /// A RocksDB database, locked for this process while it is open.
@@ -30,7 +31,7 @@ impl RocksKv {
     /// # Errors
     /// [`KvError`], also when there is a database already.
     pub fn create(path: &Path, settings: &Settings) -> Result<Self, KvError> {
-        let kv = Self::open_with(path, settings, true)?;
+        let kv = Self::open_with(path, settings, &tuning::database(settings, true))?;
         // RocksDB syncs its own folder, but not the folder that it was made in.
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = fs::File::open(parent.unwrap_or(Path::new("."))).map_err(from_io)?;
@@ -44,10 +45,23 @@ impl RocksKv {
     /// returns: the log may have been read from the page cache, of which a failed fsync before the
     /// crash says nothing, and whoever signs what this returns must not depend on that.
     ///
+    /// A last write of which a power cut left holes is left out: nobody was told of it.
+    ///
     /// # Errors
     /// [`KvError`]: locked, corrupt, unreadable, or not there.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self, KvError> {
-        let kv = Self::open_with(path, settings, false)?;
+        let mut options = tuning::database(settings, false);
+        let kv = match Self::open_with(path, settings, &options) {
+            Err(error)
+                if error.kind() == KvErrorKind::Corrupt
+                    && torn::last_write_is_torn(path).map_err(from_io)? =>
+            {
+                tracing::warn!(%error, "the last write, never acknowledged, is torn: left out");
+                tuning::leave_out_torn_write(&mut options);
+                Self::open_with(path, settings, &options)?
+            }
+            opened => opened?,
+        };
         kv.flush()?;
         Ok(kv)
     }
@@ -80,10 +94,9 @@ impl RocksKv {
         checkpoint.create_checkpoint(to).map_err(from_rocksdb)
     }
 
-    fn open_with(path: &Path, settings: &Settings, must_be_new: bool) -> Result<Self, KvError> {
+    fn open_with(path: &Path, settings: &Settings, options: &Options) -> Result<Self, KvError> {
         tuning::start_compaction_threads(settings)?;
-        let options = tuning::database(settings, must_be_new);
-        let db = DB::open_cf_descriptors(&options, path, tuning::families(settings))
+        let db = DB::open_cf_descriptors(options, path, tuning::families(settings))
             .map_err(from_rocksdb)?;
         Ok(Self { db, path: path.to_owned() })
     }

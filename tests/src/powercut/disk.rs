@@ -340,7 +340,7 @@ impl File {
             match kept {
                 _ if position < whole => change.apply(&mut content),
                 Kept::Beginning if position == whole => {
-                    change.apply_beginning(&mut content, random)
+                    change.apply_beginning(&mut content, random);
                 }
                 Kept::Anything => change.apply_torn(&mut content, random),
                 _ => break,
