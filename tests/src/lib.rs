@@ -20,6 +20,7 @@
 //! | [`under`] | what a program is started under: strace, a library that is loaded first |
 //! | [`trace`], [`order`] | what strace saw, parsed, and the order that it must have |
 //! | [`powercut`] | a disk that loses what was not synced: a recording library, and what it allows |
+//! | [`small_disk`] | a file system of its own for one folder, to be filled |
 //! | [`random`] | numbers from a seed, so that a failure can be repeated |
 //! | [`sim`] | the simulation (`cargo run --release -p e2e --bin sim`) |
 //! | [`load`] | the load generator (`cargo run --release -p e2e --bin load`) |
@@ -38,6 +39,7 @@
 //! | `trace` | nothing is said before it is on the disk, as strace sees it |
 //! | `powercut` | a power cut loses no answered record, whatever the disk kept of the rest |
 //! | `faults` | whichever system call fails or kills, no answered record is lost |
+//! | `full_disk` | a full disk stops log and witness before they say what they did not keep |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
@@ -57,6 +59,7 @@ pub mod programs;
 pub mod random;
 pub mod reader;
 pub mod sim;
+pub mod small_disk;
 pub mod submitter;
 pub mod trace;
 pub mod under;
