@@ -45,8 +45,8 @@ mod rebuild;
 mod recheck;
 mod rocks;
 mod store;
-mod torn;
 mod tuning;
+mod wal;
 
 pub use audit::{AuditError, AuditReport, audit};
 pub use checkpoints::{

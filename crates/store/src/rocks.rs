@@ -1,6 +1,7 @@
 //! [`Kv`] over RocksDB.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -15,8 +16,8 @@ use crate::kv::{
     Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Op, RowVisitor, Usage,
 };
 use crate::layout::STATE_KEY_BYTES_MAX;
-use crate::torn;
 use crate::tuning::{self, Settings};
+use crate::wal::{self, Finding};
 
 /// A RocksDB database, locked for this process while it is open.
 #[derive(Debug)]
@@ -50,15 +51,20 @@ impl RocksKv {
     /// # Errors
     /// [`KvError`]: locked, corrupt, unreadable, or not there.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self, KvError> {
+        refuse_mistakable(path)?;
         let mut options = tuning::database(settings, false);
         let kv = match Self::open_with(path, settings, &options) {
-            Err(error)
-                if error.kind() == KvErrorKind::Corrupt
-                    && torn::last_write_is_torn(path).map_err(from_io)? =>
-            {
-                tracing::warn!(%error, "the last write, never acknowledged, is torn: left out");
-                tuning::leave_out_torn_write(&mut options);
-                Self::open_with(path, settings, &options)?
+            Err(error) if error.kind() == KvErrorKind::Corrupt => {
+                match wal::look_at_logs(path).map_err(from_io)? {
+                    Finding::Whole => return Err(error),
+                    // RocksDB does not say where.
+                    Finding::Damaged { log, at } => return Err(damaged(&log, at, error)),
+                    Finding::LastWriteTorn => {
+                        tracing::warn!(%error, "the last write, never acknowledged, is torn: left out");
+                        tuning::leave_out_torn_write(&mut options);
+                        Self::open_with(path, settings, &options)?
+                    }
+                }
             }
             opened => opened?,
         };
@@ -73,6 +79,7 @@ impl RocksKv {
     /// # Errors
     /// [`KvError`]: corrupt, unreadable, or not there.
     pub fn open_read_only(path: &Path, settings: &Settings) -> Result<Self, KvError> {
+        refuse_mistakable(path)?;
         let options = tuning::database(settings, false);
         let families = tuning::families(settings);
         let db = DB::open_cf_descriptors_read_only(&options, path, families, false)
@@ -235,6 +242,18 @@ impl Kv for RocksKv {
                 || self.number(properties::ACTUAL_DELAYED_WRITE_RATE)? > 0,
         })
     }
+}
+
+/// What RocksDB would take for something else is refused before it looks.
+fn refuse_mistakable(path: &Path) -> Result<(), KvError> {
+    match wal::mistakable_fragment(path).map_err(from_io)? {
+        Some((file, at)) => Err(damaged(&file, at, "a fragment of a kind that is never written")),
+        None => Ok(()),
+    }
+}
+
+fn damaged(file: &Path, at: usize, what: impl fmt::Display) -> KvError {
+    KvError::new(KvErrorKind::Corrupt, format!("{} from byte {at} on: {what}", file.display()))
 }
 
 fn from_rocksdb(error: rocksdb::Error) -> KvError {

@@ -217,6 +217,33 @@ fn a_last_write_with_lost_sectors_costs_only_that_write() {
     assert_eq!(opened(&log).unwrap_err().kind(), KvErrorKind::Corrupt);
 }
 
+/// RocksDB takes the first for the end of the log and never ends reading the second.
+#[test]
+fn a_flipped_bit_in_the_kind_of_a_fragment_is_refused() {
+    let (database, kv) = Database::create(Settings::default());
+    write(&kv, Family::Entries, 0..20, 100);
+    drop(kv);
+    let current = fs::read_to_string(database.path().join("CURRENT")).unwrap();
+    let manifest = database.path().join(current.trim_end());
+    for file in [database.wal(), manifest] {
+        let whole = fs::read(&file).unwrap();
+        // The second fragment's kind.
+        let second = 7 + usize::from(u16::from_le_bytes([whole[4], whole[5]]));
+        for bit in 2..8 {
+            let mut flipped = whole.clone();
+            flipped[second + 6] ^= 1 << bit;
+            fs::write(&file, flipped).unwrap();
+            let refused = database.open().unwrap_err();
+            assert_eq!(refused.kind(), KvErrorKind::Corrupt, "bit {bit}");
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(refused.to_string().contains(name) || format!("{refused:?}").contains(name));
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    let kv = database.open().unwrap();
+    assert_eq!(keys(&kv, Family::Entries, KeyRange::ALL, Direction::Forward).len(), 20);
+}
+
 #[test]
 fn all_families_are_flushed_together() {
     let settings = Settings { large_family_buffer_bytes: 64 * 1024, ..Settings::default() };

@@ -1,4 +1,5 @@
-//! What a power cut may leave of the last write to the write-ahead log.
+//! Reads the write-ahead log where RocksDB's own reading is not enough: to tell what a power cut left
+//! of the last write from damage, and to say where damage is.
 //!
 //! A write that was never acknowledged may be on the disk in parts: file systems keep the order of
 //! sectors no better than the disk does, and a sector that was not written reads as zeros.
@@ -22,12 +23,86 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Whether everything in the write-ahead log is whole but its last write, and that one misses
-/// whole sectors.
+/// What the files of the write-ahead log are like.
+pub(crate) enum Finding {
+    /// All whole, as far as they go.
+    Whole,
+    /// All whole but the last write, and that one misses whole sectors.
+    LastWriteTorn,
+    /// Something that a power cut does not do.
+    Damaged {
+        /// In which file.
+        log: PathBuf,
+        /// From which byte on.
+        at: usize,
+    },
+}
+
+/// Reads all files of the write-ahead log of a database that nobody has open.
 ///
 /// # Errors
 /// What the operating system said.
-pub(crate) fn last_write_is_torn(database: &Path) -> io::Result<bool> {
+pub(crate) fn look_at_logs(database: &Path) -> io::Result<Finding> {
+    let logs = logs_in_order(database)?;
+    for (position, path) in logs.iter().enumerate() {
+        let log = fs::read(path)?;
+        let Some(damaged) = first_damaged_write(&log) else { continue };
+        let is_newest = position + 1 == logs.len();
+        let is_torn =
+            has_lost_sector(&log, damaged.write) && !has_write_after(&log, damaged.fragment);
+        return Ok(if is_newest && is_torn {
+            Finding::LastWriteTorn
+        } else {
+            Finding::Damaged { log: path.clone(), at: damaged.fragment }
+        });
+    }
+    Ok(Finding::Whole)
+}
+
+/// Looks, before RocksDB does, for what it mistakes: a fragment of a kind that it would not have
+/// written, in the write-ahead log or in the manifest, which has the same format.
+///
+/// One flipped bit makes a whole fragment one of a reused log file; RocksDB takes that for the end of the
+/// log, silently, before it looks at the checksum, or reads it again and again for ever.
+///
+/// # Errors
+/// What the operating system said.
+pub(crate) fn mistakable_fragment(database: &Path) -> io::Result<Option<(PathBuf, usize)>> {
+    let mut files = logs_in_order(database)?;
+    let current = fs::read_to_string(database.join("CURRENT")).unwrap_or_default();
+    let manifest = database.join(current.trim_end());
+    if manifest.is_file() {
+        files.push(manifest);
+    }
+    for file in files {
+        if let Some(at) = fragment_of_another_kind(&fs::read(&file)?) {
+            return Ok(Some((file, at)));
+        }
+    }
+    Ok(None)
+}
+
+fn fragment_of_another_kind(log: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(header) = log.get(at..at + HEADER_BYTES) {
+        let left_in_block = BLOCK_BYTES - at % BLOCK_BYTES;
+        if left_in_block < HEADER_BYTES {
+            at += left_in_block;
+            continue;
+        }
+        // Zeros are the end, and other damage is what RocksDB does find.
+        match header[KIND_AT] {
+            0 => return None,
+            FULL..=LAST => {}
+            _ if fragment_at(log, at).is_some() => {}
+            _ => return Some(at),
+        }
+        at += HEADER_BYTES + usize::from(u16::from_le_bytes([header[4], header[5]]));
+    }
+    None
+}
+
+fn logs_in_order(database: &Path) -> io::Result<Vec<PathBuf>> {
     let mut logs: Vec<(u64, PathBuf)> = Vec::new();
     for file in fs::read_dir(database)? {
         let path = file?.path();
@@ -40,15 +115,7 @@ pub(crate) fn last_write_is_torn(database: &Path) -> io::Result<bool> {
         }
     }
     logs.sort();
-    let Some(((_, newest), older)) = logs.split_last() else { return Ok(false) };
-    for (_, log) in older {
-        if first_damaged_write(&fs::read(log)?).is_some() {
-            return Ok(false);
-        }
-    }
-    let log = fs::read(newest)?;
-    let Some(damaged) = first_damaged_write(&log) else { return Ok(false) };
-    Ok(has_lost_sector(&log, damaged.write) && !has_write_after(&log, damaged.fragment))
+    Ok(logs.into_iter().map(|(_, path)| path).collect())
 }
 
 /// Where the first write begins that is not whole, and its first fragment that is not.
@@ -156,6 +223,7 @@ const SECTOR_BYTES: usize = 512;
 const FULL: u8 = 1;
 const FIRST: u8 = 2;
 const MIDDLE: u8 = 3;
+const LAST: u8 = 4;
 
 #[cfg(test)]
 mod tests {
