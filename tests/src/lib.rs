@@ -40,6 +40,7 @@
 //! | `powercut` | a power cut loses no answered record, whatever the disk kept of the rest |
 //! | `faults` | whichever system call fails or kills, no answered record is lost |
 //! | `full_disk` | a full disk stops log and witness before they say what they did not keep |
+//! | `bit_flips` | one flipped bit in any file is found by name, or proven to change nothing |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
