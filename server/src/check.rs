@@ -22,9 +22,7 @@ const PROGRESS_EVERY: u64 = 100_000;
 /// Names the first entry, tile or row that does not hold.
 pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
     let anchor = Anchor::open(&config.anchor, &config.origin)?;
-    let settings = store::Settings::default();
-    let (store, _writer) = Store::open(&config.database_dir(), &config.origin, &settings)
-        .context("opening the database")?;
+    let (store, _writer) = crate::startup::open_store(config)?;
     let report = hash_again(&store)?;
     let size = store.head().size;
     ensure!(

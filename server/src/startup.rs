@@ -77,9 +77,7 @@ pub fn open(
     // The anchor first: it is the lock that keeps a second server out, and its absence says that
     // this is not the whole log.
     let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
-    let settings = store::Settings::default();
-    let (store, writer) = Store::open(&config.database_dir(), &config.origin, &settings)
-        .with_context(|| format!("opening the database {}", config.database_dir().display()))?;
+    let (store, writer) = open_store(config)?;
     if let Some(decision) = decision {
         let judging = Judging {
             policy: &policy,
@@ -115,6 +113,22 @@ pub fn fit<K: Kv>(parts: Parts<K>) -> anyhow::Result<Opened<K>> {
         policy_text,
         policies_before,
         set_aside,
+    })
+}
+
+/// Opens the database; where it is damaged, with a word on what to do.
+///
+/// # Errors
+/// In words, with the database's own.
+pub(crate) fn open_store(
+    config: &Config,
+) -> anyhow::Result<(Store<store::RocksKv>, Writer<store::RocksKv>)> {
+    let settings = store::Settings::default();
+    Store::open(&config.database_dir(), &config.origin, &settings).map_err(|error| {
+        let folder = config.database_dir();
+        let what_to_do = if error.is_damage() { A_FILE_IS_CORRUPT } else { "" };
+        let opening = format!("opening the database {}{what_to_do}", folder.display());
+        anyhow::Error::new(error).context(opening)
     })
 }
 
@@ -236,3 +250,6 @@ fn policies_before<K: Kv>(
         .map(|it| Policy::parse(it).context("a witness policy of earlier days"))
         .collect()
 }
+
+const A_FILE_IS_CORRUPT: &str =
+    ", which is damaged (what to do: docs/operating/README.md#a-file-is-corrupt)";

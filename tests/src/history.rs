@@ -69,10 +69,15 @@ impl History {
         self.heads.len()
     }
 
-    /// Objects whose record was sent and never answered.
-    pub fn unanswered(&self) -> Vec<(String, Vec<u8>)> {
-        let open = self.records.iter().filter(|(_, sent)| sent.receipt.is_none());
-        open.map(|(object, sent)| (object.clone(), sent.submission.clone())).collect()
+    /// How many records were sent and never answered.
+    pub fn unanswered(&self) -> usize {
+        self.records.values().filter(|sent| sent.receipt.is_none()).count()
+    }
+
+    /// The figures, in words.
+    pub fn summary(&self) -> String {
+        let (answers, heads, open) = (self.answers(), self.heads(), self.unanswered());
+        format!("{answers} answers, {heads} heads, {open} records without an answer")
     }
 
     /// All that was sent.

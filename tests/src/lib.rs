@@ -16,6 +16,11 @@
 //! | [`submitter`] | a treasury with its key, and the records it signs |
 //! | [`reader`] | a stranger who believes only what he verified |
 //! | [`history`] | every answer a log ever gave, held against each other |
+//! | [`mixed`] | a mixed load that remembers every answer in a history |
+//! | [`under`] | what a program is started under: strace, a library that is loaded first |
+//! | [`trace`], [`order`] | what strace saw, parsed, and the order that it must have |
+//! | [`powercut`] | a disk that loses what was not synced: a recording library, and what it allows |
+//! | [`small_disk`] | a file system of its own for one folder, to be filled |
 //! | [`random`] | numbers from a seed, so that a failure can be repeated |
 //! | [`sim`] | the simulation (`cargo run --release -p e2e --bin sim`) |
 //! | [`load`] | the load generator (`cargo run --release -p e2e --bin load`) |
@@ -35,6 +40,11 @@
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
 //! | `set_aside` | the operator can stop hearing a witness that lies, and not more than that |
 //! | `low_water` | a disk that fills up turns records away, and nothing else |
+//! | `trace` | nothing is said before it is on the disk, as strace sees it |
+//! | `powercut` | a power cut loses no answered record, whatever the disk kept of the rest |
+//! | `faults` | whichever system call fails or kills, no answered record is lost |
+//! | `full_disk` | a full disk stops log and witness before they say what they did not keep |
+//! | `bit_flips` | one flipped bit in any file is found by name, or proven to change nothing |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
@@ -46,12 +56,18 @@ pub mod impostor;
 pub mod load;
 pub mod log;
 pub mod mirror;
+pub mod mixed;
+pub mod order;
+pub mod powercut;
 pub mod process;
 pub mod programs;
 pub mod random;
 pub mod reader;
 pub mod sim;
+pub mod small_disk;
 pub mod submitter;
+pub mod trace;
+pub mod under;
 pub mod wait;
 pub mod witness;
 

@@ -13,6 +13,7 @@ use crate::http::Http;
 use crate::process::{Finished, Process, finish};
 use crate::reader::Reader;
 use crate::submitter::Treasury;
+use crate::under::Under;
 use crate::witness::{Witness, own_host};
 use crate::{programs, wait};
 
@@ -55,6 +56,8 @@ pub struct TestLog {
     /// The witnesses, in the order of the policy.
     pub witnesses: Vec<Witness>,
     options: LogOptions,
+    /// What the server is started under.
+    under: Under,
     host: Ipv4Addr,
     vkeys: Vec<String>,
     governance: SigningKey,
@@ -120,8 +123,9 @@ impl TestLog {
             })
             .collect();
         let governance = crate::submitter::key(Algorithm::Ed25519, 0x60);
+        let (under, vkeys) = (Under::default(), Vec::new());
         let mut log =
-            Self { server: None, witnesses, host, vkeys: Vec::new(), governance, folder, options };
+            Self { server: None, witnesses, options, under, host, vkeys, governance, folder };
         log.make();
         log
     }
@@ -241,12 +245,18 @@ impl TestLog {
         let stderr = self.path("server.log");
         let mut command = self.server("run");
         command.args(arguments);
+        let command = self.under.wrap(command);
         let (process, said) = Process::start(command, "civiclog-server", &stderr)?;
         let url = |name: &str| format!("http://{}", said[name].as_str().expect("an address"));
         assert_eq!(said["origin"], self.options.origin.as_str());
         let (http, admin) = (Http::new(&url("listening")), Http::new(&url("admin")));
         self.server = Some(Server { process, http, admin });
         Ok(())
+    }
+
+    /// What the next server is started under.
+    pub fn start_under(&mut self, under: Under) {
+        self.under = under;
     }
 
     /// Asks the server to stop; returns its exit code.

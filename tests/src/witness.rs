@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crate::process::{Finished, Process, finish};
+use crate::under::Under;
 use crate::{programs, wait};
 
 /// A witness: its folder, its address, and, while it is up, its process.
@@ -14,6 +15,7 @@ pub struct Witness {
     vkey: String,
     folder: PathBuf,
     address: String,
+    under: Under,
     process: Option<Process>,
 }
 
@@ -31,6 +33,7 @@ impl Witness {
             vkey: vkey.trim().to_owned(),
             folder: folder.to_owned(),
             address: format!("{host}:{port}"),
+            under: Under::default(),
             process: None,
         }
     }
@@ -81,13 +84,27 @@ vkey = \"{vkey}\"
     /// # Panics
     /// When it does not start.
     pub fn start(&mut self) {
+        self.try_start()
+            .unwrap_or_else(|text| panic!("witness {} does not start: {text}", self.name));
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// What it wrote to standard error, when it refused.
+    pub fn try_start(&mut self) -> Result<(), String> {
         let mut command = programs::command(programs::WITNESS);
         command.arg("run").arg("--config").arg(self.config());
         let stderr = self.folder.join("stderr.log");
-        let (process, announced) = Process::start(command, &self.name, &stderr)
-            .unwrap_or_else(|text| panic!("witness {} does not start: {text}", self.name));
+        let (process, announced) = Process::start(self.under.wrap(command), &self.name, &stderr)?;
         assert_eq!(announced["listening"], self.address.as_str());
         self.process = Some(process);
+        Ok(())
+    }
+
+    /// What it is started under next time.
+    pub fn start_under(&mut self, under: Under) {
+        self.under = under;
     }
 
     /// Kills it, if it runs.

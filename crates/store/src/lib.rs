@@ -46,6 +46,7 @@ mod recheck;
 mod rocks;
 mod store;
 mod tuning;
+mod wal;
 
 pub use audit::{AuditError, AuditReport, audit};
 pub use checkpoints::{

@@ -292,6 +292,31 @@ pub enum OpenError {
     Database(#[source] KvError),
 }
 
+impl OpenError {
+    /// Whether what is stored is not what was stored: something damaged it or put it there.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Head { .. }
+            | Self::LastEntry { .. }
+            | Self::Published { .. }
+            | Self::PublishedNote
+            | Self::Frontier(_)
+            | Self::Root(_) => true,
+            Self::Database(error) => error.kind() == KvErrorKind::Corrupt,
+            Self::Read(error) => {
+                !matches!(error, ReadError::Database(error) if error.kind() != KvErrorKind::Corrupt)
+            }
+            Self::Missing { .. }
+            | Self::AlreadyThere { .. }
+            | Self::Locked { .. }
+            | Self::Unfinished
+            | Self::RebuildUnfinished
+            | Self::Format { .. }
+            | Self::Origin { .. } => false,
+        }
+    }
+}
+
 impl From<KvError> for OpenError {
     fn from(source: KvError) -> Self {
         match source.kind() {

@@ -1,13 +1,14 @@
 //! [`Kv`] over RocksDB.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    ColumnFamily, DB, DBRawIterator, ErrorKind, FlushOptions, ReadOptions, WriteBatch,
+    ColumnFamily, DB, DBRawIterator, ErrorKind, FlushOptions, Options, ReadOptions, WriteBatch,
     WriteOptions, checkpoint, properties,
 };
 
@@ -16,6 +17,7 @@ use crate::kv::{
 };
 use crate::layout::STATE_KEY_BYTES_MAX;
 use crate::tuning::{self, Settings};
+use crate::wal::{self, Finding};
 
 /// A RocksDB database, locked for this process while it is open.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ impl RocksKv {
     /// # Errors
     /// [`KvError`], also when there is a database already.
     pub fn create(path: &Path, settings: &Settings) -> Result<Self, KvError> {
-        let kv = Self::open_with(path, settings, true)?;
+        let kv = Self::open_with(path, settings, &tuning::database(settings, true))?;
         // RocksDB syncs its own folder, but not the folder that it was made in.
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = fs::File::open(parent.unwrap_or(Path::new("."))).map_err(from_io)?;
@@ -44,10 +46,28 @@ impl RocksKv {
     /// returns: the log may have been read from the page cache, of which a failed fsync before the
     /// crash says nothing, and whoever signs what this returns must not depend on that.
     ///
+    /// A last write of which a power cut left holes is left out: nobody was told of it.
+    ///
     /// # Errors
     /// [`KvError`]: locked, corrupt, unreadable, or not there.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self, KvError> {
-        let kv = Self::open_with(path, settings, false)?;
+        refuse_mistakable(path)?;
+        let mut options = tuning::database(settings, false);
+        let kv = match Self::open_with(path, settings, &options) {
+            Err(error) if error.kind() == KvErrorKind::Corrupt => {
+                match wal::look_at_logs(path).map_err(from_io)? {
+                    Finding::Whole => return Err(error),
+                    // RocksDB does not say where.
+                    Finding::Damaged { log, at } => return Err(damaged(&log, at, error)),
+                    Finding::LastWriteTorn => {
+                        tracing::warn!(%error, "the last write, never acknowledged, is torn: left out");
+                        tuning::leave_out_torn_write(&mut options);
+                        Self::open_with(path, settings, &options)?
+                    }
+                }
+            }
+            opened => opened?,
+        };
         kv.flush()?;
         Ok(kv)
     }
@@ -59,6 +79,7 @@ impl RocksKv {
     /// # Errors
     /// [`KvError`]: corrupt, unreadable, or not there.
     pub fn open_read_only(path: &Path, settings: &Settings) -> Result<Self, KvError> {
+        refuse_mistakable(path)?;
         let options = tuning::database(settings, false);
         let families = tuning::families(settings);
         let db = DB::open_cf_descriptors_read_only(&options, path, families, false)
@@ -80,10 +101,9 @@ impl RocksKv {
         checkpoint.create_checkpoint(to).map_err(from_rocksdb)
     }
 
-    fn open_with(path: &Path, settings: &Settings, must_be_new: bool) -> Result<Self, KvError> {
+    fn open_with(path: &Path, settings: &Settings, options: &Options) -> Result<Self, KvError> {
         tuning::start_compaction_threads(settings)?;
-        let options = tuning::database(settings, must_be_new);
-        let db = DB::open_cf_descriptors(&options, path, tuning::families(settings))
+        let db = DB::open_cf_descriptors(options, path, tuning::families(settings))
             .map_err(from_rocksdb)?;
         Ok(Self { db, path: path.to_owned() })
     }
@@ -222,6 +242,18 @@ impl Kv for RocksKv {
                 || self.number(properties::ACTUAL_DELAYED_WRITE_RATE)? > 0,
         })
     }
+}
+
+/// What RocksDB would take for something else is refused before it looks.
+fn refuse_mistakable(path: &Path) -> Result<(), KvError> {
+    match wal::mistakable_fragment(path).map_err(from_io)? {
+        Some((file, at)) => Err(damaged(&file, at, "a fragment of a kind that is never written")),
+        None => Ok(()),
+    }
+}
+
+fn damaged(file: &Path, at: usize, what: impl fmt::Display) -> KvError {
+    KvError::new(KvErrorKind::Corrupt, format!("{} from byte {at} on: {what}", file.display()))
 }
 
 fn from_rocksdb(error: rocksdb::Error) -> KvError {

@@ -55,6 +55,10 @@ pub(crate) fn database(settings: &Settings, must_be_new: bool) -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     // A log file that was closed and then went missing, or shrank, is refused too.
     options.set_track_and_verify_wals_in_manifest(true);
+    // All families are flushed together. One by one, a write that failed but is in the log file
+    // could be left behind by one family's flush and replayed into another after a crash: half of
+    // a commit. RocksDB flushes by itself after a full disk.
+    options.set_atomic_flush(true);
     options.set_max_total_wal_size(settings.wal_bytes_max);
     options.set_db_write_buffer_size(settings.write_buffers_bytes);
 
@@ -70,6 +74,12 @@ pub(crate) fn database(settings: &Settings, must_be_new: bool) -> Options {
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
     options
+}
+
+/// For opening a log whose last write is torn, which somebody has checked: the log ends before
+/// the first damage.
+pub(crate) fn leave_out_torn_write(options: &mut Options) {
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
 }
 
 /// Starts the threads that compact at nice 10, behind reads and commits. Threads that flush stay as

@@ -172,6 +172,96 @@ fn a_torn_tail_costs_only_the_write_that_was_torn() {
     }
 }
 
+#[test]
+fn a_last_write_with_lost_sectors_costs_only_that_write() {
+    let (database, kv) = Database::create(Settings::default());
+    write(&kv, Family::Entries, 0..100, 100);
+    let synced = usize::try_from(database.wal().metadata().unwrap().len()).unwrap();
+    // One write over several blocks.
+    let mut batch = Batch::default();
+    batch.put(Family::Entries, &number(100), &noise(7, 80_000));
+    kv.write(&batch).unwrap();
+    drop(kv);
+    let wal = database.wal();
+    let whole = fs::read(&wal).unwrap();
+    let opened = |log: &[u8]| {
+        fs::write(&wal, log).unwrap();
+        let torn = TempDir::new().unwrap();
+        copy_folder(&database.path(), torn.path(), |_| true);
+        RocksKv::open(torn.path(), &database.settings)
+            .map(|kv| keys(&kv, Family::Entries, KeyRange::ALL, Direction::Forward).len())
+    };
+    assert_eq!(opened(&whole).unwrap(), 101);
+    let lost = |log: &mut Vec<u8>, from: usize| {
+        let end = ((from / 512 + 1) * 512).min(log.len());
+        log[from..end].fill(0);
+    };
+    // Its first sector with its header, one in each block, its last one; and many at once.
+    let sectors: Vec<usize> = (synced..whole.len()).step_by(512).map(|it| it / 512 * 512).collect();
+    for from in sectors.iter().step_by(17).chain(sectors.last()) {
+        let mut log = whole.clone();
+        lost(&mut log, synced.max(*from));
+        assert_eq!(opened(&log).unwrap(), 100, "a hole at {from}");
+    }
+    let mut log = whole.clone();
+    sectors.iter().step_by(2).for_each(|from| lost(&mut log, synced.max(*from)));
+    log.truncate(log.len() - 700);
+    assert_eq!(opened(&log).unwrap(), 100);
+
+    // A bit is not a sector, and a hole that a later write follows was synced once.
+    let mut log = whole.clone();
+    log[synced + 30_000] ^= 1;
+    assert_eq!(opened(&log).unwrap_err().kind(), KvErrorKind::Corrupt);
+    let mut log = whole.clone();
+    lost(&mut log, 4096);
+    assert_eq!(opened(&log).unwrap_err().kind(), KvErrorKind::Corrupt);
+}
+
+/// RocksDB takes the first for the end of the log and never ends reading the second.
+#[test]
+fn a_flipped_bit_in_the_kind_of_a_fragment_is_refused() {
+    let (database, kv) = Database::create(Settings::default());
+    write(&kv, Family::Entries, 0..20, 100);
+    drop(kv);
+    let current = fs::read_to_string(database.path().join("CURRENT")).unwrap();
+    let manifest = database.path().join(current.trim_end());
+    for file in [database.wal(), manifest] {
+        let whole = fs::read(&file).unwrap();
+        // The second fragment's kind.
+        let second = 7 + usize::from(u16::from_le_bytes([whole[4], whole[5]]));
+        for bit in 2..8 {
+            let mut flipped = whole.clone();
+            flipped[second + 6] ^= 1 << bit;
+            fs::write(&file, flipped).unwrap();
+            let refused = database.open().unwrap_err();
+            assert_eq!(refused.kind(), KvErrorKind::Corrupt, "bit {bit}");
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(refused.to_string().contains(name) || format!("{refused:?}").contains(name));
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    let kv = database.open().unwrap();
+    assert_eq!(keys(&kv, Family::Entries, KeyRange::ALL, Direction::Forward).len(), 20);
+}
+
+#[test]
+fn all_families_are_flushed_together() {
+    let settings = Settings { large_family_buffer_bytes: 64 * 1024, ..Settings::default() };
+    let (_database, kv) = Database::create(settings);
+    write(&kv, Family::Meta, 0..1, 10);
+    let has_file = |family: Family| {
+        let files = kv.db.live_files().unwrap();
+        files.iter().any(|it| it.column_family_name == family.name())
+    };
+    // Flushed in the background, once a buffer is full.
+    let flushed = (0..100_000).find(|round| {
+        write(&kv, Family::Entries, *round..round + 1, 1000);
+        has_file(Family::Entries)
+    });
+    assert!(flushed.is_some(), "the buffer was never full");
+    assert!(has_file(Family::Meta), "a commit can be torn between families");
+}
+
 fn copy_folder(from: &Path, to: &Path, keep: impl Fn(&Path) -> bool) {
     for file in fs::read_dir(from).unwrap() {
         let file = file.unwrap().path();
