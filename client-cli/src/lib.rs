@@ -10,7 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `verify`, `prove`, `get`, `consistency`, `post`, `governance`, `keygen` | a command each |
+//! | `submit`, `verify`, `prove`, `get`, `consistency`, `evidence`, `post`, `governance`, `keygen` | a command each |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
 //! | [`exit`], [`screen`] | how a command ends and what people see |
@@ -18,6 +18,7 @@
 pub mod args;
 mod consistency;
 mod durable;
+mod evidence;
 pub mod exit;
 #[cfg(test)]
 mod fake_log;
@@ -72,6 +73,7 @@ pub fn run(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Exit {
 fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcome {
     match &cli.command {
         Command::Verify(args) => return verify::run(args, screen),
+        Command::Evidence(command) => return evidence::run(command, screen),
         Command::Keygen(args) => return keygen::run(args, screen),
         Command::Governance(command) => return governance::run(command, screen),
         _ => {}
@@ -83,7 +85,10 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         .explain(Exit::Usage, || "starting the network threads".to_owned())?;
     runtime.block_on(async {
         match &cli.command {
-            Command::Verify(_) | Command::Keygen(_) | Command::Governance(_) => Ok(Exit::Usage),
+            Command::Verify(_)
+            | Command::Evidence(_)
+            | Command::Keygen(_)
+            | Command::Governance(_) => Ok(Exit::Usage),
             Command::Prove(args) => prove::run(args, screen).await,
             Command::Get(args) => get::run(args, screen).await,
             Command::Log(args) => get::log(args, screen).await,

@@ -22,6 +22,7 @@
 //! | [`cosignature`], [`sth`] | the messages that witnesses and RFC 6962 tree head signatures cover |
 //! | [`checkpoint`] | the text a log signs, and the text with its signatures |
 //! | [`witness_wire`] | request and answers of `add-checkpoint` |
+//! | [`evidence`] | two signed heads that cannot both be true, as a file that convinces a stranger |
 //! | [`policy`] | who must have signed before anybody believes anything |
 //! | [`proof`], [`mod@verify`] | the file a user holds, and the one door that checks it |
 //!
@@ -54,6 +55,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
 mod encoding;
+pub mod evidence;
 pub mod frontier;
 pub mod hash;
 pub mod key;
@@ -75,6 +77,7 @@ pub mod witness_wire;
 pub use bundle::*;
 pub use checkpoint::*;
 pub use cosignature::*;
+pub use evidence::*;
 pub use frontier::*;
 pub use hash::*;
 pub use key::*;
