@@ -81,12 +81,17 @@ struct Signer {
 
 impl Signer {
     fn new(key: &VerifierKey, policy: Option<&Policy>) -> Self {
-        let is_witness = key.key_type() == Some(KeyType::CosignatureV1);
+        // A key of type 0x06 may be of either; the policy or its name tells.
+        let role = match key.key_type() {
+            Some(KeyType::CosignatureV1) => "witness",
+            Some(KeyType::MlDsa44) => "holder of the key",
+            _ => "log",
+        };
         let known = policy.map(|policy| {
             policy.logs().iter().any(|log| log.key == *key)
                 || policy.witnesses().iter().any(|witness| witness.key == *key)
         });
-        Self { key: key.to_string(), role: if is_witness { "witness" } else { "log" }, known }
+        Self { key: key.to_string(), role, known }
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`impostor`] | somebody in front of a witness who answers badly |
 //! | [`witness`], [`log`] | four witnesses and a log, started, stopped, killed, put back |
 //! | [`mirror`] | copies of a log elsewhere: backups, tiles, servers that only read |
+//! | [`forged`], [`conformance`] | a log that signs anything; what a witness must answer to it |
 //! | [`submitter`] | a treasury with its key, and the records it signs |
 //! | [`reader`] | a stranger who believes only what he verified |
 //! | [`history`] | every answer a log ever gave, held against each other |
@@ -32,10 +33,14 @@
 //! | `recover` | what was lost comes back from any copy of the log, and nothing else does |
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
+//! | `witness_conformance` | a witness does what the specification says, rule by rule |
+//! | `witness_kill`, `forger` | no witness signs two histories, whoever asks and however it ends |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
 //! | `architecture`, `docs` | the workspace keeps its rules; the pages of docs run |
 
+pub mod conformance;
+pub mod forged;
 pub mod history;
 pub mod http;
 pub mod impostor;
