@@ -17,6 +17,7 @@
 //! | [`submitter`] | a treasury with its key, and the records it signs |
 //! | [`reader`] | a stranger who believes only what he verified |
 //! | [`history`] | every answer a log ever gave, held against each other |
+//! | [`fuzz`] | bytes from nowhere for every parser of outside bytes |
 //! | [`random`] | numbers from a seed, so that a failure can be repeated |
 //! | [`sim`] | the simulation (`cargo run --release -p e2e --bin sim`) |
 //! | [`load`] | the load generator (`cargo run --release -p e2e --bin load`) |
@@ -33,6 +34,7 @@
 //! | `recover` | what was lost comes back from any copy of the log, and nothing else does |
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
+//! | `fuzz` | no bytes make a parser panic, and what it reads it writes back |
 //! | `witness_conformance` | a witness does what the specification says, rule by rule |
 //! | `witness_kill`, `forger` | no witness signs two histories, whoever asks and however it ends |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
@@ -41,6 +43,7 @@
 
 pub mod conformance;
 pub mod forged;
+pub mod fuzz;
 pub mod history;
 pub mod http;
 pub mod impostor;

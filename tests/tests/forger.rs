@@ -84,7 +84,7 @@ fn two_heads_of_one_size_end_in_evidence_that_convinces_unaltered_only() {
         text.replace("\n5\n", "\n6\n"),
         text.replace(ORIGIN, "log.example/victim"),
         text.replace("one size, two roots", "the earlier tree is not in the later"),
-        text[..text.len() / 2].to_owned(),
+        text.chars().take(text.chars().count() / 2).collect(),
         scene.honest.note(5).to_string(),
     ] {
         assert_ne!(doctored, text);
