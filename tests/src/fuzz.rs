@@ -65,7 +65,9 @@ pub fn seeds(target: &Target) -> Vec<Vec<u8>> {
 /// When the promise is broken; the input is printed, to be added to the seeds.
 pub fn run(target: &Target, random: &mut Random, mut goes_on: impl FnMut(u64) -> bool) -> u64 {
     let seeds = seeds(target);
-    seeds.iter().for_each(|seed| hold(target, seed));
+    for seed in &seeds {
+        hold(target, seed);
+    }
     let mut pool = seeds;
     let mut count = 0;
     while goes_on(count) {
