@@ -72,18 +72,19 @@ fn fsck_and_x_mod_find_our_log_whole() {
 
     let key_file = log.path("log.vkey");
     std::fs::write(&key_file, &vkey).expect("writing the key");
-    let mut fsck = peers.command("fsck");
-    fsck.arg(format!("--storage_url={base}/")).arg("--ui=false").arg("--N=4");
-    fsck.arg(format!("--public_key={}", key_file.display()));
-    let finished = finish(fsck).expect_success("fsck");
-    // It stops at the first thing that is wrong; with a wrong key it must not get far.
-    assert!(!finished.stderr.to_lowercase().contains("fail"), "{}", finished.stderr);
+    // It ends with 0 whatever it found, so what it says is what counts.
+    let fsck = || {
+        let mut fsck = peers.command("fsck");
+        fsck.arg(format!("--storage_url={base}/")).args(["--ui=false", "--N=4", "--v=1"]);
+        fsck.arg(format!("--public_key={}", key_file.display()));
+        finish(fsck).expect_success("fsck").stderr
+    };
+    let said = fsck();
+    assert!(said.contains("Completed ranges") && !said.contains("fsck failed"), "{said}");
     let other = e2e::forged::ForgedLog::new(log.origin(), [9; 32], 1).vkey();
     std::fs::write(&key_file, other.to_string()).expect("writing the key");
-    let mut fsck = peers.command("fsck");
-    fsck.arg(format!("--storage_url={base}/")).arg("--ui=false");
-    fsck.arg(format!("--public_key={}", key_file.display()));
-    assert_ne!(finish(fsck).code, Some(0), "fsck accepts any key");
+    let said = fsck();
+    assert!(said.contains("fsck failed"), "with another key: {said}");
 }
 
 #[test]
