@@ -36,6 +36,8 @@
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `fuzz` | no bytes make a parser panic, and what it reads it writes back |
 //! | `witness_conformance` | a witness does what the specification says, rule by rule |
+//! | `interop` | the Go programs of others, on both sides (tests/interop/run) |
+//! | `witness_size` | it stays small enough to be read |
 //! | `witness_kill`, `forger` | no witness signs two histories, whoever asks and however it ends |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
