@@ -36,6 +36,9 @@ pub enum Command {
     Log(AtLog),
     /// Check that the log still contains all it showed you before
     Consistency(Consistency),
+    /// Check files that prove that a log or a witness contradicted itself
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Submit the rows of a CSV file and collect their receipts
     Submit(Submit),
     /// Submit one ready submission, such as a signed governance draft
@@ -126,6 +129,25 @@ pub struct Consistency {
     /// The log and the witnesses you trust (tlog-policy file)
     #[arg(long, value_name = "POLICY")]
     pub policy: PathBuf,
+}
+
+/// `civiclog evidence`
+#[derive(Debug, Subcommand)]
+pub enum EvidenceCommand {
+    /// Check an evidence file on this machine, without any network
+    Verify(EvidenceVerify),
+}
+
+/// `civiclog evidence verify`
+#[derive(Debug, Args)]
+#[command(after_long_help = EVIDENCE_EXAMPLES)]
+pub struct EvidenceVerify {
+    /// A file that a witness, a log or `civiclog consistency` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Refuse keys that this policy does not name
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PathBuf>,
 }
 
 /// `civiclog submit`
@@ -369,6 +391,13 @@ Example, once a day:
 The first use remembers the log's checkpoint. Every later one checks that the log grew from what
 you remember. If it did not, both signed checkpoints are written to a file that proves it, and
 the exit code is 4.";
+
+const EVIDENCE_EXAMPLES: &str = "\
+Example:
+  civiclog evidence verify 2f5c…-5-9a41….evidence --policy policy.txt
+
+Exit code 0: the signatures hold and contradict each other, whoever sent you the file; 1: the file
+proves nothing, or its key is not one that the policy names.";
 
 const SUBMIT_ABOUT: &str = "\
 Submit the rows of a CSV file and collect their receipts.

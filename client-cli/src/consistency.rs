@@ -1,8 +1,8 @@
 //! `civiclog consistency`: does the log still contain all it showed before?
 //!
 //! The last checkpoint that was seen and held is kept in the state folder. If the log's new one
-//! is not a continuation of it, both are written to an evidence file: two statements signed by
-//! the same key that cannot both be true.
+//! is not a continuation of it, both are written to a file: evidence that anybody can check with
+//! `civiclog evidence verify` where the signatures alone prove it, else a note of what was seen.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
-use tlog::{CosignedCheckpoint, Hash, Note, Policy, verify_consistency};
+use tlog::{CosignedCheckpoint, Evidence, Hash, Note, Policy, VerifierKey, verify_consistency};
 use tlog_client::{Limits, LogClient};
 
 use crate::args::Consistency;
@@ -38,6 +38,7 @@ pub(crate) async fn run(args: &Consistency, state: &StateFolder, screen: &mut Sc
         from: Some(from.size.get()),
         to: to.size.get(),
         evidence: None,
+        proven: None,
     };
     let doubt = if to.size < from.size {
         Some((
@@ -66,17 +67,41 @@ pub(crate) async fn run(args: &Consistency, state: &StateFolder, screen: &mut Sc
         ));
         return Ok(Exit::Done);
     };
-    let evidence = memory.keep_evidence(&old, &new, &proof, &why)?;
-    let shown = evidence.display().to_string();
-    screen.report(&Answer { consistent: false, evidence: Some(shown.clone()), ..answer });
+    let keys: Vec<VerifierKey> = policy.logs().iter().map(|log| log.key.clone()).collect();
+    let proven = Evidence::find(&keys, old.note(), new.note(), &proof);
+    let text = match &proven {
+        Some(evidence) => evidence.to_string(),
+        None => seen(&old, &new, &proof, &why),
+    };
+    let shown = memory.keep(&text)?.display().to_string();
+    let (evidence, is_proven) = (Some(shown.clone()), proven.is_some());
+    screen.report(&Answer { consistent: false, evidence, proven: Some(is_proven), ..answer });
+    let weight = if is_proven {
+        format!("Anybody can check it: civiclog evidence verify {shown}")
+    } else {
+        "It is a reason to ask, not yet a proof.".to_owned()
+    };
     screen.say(format!(
         "NOT CONSISTENT: {}\n\n  Why: {why}\n  Evidence: {shown}\n\n\
-         The file holds both checkpoints with the signatures of the log and its witnesses. Keep \
-         it, and show it to the witnesses and the press. What was remembered before stays \
+         The file holds both checkpoints with the signatures of the log and its witnesses. {weight} \
+         Keep it, and show it to the witnesses and the press. What was remembered before stays \
          remembered.",
         new.checkpoint().origin
     ));
     Ok(Exit::Misbehaved)
+}
+
+/// Two heads that differ from what the log's answers allow, when the signatures alone prove nothing.
+fn seen(old: &CosignedCheckpoint, new: &CosignedCheckpoint, proof: &[Hash], why: &str) -> String {
+    let proof = proof.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    format!(
+        "Two checkpoints of {}, signed by the log and cosigned by witnesses, of which the \
+         second was not shown to continue the first.\nWhy: {why}\n\n\
+         === seen first ===\n{}\n=== seen now ===\n{}\n=== consistency proof the log gave ===\n{proof}\n",
+        new.checkpoint().origin,
+        old.note(),
+        new.note(),
+    )
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +114,9 @@ struct Answer {
     to: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<String>,
+    /// Whether the file convinces a stranger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proven: Option<bool>,
 }
 
 fn first_use(new: &CosignedCheckpoint, screen: &mut Screen) -> Exit {
@@ -98,7 +126,8 @@ fn first_use(new: &CosignedCheckpoint, screen: &mut Screen) -> Exit {
          compare it with yet; run this again later."
     ));
     let (first_use, consistent) = (true, true);
-    screen.report(&Answer { log, first_use, consistent, from: None, to, evidence: None });
+    let (from, evidence, proven) = (None, None, None);
+    screen.report(&Answer { log, first_use, consistent, from, to, evidence, proven });
     Exit::Done
 }
 
@@ -150,23 +179,8 @@ impl Memory {
             .explain(Exit::Usage, || format!("writing {}", path.display()))
     }
 
-    /// Writes the evidence under the first free name; an earlier one is never replaced.
-    fn keep_evidence(
-        &self,
-        old: &CosignedCheckpoint,
-        new: &CosignedCheckpoint,
-        proof: &[Hash],
-        why: &str,
-    ) -> Outcome<PathBuf> {
-        let proof = proof.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        let text = format!(
-            "Two checkpoints of {}, signed by the log and cosigned by witnesses, of which the \
-             second does not continue the first.\nWhy: {why}\n\n\
-             === seen first ===\n{}\n=== seen now ===\n{}\n=== consistency proof the log gave ===\n{proof}\n",
-            new.checkpoint().origin,
-            old.note(),
-            new.note(),
-        );
+    /// Writes a text under the first free name; an earlier one is never replaced.
+    fn keep(&self, text: &str) -> Outcome<PathBuf> {
         for number in 1..=EVIDENCE_FILES_MAX {
             let path = self.folder.join(format!("evidence-{number}.txt"));
             match durable::create_new(&path, text.as_bytes(), Readers::Anyone) {

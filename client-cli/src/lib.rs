@@ -10,7 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `verify`, `refusal`, `prove`, `get`, `consistency`, `post`, `governance`, `keygen` | a command each |
+//! | `submit`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `governance`, `keygen` | a command each |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
 //! | [`exit`], [`screen`] | how a command ends and what people see |
@@ -18,6 +18,7 @@
 pub mod args;
 mod consistency;
 mod durable;
+mod evidence;
 pub mod exit;
 #[cfg(test)]
 mod fake_log;
@@ -74,6 +75,7 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
     match &cli.command {
         Command::Verify(args) => return verify::run(args, screen),
         Command::Refusal(args) => return refusal::run(args, screen),
+        Command::Evidence(command) => return evidence::run(command, screen),
         Command::Keygen(args) => return keygen::run(args, screen),
         Command::Governance(command) => return governance::run(command, screen),
         _ => {}
@@ -87,6 +89,7 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         match &cli.command {
             Command::Verify(_)
             | Command::Refusal(_)
+            | Command::Evidence(_)
             | Command::Keygen(_)
             | Command::Governance(_) => Ok(Exit::Usage),
             Command::Prove(args) => prove::run(args, screen).await,

@@ -13,6 +13,7 @@
 //! | [`impostor`] | somebody in front of a witness who answers badly |
 //! | [`witness`], [`log`] | four witnesses and a log, started, stopped, killed, put back |
 //! | [`mirror`] | copies of a log elsewhere: backups, tiles, servers that only read |
+//! | [`forged`], [`conformance`] | a log that signs anything; what a witness must answer to it |
 //! | [`submitter`] | a treasury with its key, and the records it signs |
 //! | [`reader`] | a stranger who believes only what he verified |
 //! | [`history`] | every answer a log ever gave, held against each other |
@@ -21,6 +22,7 @@
 //! | [`trace`], [`order`] | what strace saw, parsed, and the order that it must have |
 //! | [`powercut`] | a disk that loses what was not synced: a recording library, and what it allows |
 //! | [`small_disk`] | a file system of its own for one folder, to be filled |
+//! | [`fuzz`] | bytes from nowhere for every parser of outside bytes |
 //! | [`random`] | numbers from a seed, so that a failure can be repeated |
 //! | [`sim`] | the simulation (`cargo run --release -p e2e --bin sim`) |
 //! | [`load`] | the load generator (`cargo run --release -p e2e --bin load`) |
@@ -46,10 +48,18 @@
 //! | `full_disk` | a full disk stops log and witness before they say what they did not keep |
 //! | `bit_flips` | one flipped bit in any file is found by name, or proven to change nothing |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
+//! | `fuzz` | no bytes make a parser panic, and what it reads it writes back |
+//! | `witness_conformance` | a witness does what the specification says, rule by rule |
+//! | `interop` | the Go programs of others, on both sides (tests/interop/run) |
+//! | `witness_size` | it stays small enough to be read |
+//! | `witness_kill`, `forger` | no witness signs two histories, whoever asks and however it ends |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
 //! | `architecture`, `docs` | the workspace keeps its rules; the pages of docs run |
 
+pub mod conformance;
+pub mod forged;
+pub mod fuzz;
 pub mod history;
 pub mod http;
 pub mod impostor;

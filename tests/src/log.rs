@@ -26,6 +26,9 @@ pub struct LogOptions {
     pub witnesses: u16,
     /// How many of them must cosign.
     pub quorum: u16,
+    /// Witnesses that the test runs itself: name, verifier key and URL of each. All of them must
+    /// cosign, beside the quorum of the others.
+    pub foreign: Vec<[String; 3]>,
     /// Lines of the table `[limits]`.
     pub limits: String,
     /// Lines of the table `[publish]`.
@@ -41,6 +44,7 @@ impl Default for LogOptions {
             origin: "log.example/tests".to_owned(),
             witnesses: 4,
             quorum: 3,
+            foreign: Vec::new(),
             limits: String::new(),
             publish: "checkpoint_interval_ms = 20\n".to_owned(),
             signs_refusals: false,
@@ -200,7 +204,17 @@ impl TestLog {
         }
         let names: Vec<&str> = self.witnesses.iter().map(Witness::name).collect();
         let _ = writeln!(text, "group enough {} {}", self.options.quorum, names.join(" "));
-        text.push_str("quorum enough\n");
+        if self.options.foreign.is_empty() {
+            text.push_str("quorum enough\n");
+        } else {
+            let mut names = Vec::new();
+            for [name, vkey, url] in &self.options.foreign {
+                let _ = writeln!(text, "witness {name} {vkey} {url}");
+                names.push(name.as_str());
+            }
+            let _ = writeln!(text, "group all-of-us all enough {}", names.join(" "));
+            text.push_str("quorum all-of-us\n");
+        }
         fs::write(self.policy_path(), text).expect("writing the policy");
     }
 

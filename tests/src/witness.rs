@@ -25,9 +25,15 @@ impl Witness {
     /// Its address is fixed here, because policies name it: `host` belongs to one test alone, so
     /// no other program can be at that port.
     pub fn init(folder: &Path, name: &str, host: Ipv4Addr, port: u16) -> Self {
+        Self::init_with(folder, name, host, port, &[])
+    }
+
+    /// As [`Witness::init`], with more arguments for `init`.
+    pub fn init_with(folder: &Path, name: &str, host: Ipv4Addr, port: u16, more: &[&str]) -> Self {
         fs::create_dir_all(folder).expect("making the folder of a witness");
         let key_name = format!("witness.example/{name}");
-        let vkey = init(&folder.join("state"), &key_name).expect_success("witness init").stdout;
+        let finished = init_with(&folder.join("state"), &key_name, more);
+        let vkey = finished.expect_success("witness init").stdout;
         Self {
             name: name.to_owned(),
             vkey: vkey.trim().to_owned(),
@@ -45,7 +51,15 @@ impl Witness {
 
     /// Its verifier key.
     pub fn vkey(&self) -> &str {
-        &self.vkey
+        self.vkey.lines().next().unwrap_or_default()
+    }
+
+    /// All its verifier keys.
+    ///
+    /// # Panics
+    /// When one is none.
+    pub fn vkeys(&self) -> Vec<tlog::VerifierKey> {
+        self.vkey.lines().map(|line| line.parse().expect("a verifier key")).collect()
     }
 
     /// Where it listens.
@@ -77,6 +91,11 @@ vkey = \"{vkey}\"
             self.name, self.address
         );
         fs::write(self.config(), config).expect("writing witness.toml");
+    }
+
+    /// Its configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.config()
     }
 
     /// Starts it.
@@ -148,8 +167,12 @@ vkey = \"{vkey}\"
 
 /// `civiclog-witness init`
 pub fn init(folder: &Path, key_name: &str) -> Finished {
+    init_with(folder, key_name, &[])
+}
+
+fn init_with(folder: &Path, key_name: &str, more: &[&str]) -> Finished {
     let mut command = programs::command(programs::WITNESS);
-    command.arg("init").arg("--dir").arg(folder).args(["--name", key_name]);
+    command.arg("init").arg("--dir").arg(folder).args(["--name", key_name]).args(more);
     finish(command)
 }
 

@@ -59,6 +59,13 @@ const PAGES: &[Page] = &[
         path: "docs/witness.md",
         expected: &[
             ("civiclog-witness vkey", &["witness.example/mine+"]),
+            (
+                "add-log --config witness/witness.toml \"$LOG_KEY\"",
+                &["restart the witness", "[[logs]]"],
+            ),
+            ("--list list.txt", &["demo.civiclog.example/spending is watched already"]),
+            ("civiclog-witness list", &["nothing cosigned yet", "the folder is whole"]),
+            ("status --config witness/witness.toml", &["Nothing that the log shows is newer"]),
             ("old 0", &["— witness.example/mine "]),
             ("status %{http_code}", &["status 409"]),
             (

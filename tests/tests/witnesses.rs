@@ -1,7 +1,8 @@
 //! A witness cosigns only what extends what it saw, remembers it over restarts, and shows it to
 //! anybody.
 
-use e2e::{Http, TestLog, Treasury, process, programs, wait};
+use e2e::witness::{Witness, own_host};
+use e2e::{Http, LogOptions, TestLog, Treasury, process, programs, wait};
 use tlog::{AddCheckpoint, Note, TREE_SIZE_CONTENT_TYPE, TreeSize};
 
 fn publish(log: &TestLog, treasury: &Treasury, number: u64) {
@@ -75,6 +76,32 @@ fn a_witness_answers_a_wrong_old_size_with_its_own() {
     let answer = http.post("/add-checkpoint", "text/plain", request.encode()).expect_status(200);
     assert!(answer.text().starts_with("\u{2014} witness.example/w2 "), "{}", answer.text());
     assert_eq!(http.post("/add-checkpoint", "text/plain", "old 1\n").status, 400);
+}
+
+#[test]
+fn a_log_counts_the_second_signature_of_a_witness_under_its_second_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut witness =
+        Witness::init_with(&folder.path().join("pq"), "pq", own_host(), 20_000, &["--ml-dsa"]);
+    let keys = witness.vkeys();
+    let foreign = vec![["pq".to_owned(), keys[1].to_string(), witness.url()]];
+    let mut log = TestLog::create(LogOptions { foreign, ..LogOptions::default() });
+    witness.watch(&[&log.vkeys()[0]]);
+    witness.start();
+    log.start_witnesses();
+    // The policy asks for it, so nothing is published without it.
+    log.start_server();
+    let treasury = log.register("GB-LAE-DEV", records::Algorithm::Es256, 1);
+    publish(&log, &treasury, 1);
+    let checkpoint = log.reader().checkpoint();
+    assert!(checkpoint.cosigners().iter().any(|cosigner| cosigner.name == "pq"));
+    assert!(matches!(checkpoint.note().verified_by(&keys[1]), Ok(Some(_))));
+    // Only what the policy names is carried on.
+    assert_eq!(checkpoint.note().verified_by(&keys[0]), Ok(None));
+    // What it remembers has both signatures, and a kill in between loses neither.
+    witness.kill();
+    witness.start();
+    publish(&log, &treasury, 2);
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::str::FromStr;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Deserializer, de};
 use service::HttpLimits;
-use tlog::{KeyName, KeyType, Origin, VerifierKey};
+use tlog::{KeyName, KeyType, Origin, REQUESTS_PER_DAY_MAX, VerifierKey};
 
-use crate::decide::Logs;
+use crate::decide::{Log, Logs};
 
 /// A configuration that was checked whole.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where it listens.
     pub listen: Listen,
-    /// The logs it watches, each with the keys that may sign for it.
+    /// The logs it watches, each with the keys that may sign for it and its limit.
     pub logs: Logs,
     /// Bounds on connections.
     pub http: HttpLimits,
@@ -33,7 +33,18 @@ impl Config {
     /// # Errors
     /// Names the file, and the line or the log that is wrong.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let raw: RawConfig = service::load_toml(path)?;
+        Self::check(path, service::load_toml(path)?)
+    }
+
+    /// Reads the text of a configuration file that is at `path`, or will be.
+    ///
+    /// # Errors
+    /// Names the file, and what is wrong.
+    pub fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
+        Self::check(path, service::parse_toml(path, text)?)
+    }
+
+    fn check(path: &Path, raw: RawConfig) -> anyhow::Result<Self> {
         Ok(Self {
             name: raw.name,
             dir: service::resolve(path, &raw.dir),
@@ -75,29 +86,50 @@ struct RawLog {
     /// The first line of the log's checkpoints, where it is not the name of the key.
     #[serde(default, deserialize_with = "from_optional_text")]
     origin: Option<Origin>,
+    /// Of the log as a whole: at its first key, or nowhere.
+    requests_per_day: Option<u32>,
 }
 
 fn logs_by_origin(raw: Vec<RawLog>) -> anyhow::Result<Logs> {
     let mut logs = Logs::new();
-    for RawLog { vkey, origin } in raw {
-        // A tree head signature (0x05) does not cover the origin, a cosignature (0x04) is no log's.
-        ensure!(
-            matches!(vkey.key_type(), Some(KeyType::Ed25519 | KeyType::Ecdsa)),
-            "logs: expected a verifier key of type 0x01 (Ed25519) or 0x02 (ECDSA), got {vkey}"
-        );
+    for RawLog { vkey, origin, requests_per_day } in raw {
+        refuse_key_of_no_log(&vkey)?;
         let origin: Origin = match origin {
             Some(origin) => origin,
             None => vkey.name().as_str().parse().with_context(|| format!("logs: {vkey}"))?,
         };
-        let keys = logs.entry(origin.clone()).or_default();
+        let requests = requests_per_day.unwrap_or(REQUESTS_PER_DAY_DEFAULT);
         ensure!(
-            !keys.iter().any(|key| key.name() == vkey.name() && key.id() == vkey.id()),
+            (1..=REQUESTS_PER_DAY_MAX).contains(&requests),
+            "logs: expected requests_per_day from 1 to {REQUESTS_PER_DAY_MAX} for {origin}"
+        );
+        let new = || Log { keys: Vec::new(), requests_per_day: requests };
+        let log = logs.entry(origin.clone()).or_insert_with(new);
+        ensure!(
+            !log.keys.iter().any(|key| key.name() == vkey.name() && key.id() == vkey.id()),
             "logs: {vkey} stands twice for {origin}"
         );
-        keys.push(vkey);
+        ensure!(
+            log.keys.is_empty() || requests_per_day.is_none(),
+            "logs: requests_per_day stands at a further key of {origin}, expected it at the first"
+        );
+        log.keys.push(vkey);
     }
     Ok(logs)
 }
+
+/// A tree head signature (0x05) does not cover the origin, a cosignature (0x04) is no log's.
+pub(crate) fn refuse_key_of_no_log(vkey: &VerifierKey) -> anyhow::Result<()> {
+    ensure!(
+        matches!(vkey.key_type(), Some(KeyType::Ed25519 | KeyType::Ecdsa | KeyType::MlDsa44)),
+        "logs: expected a verifier key of type 0x01 (Ed25519), 0x02 (ECDSA) or 0x06 (ML-DSA-44), \
+         got {vkey}"
+    );
+    Ok(())
+}
+
+/// More than any log needs, and few enough that one alone cannot keep the disk busy.
+pub const REQUESTS_PER_DAY_DEFAULT: u32 = 10_000_000;
 
 /// Parsing inside of serde lets the error name file and line.
 fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>

@@ -7,13 +7,24 @@
 use std::collections::BTreeMap;
 
 use tlog::{
-    AddCheckpoint, AddCheckpointError, Checkpoint, CheckpointError, CosignatureSigner, Hash, Note,
+    AddCheckpoint, AddCheckpointError, Checkpoint, CheckpointError, Evidence, Hash, Note,
     NoteError, NoteSignature, Origin, ProofError, SignatureError, SignedAt, TreeHead, TreeSize,
-    UnixSeconds, VerifierKey, encode_cosignatures, verify_consistency,
+    UnixSeconds, VerifierKey, verify_consistency,
 };
 
-/// The logs a witness watches, each with the keys that may sign for it.
-pub type Logs = BTreeMap<Origin, Vec<VerifierKey>>;
+use crate::identity::Signers;
+
+/// The logs a witness watches.
+pub type Logs = BTreeMap<Origin, Log>;
+
+/// What a witness was told about a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The keys that may sign for it, at least one.
+    pub keys: Vec<VerifierKey>,
+    /// How many requests signed by it are answered in a day.
+    pub requests_per_day: u32,
+}
 
 /// A request that is well formed and that a known key of the log signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +47,8 @@ impl Request {
         let AddCheckpoint { old, proof, note } = AddCheckpoint::parse(body)?;
         let checkpoint = read_checkpoint(&note)?;
         // SPEC tlog-witness §add-checkpoint: a log that is not configured -> 404.
-        let keys = logs.get(&checkpoint.origin).ok_or(Refusal::UnknownOrigin)?;
-        let log_signatures = verified_lines(&note, keys)?;
+        let log = logs.get(&checkpoint.origin).ok_or(Refusal::UnknownOrigin)?;
+        let log_signatures = verified_lines(&note, &log.keys)?;
         // SPEC tlog-witness §add-checkpoint: an old size above that of the checkpoint -> 400.
         if old > checkpoint.head.size {
             return Err(Refusal::OldExceedsSize { old, size: checkpoint.head.size });
@@ -50,9 +61,9 @@ impl Request {
         &self.checkpoint.origin
     }
 
-    /// The checkpoint with the log's signatures that verified: evidence, if it contradicts another.
-    pub fn signed_note(&self) -> String {
-        format!("{}\n{}", self.checkpoint.to_text(), encode_cosignatures(&self.log_signatures))
+    /// The checkpoint with the log's signatures that verified.
+    fn signed_note(&self) -> Option<Note> {
+        Note::new(self.checkpoint.to_text(), self.log_signatures.clone()).ok()
     }
 
     /// What the log signed, as this witness would write it.
@@ -68,7 +79,7 @@ impl Request {
 pub fn decide(
     before: Option<&Cosigned>,
     request: &Request,
-    signer: &CosignatureSigner,
+    signers: &Signers,
     now: UnixSeconds,
 ) -> Result<Decision, Refusal> {
     let latest = before.map_or(TreeHead::EMPTY, Cosigned::head);
@@ -94,7 +105,19 @@ pub fn decide(
     // an empty one: then this is a refresh, and only the time of the cosignature is new.
     verify_consistency(&latest, &offered, &request.proof)
         .map_err(|source| Refusal::Inconsistent(Inconsistency::Proof { source }))?;
-    cosign(request, signer, now)
+    cosign(request, signers, now)
+}
+
+/// What this request proves against the log, whatever else is wrong with it: its head and the one
+/// cosigned before cannot both be true, and the log signed both.
+pub fn contradiction(
+    before: Option<&Cosigned>,
+    request: &Request,
+    log_keys: &[VerifierKey],
+) -> Option<Evidence> {
+    let offered = request.signed_note()?;
+    let known = before.map_or(&offered, Cosigned::note);
+    Evidence::find(log_keys, known, &offered, &request.proof)
 }
 
 /// What a witness does after it decided to sign: remember `after`, and only then answer.
@@ -115,20 +138,26 @@ pub struct Cosigned {
 }
 
 impl Cosigned {
-    /// Takes a stored note back, if this witness signed it; `log_keys`, when they are known, must
-    /// have signed it too.
+    /// Takes a stored note back, if each key of this witness signed it; one of `log_keys`, when they
+    /// are known, must have signed it too.
     ///
     /// # Errors
     /// [`CosignedError`] when it is not a checkpoint that this witness would have cosigned.
     pub fn verify(
         note: Note,
-        own_key: &VerifierKey,
+        own_keys: &[VerifierKey],
         log_keys: Option<&[VerifierKey]>,
     ) -> Result<Self, CosignedError> {
         let checkpoint = read_checkpoint(&note).map_err(|_| CosignedError::Checkpoint)?;
-        let Ok(Some(SignedAt::Seconds(at))) = note.verified_by(own_key) else {
+        let signed: Result<Vec<_>, _> = own_keys.iter().map(|key| note.verified_by(key)).collect();
+        // All of them sign in one step, so they are all there and of one time.
+        let signed = signed.map_err(|_| CosignedError::OwnSignature)?;
+        let Some(Some(SignedAt::Seconds(at))) = signed.first().copied() else {
             return Err(CosignedError::OwnSignature);
         };
+        if signed.iter().any(|other| *other != Some(SignedAt::Seconds(at))) {
+            return Err(CosignedError::OwnSignature);
+        }
         if let Some(keys) = log_keys
             && verified_lines(&note, keys).is_err()
         {
@@ -289,13 +318,9 @@ fn verified_lines(note: &Note, keys: &[VerifierKey]) -> Result<Vec<NoteSignature
     if lines.is_empty() { Err(Refusal::NotAuthorized(None)) } else { Ok(lines) }
 }
 
-fn cosign(
-    request: &Request,
-    signer: &CosignatureSigner,
-    now: UnixSeconds,
-) -> Result<Decision, Refusal> {
+fn cosign(request: &Request, signers: &Signers, now: UnixSeconds) -> Result<Decision, Refusal> {
     let text = request.checkpoint.to_text();
-    let cosignatures = vec![signer.sign(&text, now)];
+    let cosignatures = signers.sign(&request.checkpoint, now);
     let lines = [request.log_signatures.as_slice(), &cosignatures].concat();
     let note =
         Note::new(text, lines).map_err(|error| Refusal::Malformed(Malformed::Note(error)))?;

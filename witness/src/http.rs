@@ -14,8 +14,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
 use service::{BodyError, Clock, read_body_capped};
 use tlog::{
     ADD_CHECKPOINT_BYTES_MAX, NoteSignature, TREE_SIZE_CONTENT_TYPE, UnixMillis,
@@ -24,7 +24,7 @@ use tlog::{
 
 use crate::decide::Refusal;
 use crate::metrics::Outcome;
-use crate::witness::{AddError, Witness};
+use crate::witness::{AddError, Now, Witness};
 
 /// The public calls.
 pub fn router(witness: Arc<Witness>, clock: Arc<dyn Clock>) -> Router {
@@ -56,7 +56,8 @@ async fn decide_aside(served: Served, body: Body) -> Result<Vec<NoteSignature>, 
     let timeout = Duration::from_millis(BODY_TIMEOUT_MS);
     let body = read_body_capped(body, ADD_CHECKPOINT_BYTES_MAX, timeout).await?;
     let decided = tokio::task::spawn_blocking(move || {
-        let now = UnixMillis::new(served.clock.unix_millis()).to_seconds();
+        let unix = UnixMillis::new(served.clock.unix_millis()).to_seconds();
+        let now = Now { unix, monotonic_millis: served.clock.monotonic_millis() };
         served.witness.add_checkpoint(&body, now)
     });
     match decided.await {
@@ -101,6 +102,11 @@ fn answer(result: Result<Vec<NoteSignature>, Failure>) -> (Outcome, Response) {
             }
             Refusal::Inconsistent(_) => (Outcome::Inconsistent, StatusCode::UNPROCESSABLE_ENTITY),
         },
+        Failure::Add(AddError::TooMany { retry_after_seconds }) => {
+            let after = [(RETRY_AFTER, HeaderValue::from(*retry_after_seconds))];
+            let words = text(StatusCode::TOO_MANY_REQUESTS, in_words(&failure));
+            return (Outcome::TooMany, (after, words).into_response());
+        }
         Failure::Add(AddError::StateUnknown) => (Outcome::Failed, StatusCode::SERVICE_UNAVAILABLE),
         Failure::Body(BodyError::TooLarge { .. }) => {
             (Outcome::Malformed, StatusCode::PAYLOAD_TOO_LARGE)

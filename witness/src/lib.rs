@@ -6,27 +6,35 @@
 //! file and folder synced, before its signature leaves. When a write fails, that log gets no signature
 //! from this process again. What it signs is its own writing of what it understood.
 //!
-//! **Never.** It reads no entry of a log and judges none. It asks nobody for anything: it opens no
-//! connection. It forgets no head it signed, and believes no file that its own key did not sign.
+//! **Never.** It reads no entry of a log and judges none. It opens no connection (`status --ask` lets
+//! `curl` do it). It forgets no head it signed, and believes no file that its own key did not sign.
 //!
 //! | module | read it for |
 //! |---|---|
 //! | [`decide`] | the rules: what is signed and what is refused; no time, no files, no network |
 //! | [`state`] | the folder: what is remembered, and when it is refused |
 //! | [`witness`] | one log, one decision at a time: decide, save, only then answer |
+//! | [`evidence`] | what is kept when a log contradicts itself |
 //! | [`http`] | two calls and their status codes |
-//! | [`identity`], [`config`], [`arguments`], [`metrics`] | key, configuration, command line, figures |
+//! | [`identity`], [`config`], [`pace`], [`metrics`] | keys, configuration, limits, figures |
+//! | [`arguments`], [`command`], [`add_log`], [`status`] | the command line |
 //!
 //! Implements c2sp.org/tlog-witness (v1.0.0 with the status codes of its successor, July 2026, and
-//! the monitoring call), tlog-cosignature v1.0.1 with Ed25519 (type 0x04), tlog-checkpoint v1.0.0.
+//! the monitoring call), tlog-cosignature v1.0.1 with Ed25519 (type 0x04) and v1.1.0-rc.1 with ML-DSA-44
+//! (type 0x06), tlog-checkpoint v1.0.0, tlog-list.
 
+pub mod add_log;
 pub mod arguments;
+pub mod command;
 pub mod config;
 pub mod decide;
+pub mod evidence;
 pub mod http;
 pub mod identity;
 pub mod metrics;
+pub mod pace;
 pub mod state;
+pub mod status;
 pub mod witness;
 
 #[cfg(test)]
@@ -60,12 +68,12 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let registry = Registry::new();
     let metrics = Metrics::register(&registry).context("registering the metrics")?;
-    let signer = identity::open(&config.dir, &config.name).context("opening the key")?;
-    let vkey = signer.verifier_key();
+    let signers = identity::open(&config.dir, &config.name).context("opening the keys")?;
+    let vkeys = signers.verifier_keys();
     let (folder, cosigned) =
-        StateFolder::open(&config.dir, vkey.clone(), &config.logs, deps.durable_write)
+        StateFolder::open(&config.dir, vkeys.clone(), &config.logs, deps.durable_write)
             .context("reading what was cosigned before; nothing is signed until this is solved")?;
-    let witness = Arc::new(Witness::new(signer, config.logs, folder, cosigned, metrics));
+    let witness = Arc::new(Witness::new(signers, config.logs, folder, cosigned, metrics));
 
     let (public, address) = bind(config.listen.public).await?;
     let admin = match config.listen.admin {
@@ -75,7 +83,8 @@ pub async fn run(
     let listening = Listening {
         listening: address,
         admin: admin.as_ref().map(|(_, address)| *address),
-        vkey: vkey.to_string(),
+        vkey: vkeys.first().context("a witness without a key")?.to_string(),
+        more_vkeys: vkeys.iter().skip(1).map(ToString::to_string).collect(),
     };
     announce(&listening).context("announcing the addresses")?;
     tracing::info!(
@@ -125,6 +134,8 @@ pub struct Listening {
     pub admin: Option<SocketAddr>,
     /// What log operators put into their policy.
     pub vkey: String,
+    /// The key of ML-DSA-44, when there is one.
+    pub more_vkeys: Vec<String>,
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -12,6 +12,7 @@ pub struct Metrics {
     size: IntGaugeVec,
     cosigned_at: IntGaugeVec,
     unknown: IntGaugeVec,
+    contradictions: IntCounterVec,
 }
 
 impl Metrics {
@@ -33,11 +34,20 @@ impl Metrics {
             &["outcome"],
         )?;
         registry.register(Box::new(requests.clone()))?;
+        let contradictions = IntCounterVec::new(
+            Opts::new(
+                "civiclog_witness_contradictions_total",
+                "heads that a log signed and that contradict another one it signed, by log",
+            ),
+            &["origin"],
+        )?;
+        registry.register(Box::new(contradictions.clone()))?;
         for outcome in Outcome::ALL {
             requests.with_label_values(&[outcome.label()]);
         }
         Ok(Self {
             requests,
+            contradictions,
             size: by_origin(
                 "civiclog_witness_cosigned_size_leaves",
                 "size of the last tree head cosigned, by log",
@@ -61,6 +71,21 @@ impl Metrics {
     /// How often requests were answered like this.
     pub fn answered_count(&self, outcome: Outcome) -> u64 {
         self.requests.with_label_values(&[outcome.label()]).get()
+    }
+
+    /// A log is watched: what an alarm looks at shows with 0 from the start.
+    pub(crate) fn watches(&self, origin: &Origin) {
+        self.contradictions.with_label_values(&[origin.as_str()]);
+    }
+
+    /// The log signed what cannot be true.
+    pub(crate) fn contradicted(&self, origin: &Origin) {
+        self.contradictions.with_label_values(&[origin.as_str()]).inc();
+    }
+
+    /// How often the log signed what cannot be true.
+    pub fn contradictions_count(&self, origin: &Origin) -> u64 {
+        self.contradictions.with_label_values(&[origin.as_str()]).get()
     }
 
     /// A checkpoint was cosigned, now or before the start.
@@ -90,18 +115,21 @@ pub enum Outcome {
     Conflict,
     /// 422.
     Inconsistent,
+    /// 429.
+    TooMany,
     /// 503: the state could not be saved.
     Failed,
 }
 
 impl Outcome {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Cosigned,
         Self::Malformed,
         Self::NotAuthorized,
         Self::UnknownOrigin,
         Self::Conflict,
         Self::Inconsistent,
+        Self::TooMany,
         Self::Failed,
     ];
 
@@ -113,6 +141,7 @@ impl Outcome {
             Self::UnknownOrigin => "unknown_origin",
             Self::Conflict => "conflict",
             Self::Inconsistent => "inconsistent",
+            Self::TooMany => "too_many",
             Self::Failed => "failed",
         }
     }

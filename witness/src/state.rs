@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock            held for the life of the process
 //! DIR/key.pem  vkey   see `identity`
+//! DIR/evidence        see `evidence`
 //! DIR/cosigned-logs   the origins that have a file below, one a line
 //! DIR/state/<sha256 of the origin, hexadecimal>
 //!     civiclog-witness state v1
@@ -32,7 +33,7 @@ pub type DurableWrite = Arc<dyn Fn(&Path, &[u8]) -> io::Result<()> + Send + Sync
 /// The folder, held by this process alone.
 pub struct StateFolder {
     dir: PathBuf,
-    own_key: VerifierKey,
+    own_keys: Vec<VerifierKey>,
     durable_write: DurableWrite,
     /// The content of `cosigned-logs`. Taken after the lock of a log, never before one.
     cosigned_logs: Mutex<BTreeSet<Origin>>,
@@ -47,28 +48,25 @@ impl StateFolder {
     /// key would have left there.
     pub fn open(
         dir: &Path,
-        own_key: VerifierKey,
+        own_keys: Vec<VerifierKey>,
         logs: &Logs,
         durable_write: DurableWrite,
     ) -> anyhow::Result<(Self, BTreeMap<Origin, Cosigned>)> {
         let lock = service::lock_folder(dir)?;
-        let listed = read_list(&list_path(dir))?;
-        let cosigned = read_all(&states_path(dir), &own_key, logs)?;
-        if let Some(lost) = listed.iter().find(|origin| !cosigned.contains_key(*origin)) {
-            bail!(
-                "{} is missing: it held the last checkpoint cosigned of {lost}; without it this \
-                 witness could be made to sign a second history",
-                state_path(dir, lost).display()
-            );
-        }
+        let (listed, cosigned) = read(dir, &own_keys, logs)?;
         let cosigned_logs = Mutex::new(listed);
         let folder =
-            Self { dir: dir.to_owned(), own_key, durable_write, cosigned_logs, _lock: lock };
+            Self { dir: dir.to_owned(), own_keys, durable_write, cosigned_logs, _lock: lock };
         // A crash between a log's first file and its line in the list leaves it unlisted.
         for origin in cosigned.keys() {
             folder.list(origin)?;
         }
         Ok((folder, cosigned))
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Makes `cosigned` what is remembered of its log. When this returns, it survives a power cut.
@@ -77,10 +75,10 @@ impl StateFolder {
     /// What is on disk is then unknown, so nothing may be signed for this log until the folder was
     /// opened anew.
     pub fn save(&self, cosigned: &Cosigned) -> anyhow::Result<()> {
-        let bytes = encode(&self.own_key, cosigned);
+        let bytes = encode(&self.own_keys, cosigned);
         // Read back what is about to be written: a bit that flipped must not end up on disk, where
         // it would stop the next start.
-        let read = decode(&bytes, &self.own_key, None).context("reading back what was decided")?;
+        let read = decode(&bytes, &self.own_keys, None).context("reading back what was decided")?;
         assert_eq!(&read, cosigned, "what is written is what was decided");
         self.write(&state_path(&self.dir, cosigned.origin()), &bytes)?;
         self.list(cosigned.origin())
@@ -117,6 +115,29 @@ pub fn create(dir: &Path) -> io::Result<()> {
     service::write_atomic(&list_path(dir), b"")
 }
 
+/// Reads and verifies all that is remembered; changes nothing and takes no lock, so it may be asked
+/// beside a running witness.
+///
+/// # Errors
+/// As [`StateFolder::open`].
+pub fn read(
+    dir: &Path,
+    own_keys: &[VerifierKey],
+    logs: &Logs,
+) -> anyhow::Result<(BTreeSet<Origin>, BTreeMap<Origin, Cosigned>)> {
+    // The list first: a running witness writes it last.
+    let listed = read_list(&list_path(dir))?;
+    let cosigned = read_all(&states_path(dir), own_keys, logs)?;
+    if let Some(lost) = listed.iter().find(|origin| !cosigned.contains_key(*origin)) {
+        bail!(
+            "{} is missing: it held the last checkpoint cosigned of {lost}; without it this \
+             witness could be made to sign a second history",
+            state_path(dir, lost).display()
+        );
+    }
+    Ok((listed, cosigned))
+}
+
 fn read_list(path: &Path) -> anyhow::Result<BTreeSet<Origin>> {
     let reading = || format!("reading the list of logs {}", path.display());
     let text = fs::read_to_string(path).with_context(reading)?;
@@ -125,7 +146,7 @@ fn read_list(path: &Path) -> anyhow::Result<BTreeSet<Origin>> {
 
 fn read_all(
     states: &Path,
-    own_key: &VerifierKey,
+    own_keys: &[VerifierKey],
     logs: &Logs,
 ) -> anyhow::Result<BTreeMap<Origin, Cosigned>> {
     let reading = |path: &Path| format!("reading {}", path.display());
@@ -138,7 +159,7 @@ fn read_all(
             continue;
         }
         let bytes = fs::read(&path).with_context(|| reading(&path))?;
-        let cosigned = decode(&bytes, own_key, Some(logs)).with_context(|| {
+        let cosigned = decode(&bytes, own_keys, Some(logs)).with_context(|| {
             format!("{} is not what this witness would have written", path.display())
         })?;
         let origin = cosigned.origin().clone();
@@ -155,23 +176,28 @@ fn read_all(
     Ok(all)
 }
 
-fn encode(own_key: &VerifierKey, cosigned: &Cosigned) -> Vec<u8> {
-    format!("{HEADER}\n{own_key}\n{}", cosigned.note()).into_bytes()
+fn encode(own_keys: &[VerifierKey], cosigned: &Cosigned) -> Vec<u8> {
+    format!("{HEADER}\n{}\n{}", main_key(own_keys), cosigned.note()).into_bytes()
 }
 
-fn decode(bytes: &[u8], own_key: &VerifierKey, logs: Option<&Logs>) -> anyhow::Result<Cosigned> {
+/// The first key stands for the witness.
+fn main_key(own_keys: &[VerifierKey]) -> String {
+    own_keys.first().map(ToString::to_string).unwrap_or_default()
+}
+
+fn decode(bytes: &[u8], own_keys: &[VerifierKey], logs: Option<&Logs>) -> anyhow::Result<Cosigned> {
     let (header, rest) = cut_line(std::str::from_utf8(bytes)?)?;
     ensure!(header == HEADER, "expected the first line to be `{HEADER}`");
     let (written_by, note) = cut_line(rest)?;
-    ensure!(written_by == own_key.to_string(), "it is by the witness {written_by}");
+    ensure!(written_by == main_key(own_keys), "it is by the witness {written_by}");
     let note = Note::parse(note.as_bytes())?;
     // Which log it is about is known only once the text is read; its keys are looked up by that.
     let keys = logs.and_then(|logs| {
         let origin: Origin = note.text().lines().next()?.parse().ok()?;
-        logs.get(&origin).map(Vec::as_slice)
+        logs.get(&origin).map(|log| log.keys.as_slice())
     });
-    let cosigned = Cosigned::verify(note, own_key, keys)?;
-    ensure!(encode(own_key, &cosigned) == bytes, "it is not in the form in which it was written");
+    let cosigned = Cosigned::verify(note, own_keys, keys)?;
+    ensure!(encode(own_keys, &cosigned) == bytes, "it is not in the form in which it was written");
     Ok(cosigned)
 }
 

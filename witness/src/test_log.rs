@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use tlog::{
-    AddCheckpoint, Checkpoint, CosignatureSigner, EMPTY_ROOT, Ed25519Signer, Frontier, Hash, Note,
-    NoteSignature, Origin, TileCoord, TileMap, TreeHead, TreeSize, leaf_hash, prove_consistency,
+    AddCheckpoint, Checkpoint, EMPTY_ROOT, Ed25519Signer, Frontier, Hash, Note, NoteSignature,
+    Origin, TileCoord, TileMap, TreeHead, TreeSize, VerifierKey, leaf_hash, prove_consistency,
 };
 
-use crate::decide::Logs;
+use crate::decide::{Log, Logs};
+use crate::identity::Signers;
 
 /// A log with all its heads from size 0 on, able to sign whatever it is asked to.
 pub(crate) struct TestLog {
@@ -42,7 +43,12 @@ impl TestLog {
     }
 
     pub(crate) fn logs(&self) -> Logs {
-        BTreeMap::from([(self.origin.clone(), vec![self.signer.verifier_key()])])
+        self.logs_with(vec![self.signer.verifier_key()])
+    }
+
+    /// The log as it is configured with these keys.
+    pub(crate) fn logs_with(&self, keys: Vec<VerifierKey>) -> Logs {
+        BTreeMap::from([(self.origin.clone(), Log { keys, requests_per_day: 1_000_000 })])
     }
 
     pub(crate) fn head(&self, size: u64) -> TreeHead {
@@ -71,8 +77,14 @@ impl TestLog {
     }
 }
 
-pub(crate) fn witness_signer() -> CosignatureSigner {
-    CosignatureSigner::new("witness.example/w1".parse().unwrap(), [5; 32])
+/// The signers of the witness under test.
+pub(crate) fn signers() -> Signers {
+    Signers::new("witness.example/w1".parse().unwrap(), [5; 32], None).unwrap()
+}
+
+/// The key of its cosignatures.
+pub(crate) fn own_key() -> VerifierKey {
+    signers().verifier_keys().remove(0)
 }
 
 pub(crate) fn body(old: u64, proof: Vec<Hash>, note: Note) -> Vec<u8> {

@@ -41,7 +41,8 @@ fn name() -> KeyName {
 
 fn new_witness() -> (TempDir, VerifierKey) {
     let folder = tempfile::tempdir().unwrap();
-    let vkey = identity::init(folder.path(), name(), [5; 32]).unwrap();
+    let signers = identity::Signers::new(name(), [5; 32], None).unwrap();
+    let vkey = identity::init(folder.path(), &signers).unwrap().remove(0);
     (folder, vkey)
 }
 

@@ -3,28 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tlog::{CosignatureSigner, NoteSignature, Origin, UnixSeconds};
+use tlog::{NoteSignature, Origin, UnixSeconds};
 
-use crate::decide::{Cosigned, Inconsistency, Logs, Refusal, Request, decide};
+use crate::decide::{Cosigned, Logs, Refusal, Request, contradiction, decide};
+use crate::evidence::EvidenceFolder;
+use crate::identity::Signers;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::state::StateFolder;
 
 /// A witness, ready to be asked by many at once.
 pub struct Witness {
-    signer: CosignatureSigner,
-    keys: Logs,
+    signers: Signers,
+    logs: Logs,
     /// One for each configured origin; none is added or removed while it runs.
     memories: BTreeMap<Origin, Memory>,
     origins_by_hash: BTreeMap<String, Origin>,
     folder: StateFolder,
+    evidence: EvidenceFolder,
     metrics: Metrics,
 }
 
 impl Witness {
     /// A witness that remembers `cosigned`, as read from `folder`.
     pub fn new(
-        signer: CosignatureSigner,
-        keys: Logs,
+        signers: Signers,
+        logs: Logs,
         folder: StateFolder,
         mut cosigned: BTreeMap<Origin, Cosigned>,
         metrics: Metrics,
@@ -32,32 +36,36 @@ impl Witness {
         for known in cosigned.values() {
             metrics.cosigned(known);
         }
-        let memories = keys
-            .keys()
-            .map(|origin| (origin.clone(), Memory::of(cosigned.remove(origin))))
+        let memories = logs
+            .iter()
+            .map(|(origin, log)| {
+                metrics.watches(origin);
+                let pace = Pace::per_day(log.requests_per_day);
+                (origin.clone(), Memory::of(cosigned.remove(origin), pace))
+            })
             .collect();
         let origins_by_hash =
-            keys.keys().map(|origin| (origin.sha256_hex(), origin.clone())).collect();
-        Self { signer, keys, memories, origins_by_hash, folder, metrics }
+            logs.keys().map(|origin| (origin.sha256_hex(), origin.clone())).collect();
+        let evidence = EvidenceFolder::within(folder.dir());
+        Self { signers, logs, memories, origins_by_hash, folder, evidence, metrics }
     }
 
     /// Answers one request: with cosignatures only after the checkpoint is on disk. Blocks.
     ///
     /// # Errors
     /// [`AddError`]; then nothing was signed.
-    pub fn add_checkpoint(
-        &self,
-        body: &[u8],
-        now: UnixSeconds,
-    ) -> Result<Vec<NoteSignature>, AddError> {
+    pub fn add_checkpoint(&self, body: &[u8], now: Now) -> Result<Vec<NoteSignature>, AddError> {
         // Outside the lock: whoever cannot show the log's signature makes nobody wait.
-        let request = Request::read(body, &self.keys)?;
+        let request = Request::read(body, &self.logs)?;
         let memory = self.memories.get(request.origin()).ok_or(Refusal::UnknownOrigin)?;
+        memory.pace(now.monotonic_millis)?;
         // A poisoned lock means a request died in here: as unknown as after a failed write.
         let Ok(mut latest) = memory.latest.lock() else { return Err(AddError::StateUnknown) };
         let Latest::Known(before) = &*latest else { return Err(AddError::StateUnknown) };
-        let decision = decide(before.as_ref(), &request, &self.signer, now)
-            .inspect_err(|refusal| report(refusal, before.as_ref(), &request))?;
+        self.keep_evidence(before.as_ref(), &request);
+        let decision = decide(before.as_ref(), &request, &self.signers, now.unix).inspect_err(
+            |refusal| tracing::debug!(origin = %request.origin(), %refusal, "refused"),
+        )?;
         if let Err(error) = self.folder.save(&decision.after) {
             *latest = Latest::Unknown;
             tracing::error!(
@@ -71,6 +79,23 @@ impl Witness {
         memory.publish(&decision.after);
         *latest = Latest::Known(Some(decision.after));
         Ok(decision.cosignatures)
+    }
+
+    /// Two heads signed by the log that cannot both be true are the very thing a witness exists for:
+    /// they go into a file that convinces a stranger, and, whole, into the log line.
+    fn keep_evidence(&self, before: Option<&Cosigned>, request: &Request) {
+        let origin = request.origin();
+        let keys = self.logs.get(origin).map_or(&[][..], |log| &log.keys);
+        let Some(evidence) = contradiction(before, request, keys) else { return };
+        self.metrics.contradicted(origin);
+        let file = match self.evidence.keep(&evidence) {
+            Ok(path) => path.display().to_string(),
+            Err(error) => format!("cannot be written: {error:#}"),
+        };
+        tracing::error!(
+            %origin, why = evidence.in_words(), file, evidence = evidence.to_string(),
+            "THE LOG SIGNED WHAT CANNOT BE TRUE; keep this line and the file, and publish them"
+        );
     }
 
     /// The last checkpoint cosigned of the log with this hash of its origin. Never blocks on a disk.
@@ -100,7 +125,7 @@ impl Witness {
 
     /// How many logs are configured.
     pub fn logs_watched(&self) -> usize {
-        self.keys.len()
+        self.logs.len()
     }
 
     /// The figures.
@@ -109,12 +134,29 @@ impl Witness {
     }
 }
 
+/// The time, as a decision needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// What goes into the cosignature.
+    pub unix: UnixSeconds,
+    /// What limits are counted by; never goes back.
+    pub monotonic_millis: u64,
+}
+
 /// Why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     /// Reject: the request is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Retry: the log, or whoever repeats what it signed, asks too often.
+    #[error(
+        "more requests about this log than its limit allows; try again in {retry_after_seconds} s"
+    )]
+    TooMany {
+        /// When there is room for one more.
+        retry_after_seconds: u64,
+    },
     /// Fatal for this log: it is unknown what is on disk.
     #[error("this witness cannot save its state; its operator has to restart it")]
     StateUnknown,
@@ -126,6 +168,8 @@ struct Memory {
     latest: Mutex<Latest>,
     /// What monitors are shown: set after `latest`, while it is held.
     published: RwLock<Option<Arc<str>>>,
+    /// Taken for a moment, before `latest` and never with it.
+    pace: Mutex<Pace>,
 }
 
 enum Latest {
@@ -135,9 +179,15 @@ enum Latest {
 }
 
 impl Memory {
-    fn of(cosigned: Option<Cosigned>) -> Self {
-        let published = cosigned.as_ref().map(shown);
-        Self { latest: Mutex::new(Latest::Known(cosigned)), published: RwLock::new(published) }
+    fn of(cosigned: Option<Cosigned>, pace: Pace) -> Self {
+        let published = RwLock::new(cosigned.as_ref().map(shown));
+        Self { latest: Mutex::new(Latest::Known(cosigned)), published, pace: Mutex::new(pace) }
+    }
+
+    fn pace(&self, now_millis: u64) -> Result<(), AddError> {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.take(now_millis)
+            .map_err(|retry_after_seconds| AddError::TooMany { retry_after_seconds })
     }
 
     fn publish(&self, cosigned: &Cosigned) {
@@ -156,26 +206,6 @@ impl Memory {
 
 fn shown(cosigned: &Cosigned) -> Arc<str> {
     cosigned.note().to_string().into()
-}
-
-/// Two heads signed by the log that cannot both be true are the very thing a witness exists for, so
-/// both go into the log line, whole. A wrong proof may be anybody's mistake.
-fn report(refusal: &Refusal, before: Option<&Cosigned>, request: &Request) {
-    let origin = request.origin();
-    match refusal {
-        Refusal::Inconsistent(Inconsistency::Proof { .. } | Inconsistency::ProofFromNothing) => {
-            tracing::warn!(%origin, offered = %request.checkpoint().head.size, %refusal, "refused");
-        }
-        Refusal::Inconsistent(_) => {
-            let cosigned = before.map(|before| before.note().to_string()).unwrap_or_default();
-            let offered = request.signed_note();
-            tracing::error!(
-                %origin, %refusal, cosigned, offered,
-                "THE LOG SIGNED TWO HEADS THAT CANNOT BOTH BE TRUE; keep this line"
-            );
-        }
-        _ => tracing::debug!(%origin, %refusal, "refused"),
-    }
 }
 
 #[cfg(test)]

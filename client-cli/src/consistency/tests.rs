@@ -40,6 +40,13 @@ fn a_log_that_rewrote_itself_is_caught_and_the_evidence_kept() {
         assert!(evidence.contains(&remembered), "{evidence}");
         assert!(evidence.contains(&log.lock().note().to_string()));
         assert!(caught["evidence"].as_str().unwrap().ends_with(&format!("evidence-{attempt}.txt")));
+        // Two trees of 3 entries first; then a proof that shows other first 3 entries.
+        assert_eq!(caught["proven"], true);
+        let verify = format!(
+            "evidence verify {} --policy @policy.txt",
+            caught["evidence"].as_str().unwrap()
+        );
+        log.civiclog(&verify).expect(Exit::Done);
         grow(&log, 30 + attempt);
     }
 }
@@ -51,7 +58,11 @@ fn a_log_that_shrank_is_caught() {
     log.civiclog(CHECK).expect(Exit::Done);
     log.lock().published = Some(2);
     let caught = log.civiclog(CHECK).expect(Exit::Misbehaved);
-    assert!(caught.json()["evidence"].is_string());
+    let caught = caught.json();
+    // An old head stays true for ever: a reason to ask, no proof.
+    assert_eq!(caught["proven"], false);
+    log.civiclog(&format!("evidence verify {}", caught["evidence"].as_str().unwrap()))
+        .expect(Exit::NotVerified);
     log.lock().published = None;
     log.civiclog(CHECK).expect(Exit::Done);
 }

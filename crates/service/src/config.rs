@@ -18,8 +18,16 @@ use serde::de::DeserializeOwned;
 pub fn load_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|error| {
-        let place = Place::of(&text, error.span());
+    parse_toml(path, &text)
+}
+
+/// Reads the text of a TOML file into `T`, as [`load_toml`] does.
+///
+/// # Errors
+/// [`ConfigError::Parse`], which names `path`.
+pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let place = Place::of(text, error.span());
         ConfigError::Parse {
             path: path.to_owned(),
             line: place.line,

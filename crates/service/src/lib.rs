@@ -37,7 +37,7 @@ mod stall;
 pub use admin::{Readiness, admin_router};
 pub use body::{BodyError, discard_body, read_body_capped, read_body_metered};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{ConfigError, load_toml, resolve};
+pub use config::{ConfigError, load_toml, parse_toml, resolve};
 pub use disk::{FileSystems, FreeSpace};
 pub use durable::{
     FolderLock, LockError, create_dir_synced, lock_folder, sync_folder, write_atomic, write_new,

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ml_dsa::MlDsa44;
 use p256::ecdsa::signature::Verifier as _;
 use p256::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
 
@@ -32,6 +33,8 @@ pub enum KeyType {
     CosignatureV1 = 0x04,
     /// An RFC 6962 tree head signature by an ECDSA P-256 key.
     Rfc6962 = 0x05,
+    /// ML-DSA-44 over name, time, origin, size and root: of a log, or of a witness that cosigns.
+    MlDsa44 = 0x06,
 }
 
 impl KeyType {
@@ -42,6 +45,7 @@ impl KeyType {
             0x02 => Some(Self::Ecdsa),
             0x04 => Some(Self::CosignatureV1),
             0x05 => Some(Self::Rfc6962),
+            0x06 => Some(Self::MlDsa44),
             _ => None,
         }
     }
@@ -53,6 +57,7 @@ impl KeyType {
             Self::Ecdsa => 0x02,
             Self::CosignatureV1 => 0x04,
             Self::Rfc6962 => 0x05,
+            Self::MlDsa44 => 0x06,
         }
     }
 }
@@ -62,7 +67,8 @@ impl KeyType {
 pub enum SignedAt {
     /// The signature type carries no time.
     Untimed,
-    /// The time in a cosignature.
+    /// The time in a cosignature. In one of type 0x06, 0 is no time: the head is consistent with
+    /// all its signer saw, but need not have been the newest.
     Seconds(UnixSeconds),
     /// The time in an RFC 6962 tree head signature.
     Millis(UnixMillis),
@@ -80,10 +86,21 @@ pub struct VerifierKey {
 #[derive(Clone, PartialEq, Eq)]
 enum PublicKey {
     Ed25519(ed25519_dalek::VerifyingKey),
-    Ecdsa { key: p256::ecdsa::VerifyingKey, spki: Vec<u8> },
+    Ecdsa {
+        key: p256::ecdsa::VerifyingKey,
+        spki: Vec<u8>,
+    },
     CosignatureV1(ed25519_dalek::VerifyingKey),
-    Rfc6962 { key: p256::ecdsa::VerifyingKey, spki: Vec<u8> },
-    Unknown { type_byte: u8, material: Vec<u8> },
+    Rfc6962 {
+        key: p256::ecdsa::VerifyingKey,
+        spki: Vec<u8>,
+    },
+    /// As it is written: what is computed from it to verify is 16 KiB.
+    MlDsa44(Vec<u8>),
+    Unknown {
+        type_byte: u8,
+        material: Vec<u8>,
+    },
 }
 
 impl VerifierKey {
@@ -102,12 +119,12 @@ impl VerifierKey {
         KeyType::from_byte(self.type_byte())
     }
 
-    /// The key itself: 32 bytes of Ed25519, or the SPKI DER of a P-256 key.
+    /// The key itself: 32 bytes of Ed25519, the SPKI DER of a P-256 key, 1,312 bytes of ML-DSA-44.
     pub fn public_key_bytes(&self) -> &[u8] {
         match &self.public {
             PublicKey::Ed25519(key) | PublicKey::CosignatureV1(key) => key.as_bytes(),
             PublicKey::Ecdsa { spki, .. } | PublicKey::Rfc6962 { spki, .. } => spki,
-            PublicKey::Unknown { material, .. } => material,
+            PublicKey::MlDsa44(material) | PublicKey::Unknown { material, .. } => material,
         }
     }
 
@@ -139,6 +156,9 @@ impl VerifierKey {
             PublicKey::Rfc6962 { key, .. } => {
                 verify_tree_head(key, text, signature).map(SignedAt::Millis)
             }
+            PublicKey::MlDsa44(key) => {
+                verify_subtree(&self.name, key, text, signature).map(SignedAt::Seconds)
+            }
             PublicKey::Unknown { type_byte, .. } => {
                 Err(SignatureError::UnknownType { type_byte: *type_byte })
             }
@@ -167,6 +187,10 @@ impl VerifierKey {
         Self::with_id(name, PublicKey::Rfc6962 { key, spki })
     }
 
+    pub(crate) fn ml_dsa_44(name: KeyName, key: Vec<u8>) -> Self {
+        Self::with_id(name, PublicKey::MlDsa44(key))
+    }
+
     fn with_id(name: KeyName, public: PublicKey) -> Self {
         let mut key = Self { name, id: KeyId::new([0; 4]), public };
         key.id = key.derived_id();
@@ -179,6 +203,7 @@ impl VerifierKey {
             PublicKey::Ecdsa { .. } => KeyType::Ecdsa.to_byte(),
             PublicKey::CosignatureV1(_) => KeyType::CosignatureV1.to_byte(),
             PublicKey::Rfc6962 { .. } => KeyType::Rfc6962.to_byte(),
+            PublicKey::MlDsa44(_) => KeyType::MlDsa44.to_byte(),
             PublicKey::Unknown { type_byte, .. } => *type_byte,
         }
     }
@@ -191,6 +216,7 @@ impl VerifierKey {
             PublicKey::Ed25519(key) | PublicKey::CosignatureV1(key) => {
                 sha256(&[name, b"\n", &type_byte, key.as_bytes()])
             }
+            PublicKey::MlDsa44(key) => sha256(&[name, b"\n", &type_byte, key]),
             // SPEC signed-note: for ECDSA the hash is over the key alone, not its name or type.
             PublicKey::Ecdsa { spki, .. } => sha256(&[spki]),
             // SPEC static-ct-api: over the LogID, not the key.
@@ -214,11 +240,15 @@ impl FromStr for VerifierKey {
         // Base64 may hold '+', names and ids may not: cut at the first two.
         let (name, rest) = text.split_once('+').ok_or(KeyError::Form)?;
         let (id, material) = rest.split_once('+').ok_or(KeyError::Form)?;
-        let name = name.parse().map_err(|_| KeyError::Name)?;
+        let name: KeyName = name.parse().map_err(|_| KeyError::Name)?;
         let id = parse_key_id(id).ok_or(KeyError::Form)?;
         let material = encoding::from_base64(material).ok_or(KeyError::Form)?;
         let (type_byte, material) = material.split_first().ok_or(KeyError::Form)?;
         let public = PublicKey::from_material(*type_byte, material)?;
+        // SPEC tlog-cosignature: the message of type 0x06 holds the name behind one byte of length.
+        if matches!(public, PublicKey::MlDsa44(_)) && !cosignature::is_signable_name(&name) {
+            return Err(KeyError::Name);
+        }
         let key = Self { name, id, public };
         if key.derived_id() == id { Ok(key) } else { Err(KeyError::IdMismatch) }
     }
@@ -248,6 +278,10 @@ impl PublicKey {
             Some(KeyType::Rfc6962) => {
                 parse_p256(material).map(|key| Self::Rfc6962 { key, spki: material.to_vec() })
             }
+            Some(KeyType::MlDsa44) if material.len() == ML_DSA_44_KEY_BYTES => {
+                Ok(Self::MlDsa44(material.to_vec()))
+            }
+            Some(KeyType::MlDsa44) => Err(KeyError::MlDsa44),
             None => Ok(Self::Unknown { type_byte, material: material.to_vec() }),
         }
     }
@@ -317,6 +351,30 @@ fn verify_tree_head(
     Ok(signature.at())
 }
 
+/// A signature over size and root, so nothing else may be in the text.
+fn verify_subtree(
+    name: &KeyName,
+    key: &[u8],
+    text: &str,
+    signature: &[u8],
+) -> Result<UnixSeconds, SignatureError> {
+    let (at, signature) = cosignature::split_time(signature).ok_or(SignatureError::Malformed)?;
+    let checkpoint = Checkpoint::parse(text).map_err(|_| SignatureError::NotACheckpoint)?;
+    if !checkpoint.extensions.is_empty() {
+        return Err(SignatureError::NotACheckpoint);
+    }
+    let message = cosignature::subtree_message(name, at, &checkpoint.origin, &checkpoint.head);
+    let encoded = signature.try_into().map_err(|_| SignatureError::Malformed)?;
+    let signature =
+        ml_dsa::Signature::<MlDsa44>::decode(encoded).ok_or(SignatureError::Malformed)?;
+    let encoded = key.try_into().map_err(|_| SignatureError::Malformed)?;
+    let key = ml_dsa::VerifyingKey::<MlDsa44>::decode(encoded);
+    if key.verify_with_context(&message, &[], &signature) {
+        return Ok(at);
+    }
+    Err(SignatureError::Invalid)
+}
+
 /// Why a text is not a verifier key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -333,6 +391,9 @@ pub enum KeyError {
     /// Not the DER of a P-256 public key.
     #[error("expected the SubjectPublicKeyInfo of a P-256 key")]
     Ecdsa,
+    /// Not an ML-DSA-44 public key.
+    #[error("expected {ML_DSA_44_KEY_BYTES} bytes of an ML-DSA-44 public key")]
+    MlDsa44,
     /// The id is not the one that name, type and key define.
     #[error("key id does not belong to this name and key")]
     IdMismatch,
@@ -348,8 +409,8 @@ pub enum SignatureError {
     /// The signature is not by this key over this text.
     #[error("signature does not verify")]
     Invalid,
-    /// A tree head signature over a text that is not a plain checkpoint.
-    #[error("a tree head signature needs a checkpoint without extension lines")]
+    /// A signature over size and root alone, under a text that is not a plain checkpoint.
+    #[error("signatures of this type need a checkpoint without extension lines")]
     NotACheckpoint,
     /// A key whose type is carried, not checked.
     #[error("signatures of type {type_byte:#04x} cannot be checked here")]
@@ -361,6 +422,9 @@ pub enum SignatureError {
 
 /// The longest verifier key text that is read, in bytes: room for a post-quantum key.
 pub const VERIFIER_KEY_BYTES_MAX: usize = 8 * 1024;
+
+/// FIPS 204 table 2.
+const ML_DSA_44_KEY_BYTES: usize = 1_312;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,8 @@
 //! | [`note`], [`key`], [`sign`] | signed notes, verifier keys, signers |
 //! | [`cosignature`], [`sth`] | the messages that witnesses and RFC 6962 tree head signatures cover |
 //! | [`checkpoint`] | the text a log signs, and the text with its signatures |
-//! | [`witness_wire`] | request and answers of `add-checkpoint` |
+//! | [`witness_wire`], [`log_list`] | request and answers of `add-checkpoint`; logs to watch |
+//! | [`evidence`] | two signed heads that cannot both be true, as a file that convinces a stranger |
 //! | [`policy`] | who must have signed before anybody believes anything |
 //! | [`proof`], [`mod@verify`] | the file a user holds, and the one door that checks it |
 //!
@@ -36,7 +37,7 @@
 //! ```
 //!
 //! Versions implemented (C2SP): signed-note v1.0.0, tlog-checkpoint v1.0.0, tlog-cosignature v1.0.1
-//! (type 0x04), tlog-witness v1.0.0 with the status codes of its successor, tlog-tiles v0.1.0,
+//! (type 0x04) and v1.1.0-rc.1 (type 0x06 over whole trees), tlog-witness v1.0.0 with the status codes of its successor, tlog-tiles v0.1.0,
 //! the drafts of tlog-proof and tlog-policy as of 2026-07; RFC 6962 §2.1 and §3.5, RFC 9162 §2.1.
 #![cfg_attr(
     not(test),
@@ -54,9 +55,11 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
 mod encoding;
+pub mod evidence;
 pub mod frontier;
 pub mod hash;
 pub mod key;
+pub mod log_list;
 pub mod merkle;
 pub mod note;
 pub mod policy;
@@ -75,9 +78,11 @@ pub mod witness_wire;
 pub use bundle::*;
 pub use checkpoint::*;
 pub use cosignature::*;
+pub use evidence::*;
 pub use frontier::*;
 pub use hash::*;
 pub use key::*;
+pub use log_list::*;
 pub use merkle::*;
 pub use note::*;
 pub use policy::*;

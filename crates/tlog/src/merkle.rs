@@ -78,6 +78,36 @@ pub fn verify_consistency(
     ct_root(to).verify_consistency(&ct_root(from), &proof).map_err(|_| ProofError::RootMismatch)
 }
 
+/// The root that the first `size` leaves have in the tree of `later`, if this consistency proof shows
+/// one. It shows none when it does not lead to the later root, and none when `size` is a power of
+/// two: a proof leaves out the one hash that both ends would know.
+///
+/// Spec: RFC 9162 §2.1.4.2, the computation of `fr`.
+pub(crate) fn earlier_root(size: TreeSize, later: &TreeHead, proof: &[Hash]) -> Option<Hash> {
+    if size >= later.size || size.get().is_power_of_two() {
+        return None;
+    }
+    let mut node = size.get().checked_sub(1)?;
+    let mut last = later.size.get().checked_sub(1)?;
+    let shared = node.trailing_ones();
+    node = node.checked_shr(shared)?;
+    last = last.checked_shr(shared)?;
+    let (first, rest) = proof.split_first()?;
+    let mut root = *first;
+    for hash in rest {
+        // A node on the right edge of the later tree has no sibling on this level.
+        let below = if node % 2 == 0 && node == last { node.trailing_zeros() } else { 0 };
+        node = node.checked_shr(below)?;
+        last = last.checked_shr(below)?;
+        if node % 2 == 1 {
+            root = node_hash(hash, &root);
+        }
+        node /= 2;
+        last /= 2;
+    }
+    verify_consistency(&TreeHead { size, root }, later, proof).ok().map(|()| root)
+}
+
 /// The nodes whose hashes make an inclusion proof, in its order.
 pub(crate) fn inclusion_nodes(
     index: LeafIndex,

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ml_dsa::MlDsa44;
 use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::EncodePublicKey as _;
 use p256::pkcs8::LineEnding;
@@ -117,6 +118,72 @@ impl CosignatureSigner {
     }
 }
 
+/// An ML-DSA-44 key, note type 0x06: of a witness beside its Ed25519 key, or of a log.
+#[derive(Clone)]
+pub struct MlDsaSigner {
+    secret: ml_dsa::SigningKey<MlDsa44>,
+    verifier: VerifierKey,
+}
+
+impl MlDsaSigner {
+    /// The signer of this name with the key made from this seed.
+    ///
+    /// # Errors
+    /// [`SignerError::Name`] when the name is longer than the signed message can hold.
+    ///
+    /// Spec: FIPS 204 §6.1; tlog-cosignature §Format, `subtree/v1`.
+    pub fn new(name: KeyName, seed: [u8; 32]) -> Result<Self, SignerError> {
+        Self::from_secret(name, ml_dsa::SigningKey::from_seed(&seed.into()))
+    }
+
+    /// Reads a key file.
+    ///
+    /// # Errors
+    /// [`SignerError::Pem`] when it is not the seed of an ML-DSA-44 key in PKCS#8 PEM.
+    pub fn from_pkcs8_pem(name: KeyName, pem: &str) -> Result<Self, SignerError> {
+        let secret = ml_dsa::SigningKey::from_pkcs8_pem(pem).map_err(|_| SignerError::Pem)?;
+        Self::from_secret(name, secret)
+    }
+
+    fn from_secret(
+        name: KeyName,
+        secret: ml_dsa::SigningKey<MlDsa44>,
+    ) -> Result<Self, SignerError> {
+        if !cosignature::is_signable_name(&name) {
+            return Err(SignerError::Name);
+        }
+        let public = secret.expanded_key().verifying_key().encode();
+        let verifier = VerifierKey::ml_dsa_44(name, public.as_slice().to_vec());
+        Ok(Self { secret, verifier })
+    }
+
+    /// Writes the key file. The text is wiped when dropped.
+    ///
+    /// # Errors
+    /// [`SignerError::Encode`] when the encoder fails.
+    pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, SignerError> {
+        self.secret.to_pkcs8_pem(LineEnding::LF).map_err(|_| SignerError::Encode)
+    }
+
+    /// The public half.
+    pub fn verifier_key(&self) -> VerifierKey {
+        self.verifier.clone()
+    }
+
+    /// Signs the tree head of a checkpoint; the same input gives the same bytes. A checkpoint with
+    /// extension lines can be signed but never verifies. `None` only if no signature was found in
+    /// some thousand tries, which FIPS 204 gives a chance below 2^-128.
+    ///
+    /// Spec: FIPS 204 §5.2, the deterministic variant, empty context.
+    pub fn sign(&self, checkpoint: &Checkpoint, at: UnixSeconds) -> Option<NoteSignature> {
+        let name = self.verifier.name();
+        let message = cosignature::subtree_message(name, at, &checkpoint.origin, &checkpoint.head);
+        let signature = self.secret.expanded_key().sign_deterministic(&message, &[]).ok()?;
+        let bytes = [at.get().to_be_bytes().as_slice(), signature.encode().as_slice()].concat();
+        Some(line(&self.verifier, bytes))
+    }
+}
+
 /// A log's P-256 key, note type 0x05: one signature for the checkpoint and for RFC 6962 clients.
 #[derive(Clone)]
 pub struct Rfc6962Signer {
@@ -216,7 +283,7 @@ macro_rules! debug_as_public_key {
     )*};
 }
 
-debug_as_public_key!(Ed25519Signer, CosignatureSigner, Rfc6962Signer);
+debug_as_public_key!(Ed25519Signer, CosignatureSigner, MlDsaSigner, Rfc6962Signer);
 
 /// Why there is no signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -228,6 +295,9 @@ pub enum SignerError {
     /// Not a private key of the curve.
     #[error("expected a P-256 private key between 1 and n - 1")]
     Scalar,
+    /// A name that the signed message cannot hold.
+    #[error("expected a name of at most 255 bytes")]
+    Name,
     /// The key cannot be written.
     #[error("private key cannot be encoded")]
     Encode,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tlog::{
     AddCheckpoint, BundleCoord, Checkpoint, CosignatureSigner, Ed25519Signer, Frontier, Hash,
-    KeyId, KeyType, LeafIndex, Note, NoteSignature, Policy, Rfc6962Signer, SignedAt,
+    KeyId, KeyType, LeafIndex, MlDsaSigner, Note, NoteSignature, Policy, Rfc6962Signer, SignedAt,
     SignedCheckpoint, TileMap, TilePath, TileReader, TlogProof, TreeHead, TreeHeadSignature,
     TreeSize, UnixMillis, UnixSeconds, VerifierKey, WhyNot, cosigned_message, encode_bundle,
     leaf_hash, parse_bundle, prove_consistency, prove_inclusion, root_from_tiles,
@@ -53,6 +53,10 @@ fn witness() -> CosignatureSigner {
     CosignatureSigner::new(WITNESS.parse().unwrap(), [3; 32])
 }
 
+fn ml_dsa(name: &str, seed: u8) -> MlDsaSigner {
+    MlDsaSigner::new(name.parse().unwrap(), [seed; 32]).unwrap()
+}
+
 fn p256_scalar() -> [u8; 32] {
     hex::decode(P256_SCALAR).unwrap().try_into().unwrap()
 }
@@ -90,7 +94,8 @@ fn keys_of_all_types_read_and_print() {
             "0x02" => Some(KeyType::Ecdsa),
             "0x04" => Some(KeyType::CosignatureV1),
             "0x05" => Some(KeyType::Rfc6962),
-            _ => None,
+            "0x06" => Some(KeyType::MlDsa44),
+            other => panic!("{other}"),
         };
         assert_eq!(key.key_type(), key_type, "{what}");
     }
@@ -98,6 +103,8 @@ fn keys_of_all_types_read_and_print() {
     assert_eq!(log_ed25519().verifier_key(), vkey("log_ed25519_0x01_seed_01x32"));
     assert_eq!(witness().verifier_key(), vkey("witness_ed25519_0x04_seed_03x32"));
     assert_eq!(log_rfc6962().verifier_key(), vkey("log_p256_0x05_rfc6962_same_key"));
+    assert_eq!(ml_dsa(LOG, 2).verifier_key(), vkey("log_mldsa44_0x06_seed_02x32"));
+    assert_eq!(ml_dsa(WITNESS, 4).verifier_key(), vkey("witness_mldsa44_0x06_seed_04x32"));
 }
 
 #[test]
@@ -106,12 +113,9 @@ fn every_signed_note_opens_and_is_signed_again_to_the_same_bytes() {
     let keys = vectors["keys"].as_object().unwrap();
     let keys: Vec<VerifierKey> =
         keys.values().map(|row| text(&row["vkey"]).parse().unwrap()).collect();
-    let log_keys: Vec<VerifierKey> = keys
-        .iter()
-        .filter(|key| key.name().as_str() == LOG && key.key_type().is_some())
-        .cloned()
-        .collect();
-    assert_eq!(log_keys.len(), 3);
+    let log_keys: Vec<VerifierKey> =
+        keys.iter().filter(|key| key.name().as_str() == LOG).cloned().collect();
+    assert_eq!(log_keys.len(), 4);
     let ecdsa_key = keys.iter().find(|key| key.key_type() == Some(KeyType::Ecdsa)).unwrap();
     let rows = vectors["checkpoints"].as_array().unwrap();
     assert_eq!(rows.len(), 7);
@@ -139,10 +143,12 @@ fn every_signed_note_opens_and_is_signed_again_to_the_same_bytes() {
         let note = Note::parse(text(&row["signed_note"]).as_bytes()).unwrap();
         assert_eq!(note.to_string(), text(&row["signed_note"]));
         assert_eq!(note.text(), body);
-        for line in [&ed25519, &cosignature, &rfc6962, &ecdsa] {
+        let log_ml_dsa = ml_dsa(LOG, 2).sign(&checkpoint, AT).unwrap();
+        let ml_dsa = ml_dsa(WITNESS, 4).sign(&checkpoint, AT).unwrap();
+        for line in [&ed25519, &cosignature, &rfc6962, &ecdsa, &log_ml_dsa, &ml_dsa] {
             assert!(note.signatures().contains(line), "{line}");
         }
-        for key in keys.iter().filter(|key| key.key_type().is_some()) {
+        for key in &keys {
             assert!(matches!(note.verified_by(key), Ok(Some(_))), "{key}");
         }
         assert_eq!(note.verified_by(&witness().verifier_key()), Ok(Some(SignedAt::Seconds(AT))));

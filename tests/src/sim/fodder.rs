@@ -8,6 +8,7 @@ use civiclog_server::anchor::Anchor;
 use civiclog_server::init::commit_genesis;
 use civiclog_server::keys::LogKeys;
 use civiclog_server::state::BatchState;
+use civiclog_witness::identity::Signers;
 use records::{Algorithm, CheckedSubmission, EntryIndex, RecordDraft, Submission, Value, Verdict};
 use store::{MemoryKv, NewBatch, NewEntry, Store, Writer};
 use tlog::{CosignatureSigner, Ed25519Signer, KeyName, Origin, Policy, Rfc6962Signer};
@@ -88,6 +89,12 @@ pub fn log_keys() -> LogKeys {
 pub fn witness_key(number: u8) -> CosignatureSigner {
     let name = format!("witness.example/w{number}").parse().expect("a key name");
     CosignatureSigner::new(name, [10 + number; 32])
+}
+
+/// The same key, as the witness itself uses it.
+pub fn witness_signers(number: u8) -> Signers {
+    let name = format!("witness.example/w{number}").parse().expect("a key name");
+    Signers::new(name, [10 + number; 32], None).expect("a short name")
 }
 
 /// The log's name.

@@ -1,6 +1,7 @@
 //! A witness: the real decision, over a disk that fails, a clock that is wrong, and manners.
 
-use civiclog_witness::decide::{Cosigned, Logs, Refusal, Request, decide};
+use civiclog_witness::decide::{Cosigned, Log, Logs, Refusal, Request, decide};
+use civiclog_witness::identity::Signers;
 use tlog::{CosignatureSigner, Note, UnixSeconds, encode_cosignatures};
 
 use super::faults::{Manner, Rate};
@@ -9,6 +10,8 @@ use crate::random::Random;
 
 /// One of the witnesses.
 pub struct SimWitness {
+    signers: Signers,
+    /// The same key, for when it signs without the witness's decision.
     signer: CosignatureSigner,
     logs: Logs,
     /// What lies on its disk: the note of the last checkpoint that it cosigned.
@@ -40,8 +43,12 @@ impl SimWitness {
     pub fn new(number: u8) -> Self {
         let key = fodder::log_keys().ed25519.verifier_key();
         Self {
+            signers: fodder::witness_signers(number),
             signer: fodder::witness_key(number),
-            logs: Logs::from([(fodder::origin(), vec![key])]),
+            logs: Logs::from([(
+                fodder::origin(),
+                Log { keys: vec![key], requests_per_day: u32::MAX },
+            )]),
             disk: None,
             memory: None,
             is_up: true,
@@ -59,11 +66,11 @@ impl SimWitness {
 
     /// Its process starts, and reads its disk as the real one does.
     pub fn start(&mut self) {
-        let own = self.signer.verifier_key();
+        let own = self.signers.verifier_keys();
         self.is_up = true;
         self.is_unknown = false;
         self.memory = self.disk.clone().map(|note| {
-            let keys = self.logs.values().next().map(Vec::as_slice);
+            let keys = self.logs.values().next().map(|it| it.keys.as_slice());
             Cosigned::verify(note, &own, keys).expect("what it wrote itself")
         });
     }
@@ -115,7 +122,7 @@ impl SimWitness {
             return Some(plain(503, b"restart me\n".to_vec()));
         }
         let decided = Request::read(body, &self.logs)
-            .and_then(|request| decide(self.memory.as_ref(), &request, &self.signer, now));
+            .and_then(|request| decide(self.memory.as_ref(), &request, &self.signers, now));
         let decision = match decided {
             Ok(decision) => decision,
             Err(refusal) => return Some(refused(&refusal)),

@@ -29,8 +29,8 @@ fn reads_several_keys_of_one_log_and_an_origin_of_its_own() {
     );
     let config = load(&logs).unwrap();
     assert!(config.dir.ends_with("data") && config.dir.is_absolute());
-    assert_eq!(config.logs[&"log.example/a".parse().unwrap()].len(), 2);
-    assert_eq!(config.logs[&"o".parse().unwrap()].len(), 1);
+    assert_eq!(config.logs[&"log.example/a".parse().unwrap()].keys.len(), 2);
+    assert_eq!(config.logs[&"o".parse().unwrap()].keys.len(), 1);
     assert_eq!(config.listen.admin, None);
 }
 

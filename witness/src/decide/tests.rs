@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use tlog::{Ed25519Signer, NoteSignature};
 
 use super::*;
-use crate::test_log::{TestLog, body, cases, witness_signer};
+use crate::test_log::{TestLog, body, cases, own_key, signers};
 
 const NOW: UnixSeconds = UnixSeconds::new(1_700_000_000);
 
 fn judge(before: Option<&Cosigned>, body: &[u8], logs: &Logs) -> Result<Decision, Refusal> {
-    decide(before, &Request::read(body, logs)?, &witness_signer(), NOW)
+    decide(before, &Request::read(body, logs)?, &signers(), NOW)
 }
 
 fn cosigned_at(log: &TestLog, size: u64) -> Cosigned {
@@ -42,7 +42,7 @@ fn the_whole_status_table() {
                     case.name
                 );
                 assert_eq!(after.at(), NOW);
-                let own = witness_signer().verifier_key();
+                let own = own_key();
                 assert!(after.note().verified_by(&own).unwrap().is_some());
                 assert_eq!(decision.cosignatures.len(), 1);
                 assert!(own.owns(&decision.cosignatures[0]));
@@ -62,10 +62,7 @@ fn the_whole_status_table() {
 fn any_of_several_log_keys_is_enough_and_a_wrong_one_spoils_it() {
     let log = TestLog::new("log.example/a", 5);
     let second = Ed25519Signer::new(log.origin.key_name(), [8; 32]);
-    let logs = BTreeMap::from([(
-        log.origin.clone(),
-        vec![log.signer.verifier_key(), second.verifier_key()],
-    )]);
+    let logs = log.logs_with(vec![log.signer.verifier_key(), second.verifier_key()]);
     let text = log.text(log.head(5));
     let accepted = |signatures: Vec<NoteSignature>| {
         let note = Note::new(text.clone(), signatures).unwrap();
@@ -97,7 +94,7 @@ fn only_verified_lines_are_kept() {
 fn an_origin_may_differ_from_the_name_of_its_key() {
     let log = TestLog::new("log.example/a", 5);
     let other_name = Ed25519Signer::new("key.example/a".parse().unwrap(), [8; 32]);
-    let logs = BTreeMap::from([(log.origin.clone(), vec![other_name.verifier_key()])]);
+    let logs = log.logs_with(vec![other_name.verifier_key()]);
     let text = log.text(log.head(5));
     let note = Note::new(text.clone(), vec![other_name.sign(&text)]).unwrap();
     assert!(judge(None, &body(0, Vec::new(), note), &logs).is_ok());
@@ -106,7 +103,7 @@ fn an_origin_may_differ_from_the_name_of_its_key() {
 #[test]
 fn a_note_is_taken_back_only_with_both_signatures() {
     let log = TestLog::new("log.example/a", 5);
-    let own = witness_signer().verifier_key();
+    let own = signers().verifier_keys();
     let keys = [log.signer.verifier_key()];
     let cosigned = cosigned_at(&log, 5);
     let note = cosigned.note().clone();
@@ -157,7 +154,7 @@ proptest! {
     #[test]
     fn never_two_roots_for_a_size_and_never_backwards(steps in steps()) {
         let (log, fork) = (TestLog::new("log.example/a", 12), TestLog::forked("log.example/a", 12, 4));
-        let (logs, signer) = (log.logs(), witness_signer());
+        let (logs, signer) = (log.logs(), signers());
         let mut before: Option<Cosigned> = None;
         let mut signed = BTreeMap::new();
         for step in steps {

@@ -13,7 +13,7 @@ use super::*;
 use crate::decide::Logs;
 use crate::metrics::Metrics;
 use crate::state::{self, StateFolder};
-use crate::test_log::{TestLog, cases, witness_signer};
+use crate::test_log::{TestLog, cases, own_key, signers};
 
 const NOW_MILLIS: u64 = 1_700_000_000_000;
 
@@ -29,10 +29,10 @@ impl Running {
     async fn start(logs: Logs) -> Self {
         let folder = tempfile::tempdir().unwrap();
         state::create(folder.path()).unwrap();
-        let (key, write) = (witness_signer().verifier_key(), Arc::new(service::write_atomic));
+        let (key, write) = (signers().verifier_keys(), Arc::new(service::write_atomic));
         let (state, cosigned) = StateFolder::open(folder.path(), key, &logs, write).unwrap();
         let metrics = Metrics::register(&Registry::new()).unwrap();
-        let witness = Arc::new(Witness::new(witness_signer(), logs, state, cosigned, metrics));
+        let witness = Arc::new(Witness::new(signers(), logs, state, cosigned, metrics));
         let clock = Arc::new(ManualClock::at_unix_millis(NOW_MILLIS));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -136,7 +136,7 @@ fn assert_cosigned(log: &TestLog, size: u64, answer: &Answer) {
         WitnessAnswer::parse(answer.status, Some(&answer.content_type), answer.body.as_bytes());
     let WitnessAnswer::Cosigned(lines) = parsed else { panic!("{parsed:?}") };
     let note = Note::new(log.text(log.head(size)), lines).unwrap();
-    let at = note.verified_by(&witness_signer().verifier_key()).unwrap().unwrap();
+    let at = note.verified_by(&own_key()).unwrap().unwrap();
     assert_eq!(at, tlog::SignedAt::Seconds(UnixSeconds::new(NOW_MILLIS / 1_000)));
 }
 
@@ -144,7 +144,7 @@ fn assert_shown(log: &TestLog, size: u64, shown: &Answer) {
     assert_eq!((shown.status, shown.content_type.as_str()), (200, "text/plain; charset=utf-8"));
     let note = Note::parse(shown.body.as_bytes()).unwrap();
     assert_eq!(note.text(), log.text(log.head(size)));
-    for key in [log.signer.verifier_key(), witness_signer().verifier_key()] {
+    for key in [log.signer.verifier_key(), own_key()] {
         assert!(note.verified_by(&key).unwrap().is_some(), "{key}");
     }
 }

@@ -1,11 +1,12 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use tempfile::TempDir;
-use tlog::{CosignatureSigner, UnixSeconds};
+use tlog::UnixSeconds;
 
 use super::*;
 use crate::decide::{Request, decide};
-use crate::test_log::{TestLog, witness_signer};
+use crate::identity::Signers;
+use crate::test_log::{TestLog, signers};
 
 fn new_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -18,17 +19,17 @@ fn open(
     logs: &Logs,
 ) -> anyhow::Result<(StateFolder, BTreeMap<Origin, Cosigned>)> {
     let write: DurableWrite = Arc::new(service::write_atomic);
-    StateFolder::open(folder.path(), witness_signer().verifier_key(), logs, write)
+    StateFolder::open(folder.path(), signers().verifier_keys(), logs, write)
 }
 
-fn cosign(log: &TestLog, size: u64, signer: &CosignatureSigner) -> Cosigned {
+fn cosign(log: &TestLog, size: u64, signers: &Signers) -> Cosigned {
     let request = Request::read(&log.request(0, size), &log.logs()).unwrap();
-    decide(None, &request, signer, UnixSeconds::new(7)).unwrap().after
+    decide(None, &request, signers, UnixSeconds::new(7)).unwrap().after
 }
 
 fn save(folder: &TempDir, log: &TestLog, size: u64) -> PathBuf {
     let (state, _) = open(folder, &log.logs()).unwrap();
-    state.save(&cosign(log, size, &witness_signer())).unwrap();
+    state.save(&cosign(log, size, &signers())).unwrap();
     state_path(folder.path(), &log.origin)
 }
 
@@ -77,8 +78,8 @@ fn any_changed_bit_or_lost_byte_is_refused() {
 fn the_state_of_another_witness_is_refused() {
     let (folder, log) = (new_folder(), TestLog::new("log.example/a", 5));
     let path = save(&folder, &log, 5);
-    let other = CosignatureSigner::new("witness.example/w1".parse().unwrap(), [6; 32]);
-    let foreign = encode(&other.verifier_key(), &cosign(&log, 5, &other));
+    let other = Signers::new("witness.example/w1".parse().unwrap(), [6; 32], None).unwrap();
+    let foreign = encode(&other.verifier_keys(), &cosign(&log, 5, &other));
     fs::write(&path, foreign).unwrap();
     let words = refusal(&folder, &log.logs());
     assert!(words.contains("it is by the witness witness.example/w1+"), "{words}");
@@ -89,10 +90,10 @@ fn a_head_that_the_log_did_not_sign_is_refused() {
     let (folder, log) = (new_folder(), TestLog::new("log.example/a", 5));
     save(&folder, &log, 5);
     let other_key = tlog::Ed25519Signer::new(log.origin.key_name(), [8; 32]).verifier_key();
-    let logs = BTreeMap::from([(log.origin.clone(), vec![other_key.clone()])]);
+    let logs = log.logs_with(vec![other_key.clone()]);
     let words = refusal(&folder, &logs);
     assert!(words.contains("keep a log's old key configured"), "{words}");
-    let both = BTreeMap::from([(log.origin.clone(), vec![other_key, log.signer.verifier_key()])]);
+    let both = log.logs_with(vec![other_key, log.signer.verifier_key()]);
     assert!(open(&folder, &both).is_ok());
 }
 

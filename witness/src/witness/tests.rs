@@ -7,9 +7,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::state::{self, DurableWrite};
-use crate::test_log::{TestLog, witness_signer};
+use crate::test_log::{TestLog, signers};
 
-const NOW: UnixSeconds = UnixSeconds::new(1_700_000_000);
+const NOW: Now = Now { unix: UnixSeconds::new(1_700_000_000), monotonic_millis: 0 };
 
 fn new_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -18,10 +18,10 @@ fn new_folder() -> TempDir {
 }
 
 fn start(folder: &TempDir, log: &TestLog, write: DurableWrite) -> Witness {
-    let key = witness_signer().verifier_key();
-    let (state, cosigned) = StateFolder::open(folder.path(), key, &log.logs(), write).unwrap();
+    let keys = signers().verifier_keys();
+    let (state, cosigned) = StateFolder::open(folder.path(), keys, &log.logs(), write).unwrap();
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    Witness::new(witness_signer(), log.logs(), state, cosigned, metrics)
+    Witness::new(signers(), log.logs(), state, cosigned, metrics)
 }
 
 fn disk() -> DurableWrite {
@@ -129,10 +129,10 @@ fn one_log_whose_write_failed_does_not_stop_another() {
         }
         service::write_atomic(path, bytes)
     });
-    let key = witness_signer().verifier_key();
-    let (state, cosigned) = StateFolder::open(folder.path(), key, &logs, write).unwrap();
+    let keys = signers().verifier_keys();
+    let (state, cosigned) = StateFolder::open(folder.path(), keys, &logs, write).unwrap();
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    let witness = Witness::new(witness_signer(), logs, state, cosigned, metrics);
+    let witness = Witness::new(signers(), logs, state, cosigned, metrics);
     assert!(witness.add_checkpoint(&log.request(0, 5), NOW).is_err());
     assert!(witness.add_checkpoint(&other.request(0, 5), NOW).is_ok());
 }
@@ -145,4 +145,64 @@ fn a_signature_leaves_only_after_its_checkpoint_is_on_disk() {
     let path = folder.path().join("state").join(log.origin.sha256_hex());
     let on_disk = std::fs::read_to_string(path).unwrap();
     assert!(on_disk.contains(&lines[0].to_string()));
+}
+
+#[test]
+fn a_contradiction_is_kept_once_whatever_else_is_wrong_with_the_request() {
+    let (folder, log) = (new_folder(), TestLog::new("log.example/a", 9));
+    let fork = TestLog::forked("log.example/a", 9, 2);
+    let witness = start(&folder, &log, disk());
+    witness.add_checkpoint(&log.request(0, 5), NOW).unwrap();
+    let files = || std::fs::read_dir(folder.path().join("evidence")).map_or(0, Iterator::count);
+
+    // Old heads, wrong proofs and honest growth from elsewhere accuse nobody.
+    for (old, size) in [(3, 5), (3, 3), (0, 9)] {
+        assert!(witness.add_checkpoint(&log.request(old, size), NOW).is_err());
+    }
+    let unproven = crate::test_log::body(5, Vec::new(), fork.note(9));
+    assert!(witness.add_checkpoint(&unproven, NOW).is_err());
+    assert_eq!((files(), witness.metrics().contradictions_count(&log.origin)), (0, 0));
+
+    // The same size with another root, also under a wrong old size; then a later tree whose proof
+    // shows other first entries.
+    for request in [fork.request(5, 5), fork.request(3, 5), fork.request(5, 9)] {
+        assert!(witness.add_checkpoint(&request, NOW).is_err());
+    }
+    assert_eq!((files(), witness.metrics().contradictions_count(&log.origin)), (2, 3));
+    for file in std::fs::read_dir(folder.path().join("evidence")).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let evidence = tlog::Evidence::parse(&bytes).unwrap();
+        assert_eq!(evidence.keys(), [log.signer.verifier_key()]);
+        // What it signed itself is part of it.
+        assert!(evidence.notes()[0].verified_by(&crate::test_log::own_key()).unwrap().is_some());
+    }
+    // It goes on with the history it knows.
+    witness.add_checkpoint(&log.request(5, 9), NOW).unwrap();
+}
+
+#[test]
+fn one_log_that_asks_too_often_is_told_when_to_come_back() {
+    let (folder, log) = (new_folder(), TestLog::new("log.example/a", 9));
+    let mut logs = log.logs();
+    for log in logs.values_mut() {
+        log.requests_per_day = 86_400;
+    }
+    let (keys, write) = (signers().verifier_keys(), disk());
+    let (state, cosigned) = StateFolder::open(folder.path(), keys, &logs, write).unwrap();
+    let metrics = Metrics::register(&Registry::new()).unwrap();
+    let witness = Witness::new(signers(), logs, state, cosigned, metrics);
+    let request = log.request(0, 5);
+    witness.add_checkpoint(&request, NOW).unwrap();
+    let mut last = Ok(Vec::new());
+    for _ in 0..200 {
+        last = witness.add_checkpoint(&request, NOW);
+    }
+    assert!(matches!(last, Err(AddError::TooMany { retry_after_seconds: 1 })), "{last:?}");
+    // Whoever cannot show the log's signature uses nothing up and is told nothing of it.
+    let stranger = TestLog::new("stranger.example/log", 9).request(0, 5);
+    let refused = witness.add_checkpoint(&stranger, NOW);
+    assert!(matches!(refused, Err(AddError::Refused(Refusal::UnknownOrigin))), "{refused:?}");
+    let later = Now { monotonic_millis: 1_000, ..NOW };
+    let refused = witness.add_checkpoint(&request, later);
+    assert!(matches!(refused, Err(AddError::Refused(Refusal::Conflict { .. }))), "{refused:?}");
 }

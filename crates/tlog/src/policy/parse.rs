@@ -74,7 +74,7 @@ impl Reader {
     fn witness(&mut self, name: &str, key: &str, url: Option<&str>) -> Result<(), PolicyLineError> {
         let key: VerifierKey = key.parse()?;
         // A plain Ed25519 key is not read as a witness key: it says nothing about consistency.
-        if !matches!(key.key_type(), Some(KeyType::CosignatureV1) | None) {
+        if !matches!(key.key_type(), Some(KeyType::CosignatureV1 | KeyType::MlDsa44) | None) {
             return Err(PolicyLineError::Role);
         }
         // SPEC tlog-policy: the public key decides what is a duplicate, whatever its name or type.

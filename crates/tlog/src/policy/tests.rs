@@ -250,7 +250,7 @@ fn any_listed_key_of_the_log_will_do() {
 
 #[test]
 fn a_witness_of_an_unknown_key_type_never_counts() {
-    let policy = policy(1, "witness pq pq.example+0a0b0c0d+BgEC\ngroup g any w0 pq\nquorum g\n");
+    let policy = policy(1, "witness pq pq.example+0a0b0c0d+BwEC\ngroup g any w0 pq\nquorum g\n");
     assert_eq!(policy.witnesses()[1].key.key_type(), None);
     let mut note = note(&[]);
     note.push("— pq.example CgsMDQEC".parse_line()).unwrap();

@@ -29,6 +29,52 @@ fn what_each_signer_signs_its_key_verifies() {
     let line = sth.sign(&checkpoint(), at);
     assert_eq!(sth.verifier_key().verify(&text, &line.bytes), Ok(SignedAt::Millis(at)));
     assert_eq!(line, sth.sign(&checkpoint(), at));
+
+    let ml_dsa = MlDsaSigner::new(name(), [4; 32]).unwrap();
+    let at = UnixSeconds::new(1_700_000_000);
+    let line = ml_dsa.sign(&checkpoint(), at).unwrap();
+    assert_eq!(ml_dsa.verifier_key().verify(&text, &line.bytes), Ok(SignedAt::Seconds(at)));
+    assert_eq!(Some(line), ml_dsa.sign(&checkpoint(), at));
+}
+
+#[test]
+fn an_ml_dsa_signature_binds_name_time_origin_size_and_root() {
+    let signer = MlDsaSigner::new(name(), [4; 32]).unwrap();
+    let key = signer.verifier_key();
+    let line = signer.sign(&checkpoint(), UnixSeconds::new(5)).unwrap();
+    let text = checkpoint().to_text();
+    for changed in [text.replace("log", "lag"), text.replace("\n1\n", "\n2\n")] {
+        assert_eq!(key.verify(&changed, &line.bytes), Err(SignatureError::Invalid));
+    }
+    let extended = format!("{text}more\n");
+    assert_eq!(key.verify(&extended, &line.bytes), Err(SignatureError::NotACheckpoint));
+    assert_eq!(key.verify("no checkpoint\n", &line.bytes), Err(SignatureError::NotACheckpoint));
+    // The same key under another name signs another message.
+    let renamed = MlDsaSigner::new("log.example/y".parse().unwrap(), [4; 32]).unwrap();
+    let key = renamed.verifier_key();
+    assert_eq!(key.verify(&text, &line.bytes), Err(SignatureError::Invalid));
+    // Each byte counts; a bit of each, for one signature takes some time to check.
+    for at in 0..line.bytes.len() {
+        let mut changed = line.bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        assert!(signer.verifier_key().verify(&text, &changed).is_err(), "byte {at}");
+    }
+    for length in [0, 7, 8, line.bytes.len() - 1] {
+        assert!(signer.verifier_key().verify(&text, &line.bytes[..length]).is_err(), "{length}");
+    }
+    let long = "a".repeat(256).parse().unwrap();
+    assert!(matches!(MlDsaSigner::new(long, [4; 32]), Err(SignerError::Name)));
+}
+
+#[test]
+fn an_ml_dsa_key_file_reads_back() {
+    let signer = MlDsaSigner::new(name(), [4; 32]).unwrap();
+    let pem = signer.to_pkcs8_pem().unwrap();
+    let read = MlDsaSigner::from_pkcs8_pem(name(), &pem).unwrap();
+    assert_eq!(read.verifier_key(), signer.verifier_key());
+    assert!(CosignatureSigner::from_pkcs8_pem(name(), &pem).is_err());
+    let ed25519 = CosignatureSigner::new(name(), [4; 32]).to_pkcs8_pem().unwrap();
+    assert!(MlDsaSigner::from_pkcs8_pem(name(), &ed25519).is_err());
 }
 
 #[test]
