@@ -245,23 +245,6 @@ fn nobody_registers_a_key_he_does_not_have() {
 }
 
 #[test]
-fn governance_alone_adds_no_key_yet() {
-    let log = Log::with_treasury();
-    let second = key(Algorithm::Ed25519, 7);
-    let add = key_add(BODY, &second).build().unwrap();
-    for keys in [&[&governance(), &second][..], &[&governance(), &second, &treasury()]] {
-        let refusal = log.refusal(&signed(&add, keys, &[]));
-        assert_eq!(refusal.rule, RuleId::KEY_NOT_ALLOWED);
-        assert!(refusal.message.contains("reserved"), "{refusal}");
-    }
-    let nobody = key_add("UA-EDR-9", &second).build().unwrap();
-    assert_eq!(
-        log.refusal(&signed(&nobody, &[&treasury(), &second], &[])).rule,
-        RuleId::UNKNOWN_SUBMITTER
-    );
-}
-
-#[test]
 fn keys_are_revoked_by_their_submitter_or_by_governance() {
     let mut log = Log::with_treasury();
     let other = key(Algorithm::Ed25519, 8);
