@@ -202,7 +202,8 @@ impl<S: State> Judgement<'_, S> {
     /// The object's state after this record.
     fn stepped(&self) -> Judged<Fold, S> {
         let mut fold = self.fold.clone();
-        history::step(&mut fold, self.profile, &self.said).map_err(|states| self.wrong_state(&states))?;
+        history::step(&mut fold, self.profile, &self.said)
+            .map_err(|states| self.wrong_state(&states))?;
         Ok(fold)
     }
 
