@@ -5,7 +5,7 @@ mod publish;
 use super::authority::{self, Signer, not_allowed};
 use super::{EntryIndex, Judged, RECORD, Stop};
 use crate::date;
-use crate::jwk::PublicKey;
+use crate::jwk::{Kid, PublicKey};
 use crate::jws::Es256Verify;
 use crate::limits::RECOVERY_DAYS;
 use crate::name::LOG_SUBMITTER;
@@ -76,16 +76,8 @@ pub(super) fn authorise<S: State>(
             })?;
         }
         RegistryRecord::GovernanceRotate(rotation) => {
-            check_signers(&signers, "the new governance keys", |signer| brings(own, signer))?;
             let next = governs.map(|governs| governs.next).unwrap_or_default();
-            if rotation.keys.iter().any(|key| !next.contains(key.kid())) {
-                return Err(Stop::Refused(unfit(
-                    "keys",
-                    "keys whose thumbprints were committed to",
-                    "another key",
-                )));
-            }
-            check_threshold(signers.len(), need.max(rotation.threshold))?;
+            authorise_rotation(&signers, rotation, &next, need)?;
         }
         RegistryRecord::Withhold(_) => check_operator(&signers, "withhold", need)?,
         RegistryRecord::LogFreeze => check_operator(&signers, "log.freeze", need)?,
@@ -99,6 +91,21 @@ pub(super) fn authorise<S: State>(
         }
     }
     Ok(())
+}
+
+/// New governance: by its own keys, each of which was committed to. The old keys are not asked, for
+/// whoever stole them must not be able to keep the log.
+fn authorise_rotation(
+    signers: &[Signer],
+    rotation: &Rotation,
+    next: &[Kid],
+    need: usize,
+) -> Result<(), Refusal> {
+    check_signers(signers, "the new governance keys", |signer| brings(&rotation.keys, signer))?;
+    if rotation.keys.iter().any(|key| !next.contains(key.kid())) {
+        return Err(unfit("keys", "keys whose thumbprints were committed to", "another key"));
+    }
+    check_threshold(signers.len(), need.max(rotation.threshold))
 }
 
 /// A further key: by one that counts, or by governance alone, which is a recovery.

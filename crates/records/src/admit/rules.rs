@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Judged, RECORD, Stop};
+use super::{Judged, RECORD};
 use crate::json::Value;
 use crate::money::Money;
 use crate::profile::document::name_of;
@@ -127,33 +127,9 @@ impl<S: State> Judgement<'_, S> {
         if total.is_closed {
             self.flags.insert(RuleId::AFTER_CLOSE);
         }
-        self.change(&mut total, &added, 1)?;
+        change(&mut total, &added, 1)?;
         self.state.put(state::put_total(&added.total, &total));
         self.said.added.push(added);
-        Ok(())
-    }
-
-    fn change(&self, total: &mut Total, added: &Added, sign: i64) -> Result<(), Refusal> {
-        let overflow = || {
-            RECORD.member("data").refuse(
-                RuleId::MONEY,
-                "totals below 2^127 minor units",
-                "more",
-                "check the amounts",
-            )
-        };
-        total.count = added
-            .count
-            .checked_mul(sign)
-            .and_then(|n| total.count.checked_add(n))
-            .ok_or_else(overflow)?;
-        if let Some((currency, amount)) = &added.sum {
-            let sum = total.sums.entry(currency.clone()).or_default();
-            *sum = amount
-                .checked_mul(i128::from(sign))
-                .and_then(|n| sum.checked_add(n))
-                .ok_or_else(overflow)?;
-        }
         Ok(())
     }
 
@@ -203,27 +179,51 @@ impl<S: State> Judgement<'_, S> {
     fn stepped(&self) -> Judged<Fold, S> {
         let mut fold = self.fold.clone();
         history::step(&mut fold, self.profile, &self.said)
-            .map_err(|states| self.wrong_state(&states))?;
+            .map_err(|states| wrong_state(&states))?;
         Ok(fold)
     }
+}
 
-    fn wrong_state(&self, states: &history::WrongState) -> Stop<S::Error> {
-        let expected = if states.from.is_empty() {
-            "a new object".to_owned()
-        } else {
-            format!("an object that is {}", states.from.join(" or "))
-        };
-        let got = match states.found.as_str() {
-            "" => "one that has no state yet".to_owned(),
-            found => format!("one that is {found}"),
-        };
-        Stop::Refused(RECORD.member("kind").refuse(
-            RuleId::STATE,
-            format_args!("{expected} for {}", states.kind),
-            got,
-            "read the object's revisions; take later steps back first",
-        ))
+fn change(total: &mut Total, added: &Added, sign: i64) -> Result<(), Refusal> {
+    let overflow = || {
+        RECORD.member("data").refuse(
+            RuleId::MONEY,
+            "totals below 2^127 minor units",
+            "more",
+            "check the amounts",
+        )
+    };
+    total.count = added
+        .count
+        .checked_mul(sign)
+        .and_then(|n| total.count.checked_add(n))
+        .ok_or_else(overflow)?;
+    if let Some((currency, amount)) = &added.sum {
+        let sum = total.sums.entry(currency.clone()).or_default();
+        *sum = amount
+            .checked_mul(i128::from(sign))
+            .and_then(|n| sum.checked_add(n))
+            .ok_or_else(overflow)?;
     }
+    Ok(())
+}
+
+fn wrong_state(states: &history::WrongState) -> Refusal {
+    let expected = if states.from.is_empty() {
+        "a new object".to_owned()
+    } else {
+        format!("an object that is {}", states.from.join(" or "))
+    };
+    let got = match states.found.as_str() {
+        "" => "one that has no state yet".to_owned(),
+        found => format!("one that is {found}"),
+    };
+    RECORD.member("kind").refuse(
+        RuleId::STATE,
+        format_args!("{expected} for {}", states.kind),
+        got,
+        "read the object's revisions; take later steps back first",
+    )
 }
 
 /// What a rule missed.

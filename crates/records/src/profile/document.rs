@@ -188,21 +188,7 @@ impl Kind {
             rule::parse_count(value, at, &fields)
         })?;
         members.finish()?;
-        let (mut states, mut rules) = (None, Vec::new());
-        for one in read {
-            match one {
-                rule::Read::Rule(rule) => rules.push(rule),
-                rule::Read::States(_) if states.is_some() => {
-                    return Err(at.member("rules").refuse(
-                        RuleId::PROFILE_DOCUMENT,
-                        "at most one rule states",
-                        "two",
-                        "list all states in its from",
-                    ));
-                }
-                rule::Read::States(read) => states = Some(read),
-            }
-        }
+        let (states, rules) = sorted(read, &at)?;
         let has_lists = !super::field::lists(&fields).is_empty();
         let kind = Self {
             name,
@@ -360,6 +346,26 @@ impl Kind {
     pub fn counts(&self) -> &[Count] {
         &self.counts
     }
+}
+
+/// A kind's states apart from its other rules.
+fn sorted(read: Vec<rule::Read>, at: &At<'_>) -> Result<(Option<States>, Vec<Rule>), Refusal> {
+    let (mut states, mut rules) = (None, Vec::new());
+    for one in read {
+        match one {
+            rule::Read::Rule(rule) => rules.push(rule),
+            rule::Read::States(read) if states.is_none() => states = Some(read),
+            rule::Read::States(_) => {
+                return Err(at.member("rules").refuse(
+                    RuleId::PROFILE_DOCUMENT,
+                    "at most one rule states",
+                    "two",
+                    "list all states in its from",
+                ));
+            }
+        }
+    }
+    Ok((states, rules))
 }
 
 fn number_of_signatures(members: &mut Members<'_>, name: &str) -> Result<Option<usize>, Refusal> {

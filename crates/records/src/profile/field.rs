@@ -457,7 +457,7 @@ pub(crate) fn listed<'a>(fields: &'a Fields, data: &'a Value) -> Vec<(String, &'
                 }
             }
             (Walk::Holds(Type::Object(fields)), value) => {
-                open.push((pointer, Walk::Fields(fields), value))
+                open.push((pointer, Walk::Fields(fields), value));
             }
             (Walk::Holds(Type::List(of, _)), Value::List(items)) => {
                 for (position, item) in items.iter().enumerate() {
@@ -465,7 +465,7 @@ pub(crate) fn listed<'a>(fields: &'a Fields, data: &'a Value) -> Vec<(String, &'
                 }
             }
             (Walk::Holds(Type::Listed(list)), Value::Text(code)) => {
-                found.push((pointer, list.as_str(), code.as_str()))
+                found.push((pointer, list.as_str(), code.as_str()));
             }
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! One primitive at a time: does it hold for this record?
 
+use std::collections::BTreeMap;
+
 use super::super::{Judged, RECORD};
 use super::{Broken, Judgement, amount_of};
 use crate::date;
@@ -7,7 +9,7 @@ use crate::json::Value;
 use crate::profile::pattern::text_of;
 use crate::profile::rule::{Key, Party, Primitive, Stated, Whose};
 use crate::record::Target;
-use crate::state::{self, Added, Facts, State};
+use crate::state::{self, Added, Facts, State, Total};
 
 /// Whether a rule holds; what it missed if not.
 type Held = Result<(), Broken>;
@@ -278,42 +280,17 @@ impl<S: State> Judgement<'_, S> {
                 expected,
             );
         }
-        if let Some(pointer) = sums {
-            let listed = data.at(pointer).and_then(Value::as_list).unwrap_or_default();
-            let mut stated = std::collections::BTreeMap::new();
-            for (currency, sum) in listed.iter().filter_map(amount_of) {
-                if stated.insert(currency, sum).is_some() {
-                    return differs(
-                        format!("/record/data{pointer}"),
-                        "each currency once".to_owned(),
-                    );
-                }
-            }
-            let mut held = total.sums.clone();
-            stated.retain(|_, sum| *sum != 0);
-            held.retain(|_, sum| *sum != 0);
-            if stated != held {
-                return differs(
-                    format!("/record/data{pointer}"),
-                    "the sums of what the log holds".to_owned(),
-                );
-            }
+        if let Some(pointer) = sums
+            && !self.sums_agree(pointer, &total)
+        {
+            let expected = "the sums of what the log holds, each currency once".to_owned();
+            return differs(format!("/record/data{pointer}"), expected);
         }
-        if let Some((opening, closing)) = balance {
-            let (before, after) = (self.amount(opening), self.amount(closing));
-            let balances = match (&before, &after) {
-                (Some((unit, before)), Some((other, after))) => {
-                    let sum = total.sums.get(unit).copied().unwrap_or_default();
-                    unit == other && before.checked_add(sum) == Some(*after)
-                }
-                _ => before == after,
-            };
-            if !balances {
-                return differs(
-                    format!("/record/data{closing}"),
-                    format!("{opening} plus the sum of what the log holds"),
-                );
-            }
+        if let Some((opening, closing)) = balance
+            && !self.balances(opening, closing, &total)
+        {
+            let expected = format!("{opening} plus the sum of what the log holds");
+            return differs(format!("/record/data{closing}"), expected);
         }
         if *is_closing {
             total.is_closed = true;
@@ -321,6 +298,32 @@ impl<S: State> Judgement<'_, S> {
             self.said.closed.push(key);
         }
         Ok(Ok(()))
+    }
+
+    /// Whether the sums stated are those of the total; a sum of nothing need not be stated.
+    fn sums_agree(&self, pointer: &str, total: &Total) -> bool {
+        let listed = self.record.data().at(pointer).and_then(Value::as_list).unwrap_or_default();
+        let mut stated = BTreeMap::new();
+        for (currency, sum) in listed.iter().filter_map(amount_of) {
+            if stated.insert(currency, sum).is_some() {
+                return false;
+            }
+        }
+        let mut held = total.sums.clone();
+        stated.retain(|_, sum| *sum != 0);
+        held.retain(|_, sum| *sum != 0);
+        stated == held
+    }
+
+    /// Whether the opening amount and the sum give the closing one.
+    fn balances(&self, opening: &str, closing: &str, total: &Total) -> bool {
+        match (self.amount(opening), self.amount(closing)) {
+            (Some((unit, before)), Some((other, after))) => {
+                let sum = total.sums.get(&unit).copied().unwrap_or_default();
+                unit == other && before.checked_add(sum) == Some(after)
+            }
+            (before, after) => before == after,
+        }
     }
 
     /// The objects that a rule looks at.

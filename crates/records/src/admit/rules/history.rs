@@ -1,7 +1,7 @@
 //! An object's current state as the fold of its standing revisions, and undoing one of them.
 
 use super::super::{Judged, RECORD, Stop};
-use super::Judgement;
+use super::{Judgement, change, wrong_state};
 use crate::profile::Profile;
 use crate::profile::rule::Party;
 use crate::record::Op;
@@ -57,7 +57,7 @@ impl<S: State> Judgement<'_, S> {
             if total.is_closed {
                 self.flags.insert(RuleId::AFTER_CLOSE);
             }
-            self.change(&mut total, added, -1)?;
+            change(&mut total, added, -1)?;
             self.state.put(state::put_total(&added.total, &total));
         }
         for claim in &said.claims {
@@ -120,7 +120,7 @@ impl<S: State> Judgement<'_, S> {
             } else {
                 self.said_of(standing, head, before)?
             };
-            step(&mut fold, self.profile, &said).map_err(|states| self.wrong_state(&states))?;
+            step(&mut fold, self.profile, &said).map_err(|states| wrong_state(&states))?;
         }
         Ok(fold)
     }

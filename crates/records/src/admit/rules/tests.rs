@@ -1,5 +1,7 @@
 //! Each rule of the shipped profiles, kept and broken.
 
+use proptest::prelude::*;
+
 use crate::admit::{EntryIndex, Verdict, admit};
 use crate::fixture::{
     ADMITTED_MS, BODY, Log, ORIGIN, governance, key, payment, registry, signed, treasury,
@@ -254,6 +256,7 @@ fn order(number: u32) -> RecordDraft {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn the_bank_settles_orders_and_its_statement_balances() {
     let mut world = World::new();
     for number in 1..4 {
@@ -381,6 +384,7 @@ impl Bidder {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn a_tender_runs_from_its_opening_to_the_end_of_its_standstill() {
     let mut world = World::new();
     let tender = format!("{BODY}/tender/7");
@@ -634,4 +638,84 @@ fn only_the_ops_and_names_of_the_kind_are_taken() {
             .unwrap()
             .takes(Op::Add)
     );
+}
+
+/// A choice becomes a draft that fits the log as it is, or does not: the judgement says which.
+fn drawn(world: &World, choice: u8, number: u32, amount: i64) -> (RecordDraft, bool) {
+    let value = format!("{amount}.00");
+    let commitment = format!("{BODY}/commitment/{number}");
+    let commit = |value: &str| Value::map([("amount", money(value)), ("payer", party(BODY))]);
+    let object = match choice {
+        0..=4 => format!("{BODY}/payment/{number}"),
+        5..=7 => commitment.clone(),
+        8 | 9 => format!("{BODY}/close/2026-01"),
+        _ => format!("{BODY}/order/{number}"),
+    };
+    let head = state::object_head(&world.log.state, &object).unwrap();
+    let draft = match choice {
+        0..=2 => paid(number, &value).reference("commitment", &commitment),
+        3 => paid(number, &value).occurred("2025-11-01"),
+        4 => payment(number).data(crate::fixture::payment_data(&value, "GBP")),
+        5 => spending("commitment", &format!("commitment/{number}"), commit(&value)),
+        6 => spending(
+            "commitment.amend",
+            &format!("commitment/{number}"),
+            Value::map([("amount", money(&value))]),
+        ),
+        7 => spending("commitment.close", &format!("commitment/{number}"), none()),
+        8 => close(1, i64::from(number), &value),
+        9 => close(i64::from(number), 1, &value),
+        10 => order(number),
+        11 => {
+            let data = [
+                ("amount", money(&value)),
+                ("booked", "2026-01-05".into()),
+                ("statement", "S1".into()),
+            ];
+            spending("payment.settled", &format!("order/{number}"), Value::map(data))
+                .submitter("GB-BOE-BANK")
+        }
+        _ => spending("payment.rejected", &format!("order/{number}"), none())
+            .submitter("GB-BOE-BANK"),
+    };
+    let Some(head) = head else { return (draft, choice >= 11) };
+    let rev = head.rev + 1;
+    let of = u32::try_from(amount).unwrap() % rev;
+    let draft = match amount % 3 {
+        0 => draft.correct(rev, head.record_hash, of, "cor-pub"),
+        1 => draft.void(rev, head.record_hash, of, "dup").set("data", none()),
+        _ => draft.next(rev, head.record_hash),
+    };
+    (draft, choice >= 11)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// What admission accepts, replay accepts with the same bytes, flags and state; what it refuses,
+    /// replay refuses by the same rule when a log took it all the same.
+    #[test]
+    fn replay_judges_as_admission_did(choices in prop::collection::vec((0..13_u8, 1..4_u32, 0..90_i64), 1..40)) {
+        let mut world = World::new();
+        for (choice, number, amount) in choices {
+            world.now_ms += HOUR_MS;
+            let (draft, by_bank) = drawn(&world, choice, number, amount);
+            let Ok(record) = draft.clone().build() else { continue };
+            let signer = if by_bank { bank() } else { treasury() };
+            let signature = signer.sign_detached(record.bytes());
+            let index = EntryIndex::new(world.log.entries.len().try_into().unwrap());
+            let head = state::object_head(&world.log.state, record.object()).unwrap();
+            if head.is_some_and(|head| head.rev >= record.rev()) {
+                continue;
+            }
+            let before = world.log.state.clone();
+            if let Err(refusal) = world.submit(draft, &[&signer]) {
+                let forged = crate::entry::encode(world.now_ms, &[], &record, &[signature]);
+                let replayed = replay(&before, index, ORIGIN, 0, &forged, &P256Verify).unwrap();
+                prop_assert_eq!(replayed.unwrap_err(), refusal);
+                prop_assert_eq!(before, world.log.state.clone());
+            }
+        }
+        world.replayed();
+    }
 }
