@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use records::profile::Body;
 use records::{CheckedSubmission, Es256Verify, PublicKey, Refusal, Submission};
 use store::{Kv, ReadError, Store};
 use tokio::sync::oneshot;
@@ -72,10 +71,7 @@ pub fn check<K: Kv>(store: &Store<K>, origin: &str, bytes: &[u8]) -> Result<Chec
     let state = CommittedState(store);
     // A registration is signed by the key it brings. Checked here, a stranger's wrong ones never
     // cost the sequencer a verification; a thumbprint names one key, known or not.
-    let brought = match submission.record().body() {
-        Body::Registry(registration) => registration.own_keys().to_vec(),
-        _ => Vec::new(),
-    };
+    let brought = submission.record().brought_keys();
     let known = |kid: &records::Kid| -> Result<Option<PublicKey>, AdmitError> {
         if let Some(key) = brought.iter().find(|it| it.kid() == kid) {
             return Ok(Some(key.clone()));

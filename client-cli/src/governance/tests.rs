@@ -76,7 +76,7 @@ fn mistakes_in_a_draft_are_named_before_anybody_signs() {
     log.civiclog("keygen --out @k.pem").expect(Exit::Done);
     for rest in [
         "--submitter nonsense --profile spending/1 --key @k.jwk",
-        "--submitter XX-LAE-NEW --profile other/1 --key @k.jwk",
+        "--submitter XX-LAE-NEW --profile registry/1 --key @k.jwk",
         "--submitter XX-LAE-NEW --profile spending/1 --key @k.pem",
     ] {
         log.civiclog(&draft("submitter-add", rest)).expect(Exit::Usage);

@@ -7,15 +7,18 @@
 //! same record there?  ──► AlreadyThere
 //! registered, signed by keys that count, body and profile granted?  else Refused
 //! revision taken?  ──► Conflict
-//! next in the chain, registry rules?  else Refused
+//! next in the chain, rules of the registry or of the profile?  else Refused
 //! flags ──► Admitted: entry bytes and what to put into the state
 //! ```
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod authority;
 mod chain;
+mod profiles;
 mod registry;
+mod rules;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::date;
@@ -23,7 +26,7 @@ use crate::entry;
 use crate::jws::Es256Verify;
 use crate::limits::{ENTRY_BYTES_MAX, LATE_DAYS};
 use crate::profile::Body;
-use crate::record::{Op, Record, Target};
+use crate::record::{Op, Record};
 use crate::refusal::{At, Refusal, RuleId, refuse};
 use crate::state::{self, Put, State, StateError};
 use crate::submission::{CheckedSubmission, write_texts};
@@ -157,19 +160,37 @@ fn judge<S: State>(
     if let Some(stored) = stored.as_ref().filter(|stored| stored.record_hash == record.hash()) {
         return Ok(Verdict::AlreadyThere { index: stored.index });
     }
-    if let Body::Registry(said) = record.body() {
-        registry::authorise(state, index, sub, said, es256)?;
-    } else {
-        authority::authorise(state, index, sub, es256)?;
-    }
+    check_not_frozen(state, record)?;
+    let profile = match record.body() {
+        Body::Registry(said) => {
+            registry::authorise(state, index, admitted_ms, sub, said, es256)?;
+            None
+        }
+        Body::Checked | Body::Unchecked => {
+            let profile = profiles::find(state, record)?;
+            authority::authorise(state, index, admitted_ms, sub, &profile, es256)?;
+            Some(profile)
+        }
+    };
     if let Some(stored) = stored {
         return Ok(Verdict::Conflict { index: stored.index, refusal: taken(record, stored.index) });
     }
-    let mut changes = chain::extend(state, index, record, head)?;
+    let mut changes = chain::extend(state, index, record, head.clone())?;
+    let mut flags = BTreeSet::new();
     if let Body::Registry(said) = record.body() {
-        changes.extend(registry::apply(state, index, record, said)?);
+        let applied = registry::apply(state, index, admitted_ms, sub, said)?;
+        changes.extend(applied.changes);
+        flags.extend(applied.flag);
     }
-    let flags = flags(state, admitted_ms, record)?;
+    if let Some(profile) = &profile {
+        profiles::check_listed(state, profile, record)?;
+        let ruled = rules::apply(state, admitted_ms, profile, record, head.as_ref())?;
+        changes.extend(authority::one_time_key(state, index, record)?);
+        changes.extend(ruled.changes);
+        flags.extend(ruled.flags);
+        flags.extend(dated(admitted_ms, record));
+    }
+    let flags: Vec<RuleId> = flags.into_iter().collect();
     let entry = entry::encode(admitted_ms, &flags, record, sub.submission().signatures());
     if entry.len() > ENTRY_BYTES_MAX {
         return Err(Stop::Refused(refuse(
@@ -199,19 +220,24 @@ fn taken(record: &Record, stored: EntryIndex) -> Refusal {
     )
 }
 
-/// The flags of engine version 1, in order. They depend on the entries before and the record alone.
-fn flags<S: State>(state: &S, admitted_ms: u64, record: &Record) -> Judged<Vec<RuleId>, S> {
+/// A frozen log takes nothing but the word that something is withheld.
+fn check_not_frozen<S: State>(state: &S, record: &Record) -> Judged<(), S> {
+    let is_withhold =
+        record.profile() == crate::registry::REGISTRY_PROFILE && record.kind() == "withhold";
+    if is_withhold || !state::frozen(state)? {
+        return Ok(());
+    }
+    Err(Stop::Refused(RECORD.member("log").refuse(
+        RuleId::ENDED,
+        "a log that takes records",
+        "one that governance froze for good",
+        "send it to the log that continues this one",
+    )))
+}
+
+/// The flags that every profile has. They depend on the record and its admission time alone.
+fn dated(admitted_ms: u64, record: &Record) -> Vec<RuleId> {
     let mut flags = Vec::new();
-    if matches!(record.body(), Body::Registry(_)) {
-        return Ok(flags);
-    }
-    for reference in record.refs().iter().filter(|reference| reference.rel == "contract") {
-        let Target::Object(object) = &reference.target else { continue };
-        if state::object_head(state, object)?.is_none() {
-            flags.push(RuleId::UNLINKED_CONTRACT);
-            break;
-        }
-    }
     let occurred = date::parse_date(record.occurred()).unwrap_or_default();
     let admitted = date::day_of_millis(admitted_ms);
     let is_first_told = matches!(record.op(), Op::Add | Op::Next);
@@ -225,7 +251,7 @@ fn flags<S: State>(state: &S, admitted_ms: u64, record: &Record) -> Judged<Vec<R
     if record.source().is_some_and(|source| source.rounded) {
         flags.push(RuleId::ROUNDED);
     }
-    Ok(flags)
+    flags
 }
 
 fn held_disclosures(sub: &CheckedSubmission) -> Option<Vec<u8>> {

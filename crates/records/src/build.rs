@@ -23,6 +23,8 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::json::{self, Value};
 use crate::record::{Op, Record, RecordHash};
 use crate::refusal::Refusal;
@@ -181,6 +183,24 @@ pub fn seal(
         until: None,
     };
     (field, disclosure)
+}
+
+/// The commitment to a document that stays secret until it is revealed: 64 hexadecimal digits.
+///
+/// `object` and `submitter` are those of the record that commits, so that nobody can copy it for
+/// another object or as another; `salt` must be fresh random bytes, kept until the reveal.
+pub fn commitment(object: &str, submitter: &str, salt: &[u8; 32], sha256: &[u8; 32]) -> String {
+    let hash = Sha256::new()
+        .chain_update(b"civiclog/commitment@1\n")
+        .chain_update(object)
+        .chain_update(b"\n")
+        .chain_update(submitter)
+        .chain_update(b"\n")
+        .chain_update(salt)
+        .chain_update(sha256)
+        .finalize();
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 #[cfg(test)]

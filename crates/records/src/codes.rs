@@ -31,11 +31,20 @@ pub const WHY: &[&str] = &[
 pub const SEALED_WHY: &[&str] =
     &["eo-int", "fair-comp", "law-enf", "oth-int", "person", "rd-ser", "security"];
 
-/// What an amount measures.
-pub const MEASURE: &[&str] = &["gross", "net", "obligation", "outlay"];
-
 /// What another record or process is to this one.
-pub const REL: &[&str] = &["contract", "iati", "invoice", "ocds", "order", "payment", "replaces"];
+pub const REL: &[&str] = &[
+    "commitment",
+    "contract",
+    "delivery",
+    "iati",
+    "invoice",
+    "milestone",
+    "ocds",
+    "order",
+    "payment",
+    "replaces",
+    "tender",
+];
 
 /// What a document is. Spec: OCDS 1.1 `documentType`.
 #[rustfmt::skip]

@@ -89,12 +89,34 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// `true`, or false when it is not there; `false` is never written.
+    pub(crate) fn truth(&mut self, name: &str) -> Result<bool, Refusal> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Bool(true)) => Ok(true),
+            Some(_) => Err(self.wrong(name, "true or nothing", "another value", "leave it out")),
+        }
+    }
+
     pub(crate) fn optional_list(&mut self, name: &str) -> Result<Vec<Value>, Refusal> {
         match self.take(name) {
             None => Ok(Vec::new()),
             Some(Value::List(items)) => Ok(items),
             Some(other) => Err(self.wrong(name, "a list", other.kind(), "write it in brackets")),
         }
+    }
+
+    /// As [`Members::texts_of`], or no texts when the member is not there.
+    pub(crate) fn optional_texts_of(
+        &mut self,
+        name: &str,
+        expected: &str,
+        is_form: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, Refusal> {
+        if self.rest.contains_key(name) {
+            return self.texts_of(name, expected, is_form);
+        }
+        Ok(Vec::new())
     }
 
     /// A list of one or more texts of a form, all different.

@@ -107,6 +107,13 @@ pub(crate) fn payment_data(value: &str, currency: &str) -> Value {
     ])
 }
 
+/// As [`payment_data`], with a native identifier of its own.
+pub(crate) fn numbered_data(number: u32, value: &str) -> Value {
+    let Value::Map(mut members) = payment_data(value, "GBP") else { unreachable!() };
+    members.insert("native".to_owned(), format!("CFADDAY{number}").into());
+    Value::Map(members)
+}
+
 pub(crate) fn payee_name() -> (crate::SealedField, Disclosure) {
     seal("/data/payee/name", "name", "Orchard Care Ltd".into(), [9; 16], Held::Log)
 }
@@ -116,7 +123,7 @@ pub(crate) fn payment(number: u32) -> RecordDraft {
         .object(&format!("{BODY}/payment/{number}"))
         .submitter(BODY)
         .occurred("2026-01-02")
-        .data(payment_data("3605.68", "GBP"))
+        .data(numbered_data(number, "3605.68"))
         .source(Value::map([("row", Value::Int(2))]))
 }
 

@@ -203,6 +203,9 @@ impl Limits {
         Self { bytes_max: ENTRY_BYTES_MAX, empty_list: Some("flags"), ..Self::SUBMISSION };
     /// A small document made by foreign software: a disclosure or a JWK.
     pub const FOREIGN: Self = Self { form: Form::Any, bytes_max: STRING_BYTES_MAX, ..Self::RECORD };
+    /// A profile document as people write it: any form. Its canonical form is limited apart.
+    pub const PROFILE: Self =
+        Self { form: Form::Any, bytes_max: 4 * RECORD_BYTES_MAX, ..Self::RECORD };
     /// The protected header of a signature.
     pub const JWS_HEADER: Self =
         Self { bytes_max: JWS_HEADER_BYTES_MAX, depth_max: 1, ..Self::FOREIGN };

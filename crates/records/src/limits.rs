@@ -42,6 +42,18 @@ pub const MONEY_INTEGER_DIGITS_MAX: usize = 24;
 pub const GOVERNANCE_THRESHOLD_MAX: usize = SIGNATURES_MAX - 1;
 /// Largest integer in a document: 2^53 - 1, so that every JSON reader sees the same number.
 pub const INTEGER_MAX: i64 = 9_007_199_254_740_991;
+/// Longest canonical profile document, in bytes: it must fit into the record that publishes it.
+pub const PROFILE_BYTES_MAX: usize = 28 * 1024;
+/// Most kinds of one profile.
+pub const PROFILE_KINDS_MAX: usize = 32;
+/// Most rules, and most counts, of one kind.
+pub const KIND_RULES_MAX: usize = 16;
+/// Deepest nesting of a profile's fields; the data itself is level 1.
+pub const FIELD_DEPTH_MAX: usize = 5;
+/// Most revisions of one object: undoing one reads them all.
+pub const OBJECT_REVISIONS_MAX: u32 = 1000;
+/// Days after which a key that governance alone added begins to count.
+pub const RECOVERY_DAYS: u64 = 7;
 /// Days between `occurred` and admission after which a record is flagged as late.
 pub const LATE_DAYS: i64 = 30;
 

@@ -2,6 +2,7 @@
 //!
 //! Each function answers whether a text has the form; what to say about it is the caller's part.
 
+use crate::jwk::Kid;
 use crate::limits::{
     CODE_BYTES_MAX, NATIVE_ID_BYTES_MAX, OBJECT_BYTES_MAX, ORIGIN_BYTES_MAX, PARTY_ID_BYTES_MAX,
 };
@@ -14,9 +15,17 @@ pub fn is_body(text: &str) -> bool {
     is_org_id(text, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.')
 }
 
-/// A submitter: a body, or `log`.
+/// What a submitter that is one key and nothing else begins with.
+pub const ONE_TIME_PREFIX: &str = "key:";
+
+/// A submitter: a body, `log`, or `key:` and the thumbprint of a one-time key.
 pub fn is_submitter(text: &str) -> bool {
-    text == LOG_SUBMITTER || is_body(text)
+    text == LOG_SUBMITTER || is_body(text) || one_time_key(text).is_some()
+}
+
+/// The key of a submitter that is a one-time key.
+pub fn one_time_key(submitter: &str) -> Option<Kid> {
+    submitter.strip_prefix(ONE_TIME_PREFIX).and_then(Kid::parse)
 }
 
 /// A party: as a body, with lower case, `_`, `~`, `/` and `-` allowed in its last part.
@@ -102,6 +111,24 @@ pub fn is_native_id(text: &str) -> bool {
     text.len() <= NATIVE_ID_BYTES_MAX
         && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/#+-".contains(&b))
+}
+
+/// A name of a role or of a code list: lower-case words, `-` between them.
+pub fn is_word(text: &str) -> bool {
+    is_kind(text) && !text.contains('.')
+}
+
+/// An open contracting process: a registered prefix `ocds-` with six letters or digits, then an internal id.
+///
+/// Spec: OCDS 1.1, identifiers.
+pub fn is_ocid(text: &str) -> bool {
+    let Some((prefix, local)) = text.strip_prefix("ocds-").and_then(|rest| rest.split_once('-'))
+    else {
+        return false;
+    };
+    prefix.len() == 6
+        && prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && is_native_id(local)
 }
 
 /// A media type, lower case, without parameters.

@@ -18,6 +18,7 @@ use crate::base64url;
 use crate::date;
 use crate::fields::Members;
 use crate::json::{self, Limits, Value};
+use crate::jwk::PublicKey;
 use crate::limits::RECORD_BYTES_MAX;
 use crate::name;
 use crate::profile::{self, Body};
@@ -197,7 +198,7 @@ impl Record {
             sealed,
             documents,
             source,
-            body: Body::Void,
+            body: Body::Unchecked,
         };
         record.body = profile::check(&record, &at)?;
         Ok(record)
@@ -291,6 +292,21 @@ impl Record {
     /// Where the submitter took it from.
     pub const fn source(&self) -> Option<&Source> {
         self.source.as_ref()
+    }
+
+    /// The key that a record by a one-time key brings along: the member `key` of its data.
+    pub fn brought_key(&self) -> Option<PublicKey> {
+        let kid = name::one_time_key(&self.submitter)?;
+        let key = PublicKey::from_jwk(self.data.get("key")?).ok()?;
+        (*key.kid() == kid).then_some(key)
+    }
+
+    /// The keys that the record brings itself and that may sign it.
+    pub fn brought_keys(&self) -> Vec<PublicKey> {
+        match &self.body {
+            Body::Registry(said) => said.own_keys().to_vec(),
+            _ => self.brought_key().into_iter().collect(),
+        }
     }
 
     /// What its profile made of the data.

@@ -167,9 +167,13 @@ rules! {
     WRONG_PREV = "E05", "prev is not the record hash of the revision before";
     MONEY = "E06", "the amount or the currency is not well formed";
     PERSON_IN_CLEAR = "E07", "a name, an identifier of a person or a free text stands in clear";
+    TOO_LATE = "E08", "it came before or after the time in which it is allowed";
+    OPENING = "E09", "what is revealed does not open the commitment";
+    TOTALS = "E10", "the count or the sums stated differ from what the log holds";
+    SEQUENCE = "E11", "the number is not the next of its stream";
     TOO_LARGE = "E12", "the document, a text or an object is too large or too deep";
     SIGNATURE = "E13", "a signature is malformed or does not verify";
-    UNKNOWN_SUBMITTER = "E14", "the submitter is not registered";
+    UNKNOWN_SUBMITTER = "E14", "the submitter is not registered, or closed";
     GRAMMAR = "E15", "a member is missing, unknown or malformed";
     OTHER_LOG = "E16", "the record is for another log";
     DISCLOSURE = "E17", "a disclosure is missing, superfluous, malformed or does not fit its digest";
@@ -179,10 +183,25 @@ rules! {
     SEALED_FIELD = "E21", "a sealed field is malformed, misplaced or overlaps";
     OPERATION = "E22", "op, of and why do not fit together or to the object's history";
     REPLAY = "E23", "the entry is not what the rules produce from its record";
+    STATE = "E24", "the object is in a state in which this is not allowed";
+    REFERENCE = "E25", "an object it refers to is missing, of another kind or in another state";
+    NOT_UNIQUE = "E26", "another object has this value already";
+    OVER_LIMIT = "E27", "the sum exceeds the limit of the object it refers to";
+    ROLE = "E28", "the submitter does not have the role that this kind needs";
+    PROFILE_DOCUMENT = "E29", "the profile document is malformed";
+    ENDED = "E30", "the log is frozen or the profile is retired";
     UNLINKED_CONTRACT = "W01", "the contract it refers to is not in this log";
+    OVER_COMMITMENT = "W02", "the payments exceed the commitment they refer to";
     LATE = "W03", "it occurred more than 30 days before it was admitted";
     DATED_AHEAD = "W04", "its date lies more than a day after the admission";
+    UNMATCHED = "W05", "nothing accepted stands behind the payment or the delivery";
+    EVIDENCE_REUSED = "W06", "the same evidence serves another object too";
+    INCREASE = "W07", "the value grew by more than the threshold";
     ROUNDED = "W09", "the importer rounded a binary-float tail";
+    DUPLICATE_NATIVE = "W10", "another object has the same native identifier";
+    AFTER_CLOSE = "W11", "its period was closed before";
+    RECOVERY = "W12", "governance alone added the key; it counts seven days later";
+    PUBLISHED_LATE = "W13", "it was published later than its profile allows";
 }
 
 #[cfg(test)]

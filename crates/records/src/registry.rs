@@ -1,22 +1,35 @@
 //! `registry/1`: the log's own records. Who governs, who may submit, which keys count.
 //!
-//! All are `add` at revision 0, submitted by `log`, about objects below `log/`:
+//! All are submitted by `log`, about objects below `log/`, and `add` at revision 0; those marked
+//! with + may be said anew as `next`:
 //!
 //! | kind | object | signed by |
 //! |---|---|---|
 //! | `genesis` | `log/genesis` | its own governance keys, ≥ threshold |
 //! | `submitter.add` | `log/submitter/<id>` | governance ≥ threshold, and the new key |
-//! | `key.add` | `log/key/<kid>` | the new key, and a current key of the submitter |
+//! | `submitter.delegate` + | `log/delegate/<id>/<to>/<body>` | a current key of the one who delegates |
+//! | `submitter.close` | `log/close/<id>` | governance ≥ threshold, or a current key of the submitter |
+//! | `key.add` | `log/key/<kid>` | the new key, and a current key of the submitter; or governance ≥ threshold: then it is flagged and counts seven days later |
 //! | `key.revoke` | `log/revoke/<kid>` | governance ≥ threshold, or a current key of the submitter |
+//! | `profile.publish` | `log/profile/<name>/<version>` | governance ≥ threshold |
+//! | `profile.retire` | `log/retire/<name>/<version>` | governance ≥ threshold |
+//! | `codelist.publish` | `log/codelist/<list>/<part>` | governance ≥ threshold |
+//! | `engine.activate` | `log/engine/<version>` | governance ≥ threshold |
+//! | `policy.publish` + | `log/policy/witnesses` | governance ≥ threshold |
+//! | `governance.rotate` | `log/governance/<kid of the first new key>` | keys whose thumbprints were committed to before, ≥ both thresholds |
+//! | `operator.key` | `log/operator/<kid>` | governance ≥ threshold, and the new key |
+//! | `withhold` + | `log/withhold/<entry>` | governance ≥ threshold, or an operator key for it |
+//! | `log.freeze` | `log/freeze` | governance ≥ threshold, or an operator key for it |
 
 mod genesis;
+mod kinds;
 
 use crate::date;
 use crate::fields::Members;
 use crate::json::Value;
 use crate::jwk::{Kid, PublicKey};
 use crate::name::{self, LOG_SUBMITTER};
-use crate::profile::SUBMITTER_PROFILES;
+use crate::profile::Profile;
 use crate::record::{Op, Record};
 use crate::refusal::{At, Refusal, RuleId};
 
@@ -26,20 +39,7 @@ pub use genesis::{Continues, Genesis, OperatorKey};
 pub const REGISTRY_PROFILE: &str = "registry/1";
 
 /// Kinds that are reserved and refused by this engine version.
-pub const RESERVED_KINDS: &[&str] = &[
-    "codelist.publish",
-    "engine.activate",
-    "governance.rotate",
-    "index.root",
-    "log.freeze",
-    "operator.key",
-    "policy.publish",
-    "profile.publish",
-    "profile.retire",
-    "submitter.close",
-    "submitter.delegate",
-    "withhold",
-];
+pub const RESERVED_KINDS: &[&str] = &["index.root"];
 
 /// What a registry record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,80 @@ pub enum RegistryRecord {
         /// Since when it is said to be compromised.
         since: Option<String>,
     },
+    /// A profile for this log.
+    ProfilePublish(Box<Profile>),
+    /// The end of a profile: it takes only corrections.
+    ProfileRetire {
+        /// The profile.
+        profile: String,
+    },
+    /// A part of a code list; parts are numbered from 1, and no code is ever taken out.
+    CodelistPublish {
+        /// The list.
+        list: String,
+        /// Which part of it.
+        part: u32,
+        /// Its codes.
+        codes: Vec<String>,
+    },
+    /// A submitter lets another write for a body of its own.
+    SubmitterDelegate {
+        /// Who lets.
+        submitter: String,
+        /// Whom.
+        to: String,
+        /// For which body.
+        body: String,
+        /// By which profiles; none: no longer.
+        profiles: Vec<String>,
+    },
+    /// The end of a submitter.
+    SubmitterClose {
+        /// The submitter.
+        submitter: String,
+    },
+    /// Another engine version judges what follows.
+    EngineActivate {
+        /// The version.
+        engine: u32,
+    },
+    /// The witness policy, line by line.
+    PolicyPublish {
+        /// The lines.
+        policy: Vec<String>,
+    },
+    /// New governance, by keys that were committed to.
+    GovernanceRotate(Rotation),
+    /// A key of the operator.
+    OperatorKey(OperatorKey),
+    /// Something that the log holds beside the tree is withheld.
+    Withhold(Withheld),
+    /// The log takes no more records.
+    LogFreeze,
+}
+
+/// `governance.rotate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The new keys.
+    pub keys: Vec<PublicKey>,
+    /// The thumbprints of the keys after them.
+    pub next: Vec<Kid>,
+    /// How many of the new keys must sign.
+    pub threshold: usize,
+}
+
+/// `withhold`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// The entry whose disclosures or documents are withheld.
+    pub entry: u64,
+    /// Paths of sealed fields.
+    pub paths: Vec<String>,
+    /// Documents by their SHA-256.
+    pub documents: Vec<String>,
+    /// The legal ground, a code.
+    pub why: String,
 }
 
 /// `submitter.add`.
@@ -73,6 +147,8 @@ pub struct SubmitterAdd {
     pub bodies: Vec<String>,
     /// The profiles it may use.
     pub profiles: Vec<String>,
+    /// The roles it has, e.g. `bank`.
+    pub roles: Vec<String>,
     /// Its first key.
     pub key: PublicKey,
 }
@@ -84,7 +160,9 @@ impl RegistryRecord {
             Self::Genesis(genesis) => &genesis.governance,
             Self::SubmitterAdd(add) => std::slice::from_ref(&add.key),
             Self::KeyAdd { key, .. } => std::slice::from_ref(key),
-            Self::KeyRevoke { .. } => &[],
+            Self::GovernanceRotate(rotation) => &rotation.keys,
+            Self::OperatorKey(operator) => std::slice::from_ref(&operator.key),
+            _ => &[],
         }
     }
 }
@@ -121,7 +199,10 @@ pub(crate) fn check(record: &Record, at: &At<'_>) -> Result<RegistryRecord, Refu
             let object = format!("log/revoke/{kid}");
             (RegistryRecord::KeyRevoke { kid, since }, object)
         }
-        kind => return Err(refuse_kind(kind, at)),
+        kind => match kinds::take(kind, &mut data, here)? {
+            Some(read) => read,
+            None => return Err(refuse_kind(kind, at)),
+        },
     };
     data.finish()?;
     if record.object() != object {
@@ -138,16 +219,22 @@ pub(crate) fn check(record: &Record, at: &At<'_>) -> Result<RegistryRecord, Refu
 /// The object of the genesis.
 pub const GENESIS_OBJECT: &str = "log/genesis";
 
+const PROFILE_WORDS: &str = "a profile such as spending/1";
+
+/// A submitter can be granted any profile but the log's own; whether the log has it is judged later.
+fn is_grantable(profile: &str) -> bool {
+    name::is_profile(profile) && profile != REGISTRY_PROFILE
+}
+
 const SUBMITTER_WORDS: &str = "a submitter such as GB-LAE-DEV";
 
 fn submitter_add(data: &mut Members<'_>, at: &At<'_>) -> Result<SubmitterAdd, Refusal> {
     let submitter = data.text_of("submitter", SUBMITTER_WORDS, name::is_body)?;
     let bodies = data.texts_of("bodies", "a body such as GB-LAE-DEV", name::is_body)?;
-    let profiles = data.texts_of("profiles", "spending/1 or contract/1", |profile| {
-        SUBMITTER_PROFILES.contains(&profile)
-    })?;
+    let profiles = data.texts_of("profiles", PROFILE_WORDS, is_grantable)?;
+    let roles = data.optional_texts_of("roles", "a role such as bank", name::is_word)?;
     let key = take_key(data, at)?;
-    Ok(SubmitterAdd { submitter, bodies, profiles, key })
+    Ok(SubmitterAdd { submitter, bodies, profiles, roles, key })
 }
 
 fn take_key(data: &mut Members<'_>, at: &At<'_>) -> Result<PublicKey, Refusal> {
@@ -166,7 +253,8 @@ fn check_envelope(record: &Record, at: &At<'_>) -> Result<(), Refusal> {
             "registry records are the log's own",
         );
     }
-    if record.op() != Op::Add {
+    let is_again = record.op() == Op::Next && kinds::SAID_ANEW.contains(&record.kind());
+    if record.op() != Op::Add && !is_again {
         return refused(
             "op",
             "add",
@@ -203,7 +291,7 @@ fn refuse_kind(kind: &str, at: &At<'_>) -> Refusal {
     };
     at.member("kind").refuse(
         RuleId::UNKNOWN_PROFILE,
-        "genesis, submitter.add, key.add or key.revoke",
+        "a kind of the registry, e.g. submitter.add or key.add",
         got,
         "wait for an engine version that activates it",
     )

@@ -7,10 +7,19 @@
 //! | `s/` submitter | [`SubmitterState`] |
 //! | `o/` object | [`ObjectHead`]: the newest revision |
 //! | `r/` object `\0` rev (4 bytes, big-endian) | [`Revision`]: each older one |
+//! | `f/` object | [`Fold`]: its current state, and what its newest revision did |
+//! | `v/` object `\0` rev | what each older revision did |
+//! | `t/`, `u/`, `n/` SHA-256 of name and group | a total, the holder of a value, the last number of a stream |
+//! | `p/` profile, `P/` profile | [`ProfileState`], and the document of a published one |
+//! | `c/` list, `c/` list `\0` code | how many parts a code list has; a code of it |
+//! | `l/` submitter `\0` body | [`Delegation`] |
+//! | `G`, `z` | who governs since the last rotation; that the log is frozen |
 //!
 //! An object's only revision stands in its head alone, so a first revision costs one write.
 
 mod codec;
+mod fold;
+mod published;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,6 +28,20 @@ use crate::admit::EntryIndex;
 use crate::jwk::{Kid, PublicKey};
 use crate::record::{Op, Record, RecordHash};
 use crate::registry::Genesis;
+
+pub(crate) use fold::{
+    Added, Said, Total, fold_and_newest, holder, last_number, put_fold, put_holder, put_number,
+    put_said, put_total, said_at, total,
+};
+pub use fold::{Facts, Fold, object_fold};
+pub use published::{
+    Delegation, Governance, ProfileState, delegation, governance, is_listed, profile_state,
+    published_profile,
+};
+pub(crate) use published::{
+    codelist_parts, frozen, put_code, put_codelist, put_delegation, put_frozen, put_governance,
+    put_profile, put_profile_document,
+};
 
 /// Read access to the state after a number of entries.
 pub trait State {
@@ -125,6 +148,10 @@ pub struct KeyState {
     pub revoked: Option<EntryIndex>,
     /// Since when it is said to be compromised, a date. Verdicts stay; readers are warned.
     pub since: Option<String>,
+    /// What an operator key signs.
+    pub uses: Vec<String>,
+    /// The admission time from which it counts, in Unix milliseconds; 0: at once.
+    pub counts_from_ms: u64,
 }
 
 impl KeyState {
@@ -145,8 +172,12 @@ pub struct SubmitterState {
     pub bodies: Vec<String>,
     /// The profiles it may use.
     pub profiles: Vec<String>,
+    /// The roles it has.
+    pub roles: Vec<String>,
     /// The entry that registered it.
     pub added: EntryIndex,
+    /// The entry that closed it; it submits nothing after it.
+    pub closed: Option<EntryIndex>,
 }
 
 /// The newest revision of an object; `None` when the log has none.

@@ -6,6 +6,7 @@
 //! ```
 
 use super::{EntryIndex, Judged, RECORD, Stop};
+use crate::limits::OBJECT_REVISIONS_MAX;
 use crate::record::{Op, Record};
 use crate::refusal::{Refusal, RuleId};
 use crate::state::{self, ObjectHead, Put, State};
@@ -70,6 +71,14 @@ fn check_first(record: &Record) -> Result<(), Refusal> {
 
 fn check_next(record: &Record, head: &ObjectHead) -> Result<(), Refusal> {
     let next = head.rev.saturating_add(1);
+    if next >= OBJECT_REVISIONS_MAX {
+        return Err(RECORD.member("rev").refuse(
+            RuleId::TOO_LARGE,
+            format_args!("at most {OBJECT_REVISIONS_MAX} revisions of one object"),
+            "one more",
+            "start another object",
+        ));
+    }
     if record.rev() != next {
         return Err(RECORD.member("rev").refuse(
             RuleId::REVISION_CONFLICT,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::fixture::{self, assert_form, payment, payment_data};
-use crate::{Held, RecordDraft, RecordHash, seal};
+use crate::{Held, RecordDraft, RecordHash, Value, seal};
 
 fn with(path: &[&str], value: Option<Value>, mut data: Value) -> Value {
     fn place(here: &mut Value, path: &[&str], value: Option<Value>) {
@@ -58,14 +58,8 @@ fn payment_and_contract_take_their_optional_members() {
     ]
     .into_iter()
     .fold(payment_data("-1", "GBP"), |data, (name, value)| with(&[name], Some(value), data));
-    let Body::Payment(paid) = payment(1).data(data).build().unwrap().body().clone() else {
-        panic!()
-    };
-    assert_eq!(paid.amount.in_minor_units(), -100);
-    let Body::Contract(signed) = contract(contract_data()).build().unwrap().body().clone() else {
-        panic!()
-    };
-    assert_eq!(signed.value.to_string(), "100000.00 GBP");
+    assert_eq!(payment(1).data(data).build().unwrap().body(), &Body::Checked);
+    assert_eq!(contract(contract_data()).build().unwrap().body(), &Body::Checked);
 }
 
 #[test]
@@ -244,9 +238,87 @@ fn contract_dates_and_ocid_are_checked() {
 fn a_void_says_nothing_new() {
     let hash = RecordHash::new([1; 32]);
     let void = payment(1).void(1, hash, 0, "dup");
-    assert_eq!(void.clone().build().unwrap().body(), &Body::Void);
+    assert_eq!(void.clone().build().unwrap().body(), &Body::Checked);
     let (field, _) = seal("/data/x", "x", "x".into(), [1; 16], Held::Submitter);
     for bad in [void.clone().data(payment_data("1", "GBP")), void.sealed(field)] {
         assert_eq!(bad.build().unwrap_err().rule, RuleId::OPERATION);
     }
+}
+
+#[test]
+fn shipped_documents_are_frozen_with_the_engine_version() {
+    let pinned = [
+        ("contract/1", "5e6ea0ab4176c4ff08222cee96278d67d66dcb5680f77f9559e047a5d163865b"),
+        ("delivery/1", "6628751288cfe7c01d5da19c928a9da1c052d0e50a9e2b99530dcd98b9ee785a"),
+        ("procurement/1", "bb74752b368f641483c1c8ea5ea0fa12108b6b64b8cb40e655b662d5c860c8ca"),
+        ("spending/1", "66f64f5243b2cd317b5f764185fd58dca83dbdbe7b8b844bdcda1c2c33596f6e"),
+    ];
+    assert_eq!(shipped::DOCUMENTS.len(), pinned.len());
+    for ((id, text), (pinned_id, digest)) in shipped::DOCUMENTS.iter().zip(pinned) {
+        let profile = Profile::parse(text.as_bytes()).unwrap();
+        assert_eq!((*id, profile.id()), (pinned_id, pinned_id));
+        assert_eq!(
+            hex::encode(profile.digest()),
+            digest,
+            "{id} changed: that needs another engine version"
+        );
+        assert!(shipped(id).is_some());
+    }
+}
+
+fn refused_document(from: &str, to: &str) -> (RuleId, String) {
+    let text = shipped::DOCUMENTS[3].1;
+    assert!(text.contains(from), "{from}");
+    let refusal = Profile::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err();
+    assert_form(&refusal);
+    (refusal.rule, refusal.pointer)
+}
+
+#[test]
+fn a_document_says_nothing_that_the_engine_does_not_know() {
+    for (from, to, pointer) in [
+        ("\"spending/1\"", "\"spending\"", "/profile"),
+        ("\"type\": \"money\"", "\"type\": \"text\"", "/kinds/0/fields/amount/type"),
+        ("\"required\": true", "\"requird\": true", "/kinds/0/fields/amount/requird"),
+        ("{body}/budget/{ids}", "{body}/{ids}/budget", "/kinds/0/object"),
+        ("{body}/budget/{ids}", "budget/{ids}", "/kinds/0/object"),
+        ("\"W01\"", "\"E10\"", "/kinds/1/rules/1/raises"),
+        ("\"W01\"", "\"W99\"", "/kinds/1/rules/1/raises"),
+        ("\"rule\": \"exists\"", "\"rule\": \"eval\"", "/kinds/1/rules/1/rule"),
+        ("\"index\": [\"/year\"]", "\"index\": [\"/class\"]", "/kinds/0/index"),
+        ("\"facts\": [\"/amount\"]", "\"facts\": [\"/nothing\"]", "/kinds/0/facts"),
+        ("\"ops\": [\"add\", \"correct\", \"void\"]", "\"ops\": [\"delete\"]", "/kinds/0/ops/0"),
+        ("\"kind\": \"commitment\"", "\"kind\": \"budget.line\"", "/kinds/1/kind"),
+    ] {
+        assert_eq!(
+            refused_document(from, to),
+            (RuleId::PROFILE_DOCUMENT, pointer.to_owned()),
+            "{from} to {to}"
+        );
+    }
+    let deep = "{\"type\":\"object\",\"fields\":{\"a\":".repeat(6)
+        + "{\"type\":\"date\"}"
+        + &"}}".repeat(6);
+    let deep = format!(
+        "{{\"profile\":\"x/1\",\"kinds\":[{{\"kind\":\"x\",\"ops\":[\"add\"],\"object\":\"{{body}}/x/{{id}}\",\"fields\":{{\"a\":{deep}}}}}]}}"
+    );
+    assert!(Profile::parse(deep.as_bytes()).is_err());
+}
+
+#[test]
+fn only_listed_paths_are_sealed_and_only_listed_schemes_classify() {
+    for (path, held) in [
+        ("/data/payee/jane_roe", Held::Submitter),
+        ("/data/janeroe", Held::Log),
+        ("/data/payee/iban", Held::Log),
+    ] {
+        let name = path.rsplit('/').next().unwrap();
+        let (field, _) = seal(path, name, "x".into(), [1; 16], held);
+        let refusal = payment(1).sealed(field).build().unwrap_err();
+        assert_eq!(refusal.rule, RuleId::SEALED_FIELD, "{path}");
+        assert!(!refusal.message.contains("jane"), "{refusal}");
+    }
+    let classes = Value::map([("jane_roe", "1")]);
+    let data = with(&["class"], Some(classes), payment_data("1", "GBP"));
+    assert_eq!(payment_of(data), (RuleId::GRAMMAR, "/data/class/jane_roe".to_owned()));
 }

@@ -86,18 +86,7 @@ pub(super) fn source(value: Value, at: At<'_>) -> Result<Source, Refusal> {
     let row = members.optional_int("row", 1)?;
     let file = members.optional_text_of("file", hash, name::is_sha256_hex)?;
     let map = members.optional_text_of("map", hash, name::is_sha256_hex)?;
-    let rounded = match members.take("rounded") {
-        None => false,
-        Some(Value::Bool(true)) => true,
-        Some(_) => {
-            return Err(members.wrong(
-                "rounded",
-                "true or nothing",
-                "another value",
-                "leave it out",
-            ));
-        }
-    };
+    let rounded = members.truth("rounded")?;
     members.finish()?;
     Ok(Source { row, file, map, rounded })
 }

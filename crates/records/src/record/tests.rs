@@ -122,7 +122,6 @@ fn refuses_what_is_outside_the_grammar() {
         ("\"row\":2", "\"row\":0", RuleId::GRAMMAR, "/source/row"),
         ("\"row\":2", "\"rounded\":false,\"row\":2", RuleId::GRAMMAR, "/source/rounded"),
         ("\"row\":2", "\"comment\":\"x\",\"row\":2", RuleId::GRAMMAR, "/source/comment"),
-        ("spending/1", "spending/2", RuleId::UNKNOWN_PROFILE, "/profile"),
         ("\"kind\":\"payment\"", "\"kind\":\"budget\"", RuleId::UNKNOWN_PROFILE, "/kind"),
     ] {
         let refusal = refused(&replaced(&bytes, from, to));

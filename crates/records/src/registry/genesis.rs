@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::take_keys;
+use super::{Rotation, take_keys};
 use crate::base64url;
 use crate::fields::Members;
 use crate::json::Value;
@@ -65,26 +65,7 @@ impl Genesis {
         let governance_at = at.member("governance");
         let mut governance =
             Members::of(data.required("governance")?, governance_at, RuleId::REGISTRY)?;
-        let keys = take_keys(governance.required("keys")?, governance_at.member("keys"))?;
-        let next = governance
-            .texts_of("next", "an RFC 7638 thumbprint", |text| Kid::parse(text).is_some())?;
-        let next: Vec<Kid> = next.iter().filter_map(|text| Kid::parse(text)).collect();
-        let threshold =
-            governance.optional_int("threshold", 1)?.and_then(|n| usize::try_from(n).ok());
-        let threshold = threshold
-            .filter(|n| (1..=keys.len().min(GOVERNANCE_THRESHOLD_MAX)).contains(n))
-            .ok_or_else(|| {
-                let expected = "a number from 1 to the number of keys, at most 3";
-                governance.wrong("threshold", expected, "another value or nothing", "correct it")
-            })?;
-        if next.iter().any(|kid| keys.iter().any(|key| key.kid() == kid)) {
-            return Err(governance.wrong(
-                "next",
-                "keys that are not in use yet",
-                "a current one",
-                "make new keys",
-            ));
-        }
+        let Rotation { keys, next, threshold } = rotation(&mut governance, governance_at)?;
         governance.finish()?;
         let operator_keys = operator_keys(data, &at)?;
         let is_taken = |key: &PublicKey| keys.contains(key) || next.contains(key.kid());
@@ -125,8 +106,32 @@ impl Genesis {
     }
 }
 
+/// Keys, the thumbprints of the next ones, and how many must sign.
+pub(super) fn rotation(members: &mut Members<'_>, at: At<'_>) -> Result<Rotation, Refusal> {
+    let keys = take_keys(members.required("keys")?, at.member("keys"))?;
+    let next =
+        members.texts_of("next", "an RFC 7638 thumbprint", |text| Kid::parse(text).is_some())?;
+    let next: Vec<Kid> = next.iter().filter_map(|text| Kid::parse(text)).collect();
+    let threshold = members.optional_int("threshold", 1)?.and_then(|n| usize::try_from(n).ok());
+    let threshold = threshold
+        .filter(|n| (1..=keys.len().min(GOVERNANCE_THRESHOLD_MAX)).contains(n))
+        .ok_or_else(|| {
+            let expected = "a number from 1 to the number of keys, at most 3";
+            members.wrong("threshold", expected, "another value or nothing", "correct it")
+        })?;
+    if next.iter().any(|kid| keys.iter().any(|key| key.kid() == kid)) {
+        return Err(members.wrong(
+            "next",
+            "keys that are not in use yet",
+            "a current one",
+            "make new keys",
+        ));
+    }
+    Ok(Rotation { keys, next, threshold })
+}
+
 /// The lines of a policy file as they are; what they mean is for the verifier of checkpoints.
-fn policy_lines(value: Value, at: At<'_>) -> Result<Vec<String>, Refusal> {
+pub(super) fn policy_lines(value: Value, at: At<'_>) -> Result<Vec<String>, Refusal> {
     let fix = "write each line of the policy file as one text";
     let Value::List(items) = value else {
         return Err(at.refuse(RuleId::REGISTRY, "a list of texts", value.kind(), fix));
@@ -144,19 +149,23 @@ fn operator_keys(data: &mut Members<'_>, at: &At<'_>) -> Result<Vec<OperatorKey>
     for (position, item) in data.optional_list("operator_keys")?.into_iter().enumerate() {
         let here = list.item(position);
         let mut members = Members::of(item, here, RuleId::REGISTRY)?;
-        let key = PublicKey::from_jwk_at(&members.required("key")?, &here.member("key"))?;
-        let uses = members.texts_of(
-            "use",
-            "one of index.root, log.freeze, refusals, withhold",
-            |text| ["index.root", "log.freeze", "refusals", "withhold"].contains(&text),
-        )?;
+        let operator = operator_key(&mut members, &here)?;
         members.finish()?;
-        if operators.iter().any(|operator| operator.key == key) {
+        if operators.iter().any(|other| other.key == operator.key) {
             return Err(here.refuse(RuleId::REGISTRY, "each key once", "it again", "remove one"));
         }
-        operators.push(OperatorKey { key, uses });
+        operators.push(operator);
     }
     Ok(operators)
+}
+
+pub(super) fn operator_key(members: &mut Members<'_>, at: &At<'_>) -> Result<OperatorKey, Refusal> {
+    let key = PublicKey::from_jwk_at(&members.required("key")?, &at.member("key"))?;
+    let uses =
+        members.texts_of("use", "one of index.root, log.freeze, refusals, withhold", |text| {
+            ["index.root", "log.freeze", "refusals", "withhold"].contains(&text)
+        })?;
+    Ok(OperatorKey { key, uses })
 }
 
 fn continues(value: Value, at: At<'_>) -> Result<Continues, Refusal> {

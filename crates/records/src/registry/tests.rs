@@ -245,23 +245,6 @@ fn nobody_registers_a_key_he_does_not_have() {
 }
 
 #[test]
-fn governance_alone_adds_no_key_yet() {
-    let log = Log::with_treasury();
-    let second = key(Algorithm::Ed25519, 7);
-    let add = key_add(BODY, &second).build().unwrap();
-    for keys in [&[&governance(), &second][..], &[&governance(), &second, &treasury()]] {
-        let refusal = log.refusal(&signed(&add, keys, &[]));
-        assert_eq!(refusal.rule, RuleId::KEY_NOT_ALLOWED);
-        assert!(refusal.message.contains("reserved"), "{refusal}");
-    }
-    let nobody = key_add("UA-EDR-9", &second).build().unwrap();
-    assert_eq!(
-        log.refusal(&signed(&nobody, &[&treasury(), &second], &[])).rule,
-        RuleId::UNKNOWN_SUBMITTER
-    );
-}
-
-#[test]
 fn keys_are_revoked_by_their_submitter_or_by_governance() {
     let mut log = Log::with_treasury();
     let other = key(Algorithm::Ed25519, 8);
@@ -320,4 +303,322 @@ fn reserved_kinds_are_refused_with_that_word() {
     }
     let unknown = refused(registry("party", "log/x", Value::map::<&str, Value>([])));
     assert!(!unknown.message.contains("reserved"));
+}
+
+fn accept(
+    log: &mut Log,
+    draft: crate::RecordDraft,
+    keys: &[&crate::SigningKey],
+) -> crate::Admitted {
+    let record = draft.build().unwrap();
+    log.accept(&signed(&record, keys, &[]))
+}
+
+/// The profile on the page that tells how to write one.
+fn grants() -> Value {
+    let page = include_str!("../../../../docs/profiles.md");
+    let (_, rest) = page.split_once("```json profile\n").unwrap();
+    let (document, _) = rest.split_once("```").unwrap();
+    crate::parse(document.as_bytes(), &crate::json::Limits::PROFILE).unwrap()
+}
+
+fn publish(id: &str, document: Value) -> crate::RecordDraft {
+    registry("profile.publish", &format!("log/profile/{id}"), Value::map([("document", document)]))
+}
+
+fn grants_submitter(log: &mut Log) -> crate::SigningKey {
+    let ministry = key(Algorithm::Es256, 30);
+    let add = submitter_add("GB-GOR-MIN", "GB-GOR-MIN", &ministry).data(Value::map([
+        ("bodies", Value::list(["GB-GOR-MIN"])),
+        ("key", ministry.public().to_jwk()),
+        ("profiles", Value::list(["grants/1"])),
+        ("submitter", "GB-GOR-MIN".into()),
+    ]));
+    accept(log, add, &[&governance(), &ministry]);
+    ministry
+}
+
+fn grant(kind: &str, object: &str, data: Value) -> crate::RecordDraft {
+    crate::RecordDraft::new(crate::fixture::ORIGIN, "grants/1", kind)
+        .object(&format!("GB-GOR-MIN/{object}"))
+        .submitter("GB-GOR-MIN")
+        .occurred("2026-01-02")
+        .data(data)
+}
+
+fn gbp(value: &str) -> Value {
+    Value::map([("currency", "GBP"), ("value", value)])
+}
+
+fn award() -> crate::RecordDraft {
+    let recipient = Value::map([("id", "GB-COH-01234567")]);
+    grant(
+        "award",
+        "grant/1",
+        Value::map([
+            ("amount", gbp("100")),
+            ("programme", "arts".into()),
+            ("recipient", recipient),
+        ]),
+    )
+}
+
+fn instalment(number: u32, value: &str) -> crate::RecordDraft {
+    let data = Value::map([("amount", gbp(value)), ("grant", "GB-GOR-MIN/grant/1".into())]);
+    grant("instalment", &format!("grant/1/instalment/{number}"), data)
+}
+
+#[test]
+fn the_profile_on_the_page_is_published_and_judges_what_comes_after() {
+    let mut log = Log::with_treasury();
+    let early = submitter_add("GB-GOR-MIN", "GB-GOR-MIN", &stranger()).data(Value::map([
+        ("bodies", Value::list(["GB-GOR-MIN"])),
+        ("key", stranger().public().to_jwk()),
+        ("profiles", Value::list(["grants/1"])),
+        ("submitter", "GB-GOR-MIN".into()),
+    ]));
+    let refusal = log.refusal_of(early, &[&governance(), &stranger()]);
+    assert_eq!(
+        (refusal.rule, refusal.pointer.as_str()),
+        (RuleId::REGISTRY, "/record/data/profiles/0")
+    );
+    assert_eq!(
+        log.refusal_of(publish("grants/1", grants()), &[&treasury()]).rule,
+        RuleId::KEY_NOT_ALLOWED
+    );
+    accept(&mut log, publish("grants/1", grants()), &[&governance()]);
+    let ministry = grants_submitter(&mut log);
+    accept(&mut log, award(), &[&ministry]);
+    accept(&mut log, instalment(1, "60"), &[&ministry]);
+    let rule = |draft: crate::RecordDraft| log.refusal_of(draft, &[&ministry]).rule;
+    assert_eq!(rule(instalment(2, "40.01")), RuleId::OVER_LIMIT);
+    assert_eq!(rule(instalment(2, "1").object("GB-GOR-MIN/grant/2/instalment/2")), RuleId::GRAMMAR);
+    assert_eq!(rule(award().set("kind", "loan")), RuleId::UNKNOWN_PROFILE);
+    let named = Value::map([("id", "GB-COH-01234567"), ("name", "Jane Roe")]);
+    let data =
+        Value::map([("amount", gbp("1")), ("programme", "arts".into()), ("recipient", named)]);
+    let refusal = log.refusal_of(grant("award", "grant/3", data), &[&ministry]);
+    assert_eq!(
+        (refusal.rule, refusal.pointer.as_str()),
+        (RuleId::PERSON_IN_CLEAR, "/record/data/recipient/name")
+    );
+    assert!(!refusal.message.contains("Jane"));
+    let close = |count: i64| {
+        let data = [
+            ("count", Value::Int(count)),
+            ("month", "2026-01".into()),
+            ("sums", Value::list([gbp("60")])),
+        ];
+        grant("month.close", "month/2026-01", Value::map(data))
+    };
+    assert_eq!(log.refusal_of(close(2), &[&ministry]).rule, RuleId::TOTALS);
+    accept(&mut log, close(1), &[&ministry]);
+    // Retired, it takes what sets older records right, and nothing new.
+    let retire =
+        registry("profile.retire", "log/retire/grants/1", Value::map([("profile", "grants/1")]));
+    accept(&mut log, retire, &[&governance()]);
+    let head = state::object_head(&log.state, "GB-GOR-MIN/grant/1/instalment/1").unwrap().unwrap();
+    assert_eq!(log.refusal_of(instalment(3, "1"), &[&ministry]).rule, RuleId::ENDED);
+    accept(&mut log, instalment(1, "50").correct(1, head.record_hash, 0, "cor-pub"), &[&ministry]);
+}
+
+#[test]
+fn a_published_profile_is_new_and_the_next_of_its_name() {
+    let mut log = Log::with_treasury();
+    let named = |id: &str| {
+        let Value::Map(mut document) = grants() else { panic!() };
+        document.insert("profile".to_owned(), id.into());
+        publish(id, Value::Map(document))
+    };
+    for id in ["spending/1", "registry/2", "grants/2", "spending/3"] {
+        assert_eq!(log.refusal_of(named(id), &[&governance()]).rule, RuleId::REGISTRY, "{id}");
+    }
+    assert_eq!(
+        log.refusal_of(named("grants/1").object("log/profile/grants/2"), &[&governance()]).rule,
+        RuleId::REGISTRY
+    );
+    for id in ["grants/1", "grants/2", "spending/2"] {
+        accept(&mut log, named(id), &[&governance()]);
+    }
+    assert_eq!(
+        log.refusal_of(publish("x/1", Value::map([("profile", "x/1")])), &[&governance()]).rule,
+        RuleId::PROFILE_DOCUMENT
+    );
+}
+
+#[test]
+fn code_lists_grow_by_parts_and_profiles_draw_on_them() {
+    let mut log = Log::with_treasury();
+    let text = String::from_utf8(crate::to_canonical(&grants())).unwrap();
+    let listed =
+        text.replace("\"codes\":[\"arts\",\"farming\",\"research\"]", "\"list\":\"programmes\"");
+    assert_ne!(text, listed);
+    let document = || crate::parse(listed.as_bytes(), &crate::json::Limits::PROFILE).unwrap();
+    assert_eq!(
+        log.refusal_of(publish("grants/1", document()), &[&governance()]).rule,
+        RuleId::REGISTRY
+    );
+    let part = |part: i64, code: &str| {
+        let data = [
+            ("codes", Value::list([code])),
+            ("list", "programmes".into()),
+            ("part", Value::Int(part)),
+        ];
+        registry("codelist.publish", &format!("log/codelist/programmes/{part}"), Value::map(data))
+    };
+    assert_eq!(log.refusal_of(part(2, "arts"), &[&governance()]).rule, RuleId::REGISTRY);
+    accept(&mut log, part(1, "research"), &[&governance()]);
+    accept(&mut log, publish("grants/1", document()), &[&governance()]);
+    let ministry = grants_submitter(&mut log);
+    let refusal = log.refusal_of(award(), &[&ministry]);
+    assert_eq!(
+        (refusal.rule, refusal.pointer.as_str()),
+        (RuleId::GRAMMAR, "/record/data/programme")
+    );
+    accept(&mut log, part(2, "arts"), &[&governance()]);
+    accept(&mut log, award(), &[&ministry]);
+}
+
+#[test]
+fn a_key_that_governance_alone_adds_is_flagged_and_counts_seven_days_later() {
+    let mut log = Log::with_treasury();
+    let second = key(Algorithm::Ed25519, 7);
+    let add = key_add(BODY, &second);
+    assert_eq!(log.refusal_of(add.clone(), &[&governance()]).rule, RuleId::KEY_NOT_ALLOWED);
+    assert_eq!(
+        log.refusal_of(add.clone(), &[&governance(), &second, &treasury()]).rule,
+        RuleId::KEY_NOT_ALLOWED
+    );
+    let admitted = accept(&mut log, add, &[&governance(), &second]);
+    assert_eq!(admitted.flags, [RuleId::RECOVERY]);
+    let posted = signed(&crate::fixture::payment(1).build().unwrap(), &[&second], &[]);
+    assert_eq!(log.refusal(&posted).rule, RuleId::KEY_NOT_COUNTING);
+    let at = |ms: u64| {
+        let submission = crate::Submission::parse(&posted, crate::fixture::ORIGIN).unwrap();
+        let checked = crate::CheckedSubmission::unchecked(submission);
+        let index = EntryIndex::new(log.entries.len().try_into().unwrap());
+        crate::admit(&log.state, index, ms, &checked, &crate::P256Verify).unwrap()
+    };
+    let ripe = crate::fixture::ADMITTED_MS + 7 * crate::date::DAY_MS;
+    assert!(matches!(at(ripe - 1), crate::Verdict::Refused(_)));
+    assert!(matches!(at(ripe), crate::Verdict::Accepted(_)));
+}
+
+#[test]
+fn governance_rotates_to_keys_it_committed_to() {
+    let mut log = Log::with_treasury();
+    let (next, after) = (key(Algorithm::Ed25519, 99), key(Algorithm::Ed25519, 98));
+    let rotate = |new: &crate::SigningKey| {
+        let data = [
+            ("keys", Value::list([new.public().to_jwk()])),
+            ("next", Value::list([after.public().kid().to_string()])),
+            ("threshold", Value::Int(1)),
+        ];
+        registry(
+            "governance.rotate",
+            &format!("log/governance/{}", new.public().kid()),
+            Value::map(data),
+        )
+    };
+    assert_eq!(log.refusal_of(rotate(&stranger()), &[&stranger()]).rule, RuleId::REGISTRY);
+    assert_eq!(log.refusal_of(rotate(&next), &[&governance()]).rule, RuleId::KEY_NOT_ALLOWED);
+    accept(&mut log, rotate(&next), &[&next]);
+    let add = || submitter_add("UA-EDR-1", "UA-EDR-1", &stranger());
+    assert_eq!(log.refusal_of(add(), &[&governance(), &stranger()]).rule, RuleId::KEY_NOT_COUNTING);
+    accept(&mut log, add(), &[&next, &stranger()]);
+}
+
+#[test]
+fn a_submitter_delegates_its_body_and_takes_it_back() {
+    let mut log = Log::with_treasury();
+    let agent = key(Algorithm::Es256, 31);
+    accept(&mut log, submitter_add("UA-EDR-1", "UA-EDR-1", &agent), &[&governance(), &agent]);
+    let object = format!("log/delegate/{BODY}/UA-EDR-1/{BODY}");
+    let delegate = |profiles: Option<&str>| {
+        let mut data = vec![
+            ("body", Value::from(BODY)),
+            ("submitter", BODY.into()),
+            ("to", "UA-EDR-1".into()),
+        ];
+        data.extend(profiles.map(|profile| ("profiles", Value::list([profile]))));
+        registry("submitter.delegate", &object, Value::map(data))
+    };
+    let by_agent = |number| crate::fixture::payment(number).submitter("UA-EDR-1");
+    assert_eq!(log.refusal_of(by_agent(1), &[&agent]).rule, RuleId::NOT_YOUR_BODY);
+    assert_eq!(
+        log.refusal_of(delegate(Some("spending/1")), &[&agent]).rule,
+        RuleId::KEY_NOT_ALLOWED
+    );
+    assert_eq!(log.refusal_of(delegate(Some("delivery/1")), &[&treasury()]).rule, RuleId::REGISTRY);
+    accept(&mut log, delegate(Some("spending/1")), &[&treasury()]);
+    accept(&mut log, by_agent(1), &[&agent]);
+    let head = state::object_head(&log.state, &object).unwrap().unwrap();
+    accept(&mut log, delegate(None).next(1, head.record_hash), &[&treasury()]);
+    assert_eq!(log.refusal_of(by_agent(2), &[&agent]).rule, RuleId::NOT_YOUR_BODY);
+}
+
+#[test]
+fn a_closed_submitter_and_a_frozen_log_take_nothing_more() {
+    let mut log = Log::with_treasury();
+    let operator = key(Algorithm::Ed25519, 32);
+    let data =
+        Value::map([("key", operator.public().to_jwk()), ("use", Value::list(["withhold"]))]);
+    let object = format!("log/operator/{}", operator.public().kid());
+    let add = registry("operator.key", &object, data);
+    assert_eq!(log.refusal_of(add.clone(), &[&governance()]).rule, RuleId::KEY_NOT_ALLOWED);
+    accept(&mut log, add, &[&governance(), &operator]);
+    let posted = crate::fixture::posted(1);
+    log.accept(&posted);
+    let withhold = |entry: i64| {
+        let data = [
+            ("entry", Value::Int(entry)),
+            ("paths", Value::list(["/data/payee/name"])),
+            ("why", "erasure".into()),
+        ];
+        registry("withhold", &format!("log/withhold/{entry}"), Value::map(data))
+    };
+    assert_eq!(log.refusal_of(withhold(4), &[&operator]).rule, RuleId::REGISTRY);
+    assert_eq!(log.refusal_of(withhold(3), &[&treasury()]).rule, RuleId::KEY_NOT_ALLOWED);
+    let close = registry(
+        "submitter.close",
+        &format!("log/close/{BODY}"),
+        Value::map([("submitter", BODY)]),
+    );
+    assert_eq!(log.refusal_of(close.clone(), &[&operator]).rule, RuleId::KEY_NOT_ALLOWED);
+    accept(&mut log, close, &[&treasury()]);
+    assert_eq!(
+        log.refusal_of(crate::fixture::payment(2), &[&treasury()]).rule,
+        RuleId::UNKNOWN_SUBMITTER
+    );
+    let freeze = registry("log.freeze", "log/freeze", Value::map::<&str, Value>([]));
+    assert_eq!(log.refusal_of(freeze.clone(), &[&operator]).rule, RuleId::KEY_NOT_ALLOWED);
+    accept(&mut log, freeze, &[&governance()]);
+    let add = submitter_add("UA-EDR-1", "UA-EDR-1", &stranger());
+    assert_eq!(log.refusal_of(add, &[&governance(), &stranger()]).rule, RuleId::ENDED);
+    // What the law takes out is still said.
+    accept(&mut log, withhold(3), &[&operator]);
+}
+
+#[test]
+fn an_engine_that_this_software_does_not_have_is_not_activated() {
+    let log = Log::with_treasury();
+    for engine in [0_i64, 1, 2] {
+        let activate = registry(
+            "engine.activate",
+            &format!("log/engine/{engine}"),
+            Value::map([("engine", engine)]),
+        );
+        assert_eq!(log.refusal_of(activate, &[&governance()]).rule, RuleId::REGISTRY);
+    }
+    let mut log = log;
+    let policy = |line: &str| {
+        registry(
+            "policy.publish",
+            "log/policy/witnesses",
+            Value::map([("policy", Value::list([line]))]),
+        )
+    };
+    let first = accept(&mut log, policy("log x"), &[&governance()]);
+    let head = state::object_head(&log.state, &first.object).unwrap().unwrap();
+    accept(&mut log, policy("log y").next(1, head.record_hash), &[&governance()]);
 }

@@ -77,6 +77,11 @@ pub(super) fn encode_key(key: &KeyState) -> Vec<u8> {
         None => out.u8(0),
     }
     out.text(key.since.as_deref().unwrap_or_default());
+    // Only what differs from the ordinary is written, so that older values stay as they are.
+    if !key.uses.is_empty() || key.counts_from_ms > 0 {
+        out.texts(&key.uses);
+        out.u64(key.counts_from_ms);
+    }
     out.0
 }
 
@@ -102,7 +107,9 @@ pub(super) fn key(kid: &Kid, bytes: &[u8]) -> Option<KeyState> {
     };
     let since = Some(input.text()?).filter(|since| !since.is_empty());
     let public = PublicKey::trusted_as(raw, kid.clone());
-    input.finish(KeyState { public, role, submitter, added, revoked, since })
+    let (uses, counts_from_ms) =
+        if input.is_empty() { (Vec::new(), 0) } else { (input.texts()?, input.u64()?) };
+    input.finish(KeyState { public, role, submitter, added, revoked, since, uses, counts_from_ms })
 }
 
 pub(super) fn encode_submitter(submitter: &SubmitterState) -> Vec<u8> {
@@ -111,6 +118,11 @@ pub(super) fn encode_submitter(submitter: &SubmitterState) -> Vec<u8> {
     out.texts(&submitter.bodies);
     out.texts(&submitter.profiles);
     out.u64(submitter.added.get());
+    // Only what differs from the ordinary is written, so that older values stay as they are.
+    if !submitter.roles.is_empty() || submitter.closed.is_some() {
+        out.texts(&submitter.roles);
+        out.optional_index(submitter.closed);
+    }
     out.0
 }
 
@@ -119,42 +131,62 @@ pub(super) fn submitter(id: &str, bytes: &[u8]) -> Option<SubmitterState> {
     let log = input.text()?;
     let (bodies, profiles) = (input.texts()?, input.texts()?);
     let added = EntryIndex::new(input.u64()?);
-    input.finish(SubmitterState { submitter: id.to_owned(), log, bodies, profiles, added })
+    let (roles, closed) = if input.is_empty() {
+        (Vec::new(), None)
+    } else {
+        (input.texts()?, input.optional_index()?)
+    };
+    input.finish(SubmitterState {
+        submitter: id.to_owned(),
+        log,
+        bodies,
+        profiles,
+        roles,
+        added,
+        closed,
+    })
 }
 
-struct Writer(Vec<u8>);
+pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut bytes = Vec::with_capacity(96);
         bytes.push(FORMAT);
         Self(bytes)
     }
 
-    fn u8(&mut self, number: u8) {
+    pub(super) fn u8(&mut self, number: u8) {
         self.0.push(number);
     }
 
-    fn u32(&mut self, number: u32) {
+    pub(super) fn u32(&mut self, number: u32) {
         self.raw(&number.to_be_bytes());
     }
 
-    fn u64(&mut self, number: u64) {
+    pub(super) fn u64(&mut self, number: u64) {
         self.raw(&number.to_be_bytes());
     }
 
-    fn raw(&mut self, bytes: &[u8]) {
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    fn optional_u32(&mut self, number: Option<u32>) {
+    pub(super) fn optional_index(&mut self, index: Option<EntryIndex>) {
+        self.u8(u8::from(index.is_some()));
+        if let Some(index) = index {
+            self.u64(index.get());
+        }
+    }
+
+    pub(super) fn optional_u32(&mut self, number: Option<u32>) {
         self.u8(u8::from(number.is_some()));
         if let Some(number) = number {
             self.u32(number);
         }
     }
 
-    fn op(&mut self, op: Op, of: Option<u32>) {
+    pub(super) fn op(&mut self, op: Op, of: Option<u32>) {
         self.u8(match op {
             Op::Add => 1,
             Op::Next => 2,
@@ -164,14 +196,28 @@ impl Writer {
         self.optional_u32(of);
     }
 
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         // Names are at most 255 bytes by their grammar; a longer one is cut here and refused when read.
         let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.raw(&len.to_be_bytes());
         self.raw(text.as_bytes());
     }
 
-    fn texts(&mut self, texts: &[String]) {
+    /// Bytes with their length; none of ours is longer than a record.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.len(bytes.len());
+        self.raw(bytes);
+    }
+
+    pub(super) fn len(&mut self, len: usize) {
+        self.raw(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(super) fn texts(&mut self, texts: &[String]) {
         let count = u16::try_from(texts.len()).unwrap_or(u16::MAX);
         self.raw(&count.to_be_bytes());
         for text in texts {
@@ -180,37 +226,47 @@ impl Writer {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
         bytes.strip_prefix(&[FORMAT]).map(Self)
     }
 
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    fn u8(&mut self) -> Option<u8> {
+    pub(super) fn u8(&mut self) -> Option<u8> {
         self.array().map(|[byte]: [u8; 1]| byte)
     }
 
-    fn u16(&mut self) -> Option<u16> {
+    pub(super) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
+    }
+
+    /// Whether there is an index, and which; `None` for an end of the bytes.
+    #[expect(clippy::option_option, reason = "the outer one is the end of the bytes")]
+    pub(super) fn optional_index(&mut self) -> Option<Option<EntryIndex>> {
+        match self.u8()? {
+            0 => Some(None),
+            1 => self.u64().map(|index| Some(EntryIndex::new(index))),
+            _ => None,
+        }
     }
 
     /// A flag byte, and the number if it is set; the flag tells absence from an end of the bytes.
@@ -222,7 +278,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn op(&mut self) -> Option<(Op, Option<u32>)> {
+    pub(super) fn op(&mut self) -> Option<(Op, Option<u32>)> {
         let op = match self.u8()? {
             1 => Op::Add,
             2 => Op::Next,
@@ -233,18 +289,27 @@ impl<'a> Reader<'a> {
         Some((op, self.optional()?.into()))
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub(super) fn text(&mut self) -> Option<String> {
         let len = usize::from(self.u16()?);
         std::str::from_utf8(self.take(len)?).ok().map(str::to_owned)
     }
 
-    fn texts(&mut self) -> Option<Vec<String>> {
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let len = usize::from(self.u16()?);
+        self.take(len)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn texts(&mut self) -> Option<Vec<String>> {
         let count = self.u16()?;
         (0..count).map(|_| self.text()).collect()
     }
 
     /// The value, if nothing is left over.
-    fn finish<T>(self, value: T) -> Option<T> {
+    pub(super) fn finish<T>(self, value: T) -> Option<T> {
         self.0.is_empty().then_some(value)
     }
 }

@@ -42,6 +42,8 @@ fn every_value_reads_back_as_written_and_no_prefix_of_it_does() {
     let first = log.accept_record(payment(1));
     log.accept_record(payment(1).correct(1, first.hash(), 0, "dup"));
     for (key, value) in log.state.iter().filter(|(key, _)| key.as_slice() != b"g") {
+        let object = first.object().to_owned();
+        let one = |bytes: &[u8]| std::collections::BTreeMap::from([(key.clone(), bytes.to_vec())]);
         let reads = |bytes: &[u8]| match &key[..2] {
             b"o/" => codec::object_head(bytes).map(|head| codec::encode_object_head(&head)),
             b"r/" => codec::revision(bytes).map(|revision| codec::encode_revision(&revision)),
@@ -49,6 +51,18 @@ fn every_value_reads_back_as_written_and_no_prefix_of_it_does() {
             b"s/" => {
                 parse_submitter(key, bytes).map(|submitter| codec::encode_submitter(&submitter))
             }
+            b"f/" => fold::fold_and_newest(&one(bytes), &object)
+                .ok()
+                .flatten()
+                .map(|(fold, said)| put_fold(&object, &fold, &said).1),
+            b"v/" => fold::said_at(&one(bytes), &object, 0)
+                .ok()
+                .flatten()
+                .map(|said| put_said(&object, 0, &said).1),
+            b"t/" => fold::total(&one(bytes), key).ok().map(|total| put_total(key, &total).1),
+            b"u/" => fold::holder(&one(bytes), key)
+                .ok()
+                .map(|holder| put_holder(key, &holder.unwrap_or_default()).1),
             other => panic!("{other:?}"),
         };
         assert_eq!(reads(value).as_ref(), Some(value));
