@@ -11,6 +11,7 @@ use tlog::{LeafIndex, Origin};
 use crate::anchor::Anchor;
 use crate::config::Config;
 use crate::state::RebuiltState;
+use crate::withdraw::{self, List};
 
 /// Entries between two lines of progress.
 const PROGRESS_EVERY: u64 = 100_000;
@@ -41,6 +42,7 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
         .context("the tree signed last is not the beginning of the tree in the database")?;
     let state = replay(&store)?;
     compare_state(&store, &state)?;
+    withdraw::audit(&List::read(config)?, &store)?;
     Ok(AuditSummary { entries: size.get(), root: store.head().root.to_base64(), report })
 }
 

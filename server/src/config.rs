@@ -166,6 +166,11 @@ impl Config {
         self.data_dir.join("db")
     }
 
+    /// Where the list of everything that was withdrawn is: beside the anchor, apart from the database.
+    pub fn withdrawn_path(&self) -> PathBuf {
+        self.anchor.with_extension("withdrawn")
+    }
+
     /// Where heads are kept that our key signed and this data does not explain.
     pub fn evidence_dir(&self) -> PathBuf {
         self.data_dir.join("evidence")

@@ -21,6 +21,7 @@
 //! |---|---|
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
+//! | [`withdraw`] | erasing and hiding what lies beside the tree |
 //! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
@@ -57,6 +58,7 @@ pub mod sign;
 pub mod startup;
 pub mod state;
 pub mod time;
+pub mod withdraw;
 
 use cli::{Arguments, Command, LogFormat};
 use config::Config;
@@ -91,7 +93,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             check::rebuild(&Config::load(&it.config)?)?;
             print_lines(&["rebuilt: tiles, leaf index and admission state".to_owned()])
         }
+        Command::Withhold(it) => {
+            let said = withdraw::withhold(&Config::load(&it.config)?, &it.order())?;
+            print_json(&said)
+        }
+        Command::Erase(it) => {
+            let erased = withdraw::erase(&Config::load(&it.config)?, &it.order())?;
+            print_json(&erased)?;
+            anyhow::ensure!(erased.is_gone(), "files of the log still hold what was erased");
+            Ok(())
+        }
     }
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print_lines(&[serde_json::to_string(value)?])
 }
 
 fn print_lines(lines: &[String]) -> anyhow::Result<()> {

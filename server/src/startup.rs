@@ -14,6 +14,7 @@ use crate::guard::{confirm, guard};
 use crate::keys::LogKeys;
 use crate::published::Published;
 use crate::sign::LogSigner;
+use crate::withdraw::{List, settle};
 
 /// The parts of a log, as they were found.
 pub struct Parts<K: Kv> {
@@ -72,8 +73,10 @@ pub fn open(config: &Config) -> anyhow::Result<Opened<store::RocksKv>> {
     // this is not the whole log.
     let anchor = Anchor::open(&config.anchor, &config.origin)?;
     let settings = store::Settings::default();
-    let (store, writer) = Store::open(&config.database_dir(), &config.origin, &settings)
+    let (store, mut writer) = Store::open(&config.database_dir(), &config.origin, &settings)
         .with_context(|| format!("opening the database {}", config.database_dir().display()))?;
+    // Before anybody can read: an older copy may hold what was erased since.
+    settle(&mut List::read(config)?, &mut writer)?;
     let origin = config.origin.clone();
     fit(Parts { origin, anchor, store, writer, keys, policy, policy_text })
 }

@@ -29,6 +29,8 @@
 //! | `kill` | SIGKILL at any moment loses no answered record and contradicts no answer |
 //! | `shutdown` | SIGTERM answers what was accepted; the next start goes on |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
+//! | `withdraw` | what is erased is in no file and never comes back; readers are told, proofs stay whole |
+//! | `personal` | refused personal data is on no disk and in no log |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
 //! | `architecture`, `docs` | the workspace keeps its rules; the pages of docs run |
 
