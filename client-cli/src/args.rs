@@ -38,6 +38,8 @@ pub enum Command {
     Submit(Submit),
     /// Submit one ready submission, such as a signed governance draft
     Post(Post),
+    /// Open sealed values of your own records for one reader
+    Disclose(Disclose),
     /// Make a key pair for signing records
     Keygen(Keygen),
     /// Draft and sign the log's own records: who may submit, with which keys
@@ -64,6 +66,35 @@ pub struct Verify {
     /// the log's operator if you can: it decides what "verified" means
     #[arg(long, value_name = "POLICY")]
     pub policy: PathBuf,
+    /// Sealed values that somebody opened for you (see `disclose`): each is checked against the digest in
+    /// its entry, and shown. Repeat for several files
+    #[arg(long, value_name = "FILE")]
+    pub disclosure: Vec<PathBuf>,
+}
+
+/// `civiclog disclose`
+#[derive(Debug, Args)]
+#[command(after_long_help = DISCLOSE_EXAMPLES)]
+pub struct Disclose {
+    /// The receipts of the records (made by `submit` or `prove`)
+    #[arg(value_name = "FILE.receipts")]
+    pub file: PathBuf,
+    /// Who the file is for, in words; it is written into it
+    #[arg(long = "for", value_name = "TEXT")]
+    pub audience: String,
+    /// Only this field, such as /data/payee/name; repeat for several [default: every sealed field]
+    #[arg(long, value_name = "POINTER")]
+    pub path: Vec<String>,
+    /// Only this object; repeat for several [default: every record of the receipts]
+    #[arg(long, value_name = "OBJECT")]
+    pub object: Vec<String>,
+    /// The journal of `submit` that holds the values [default: in the state folder, one per log and
+    /// submitter]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Where to write it; you alone may read it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// `civiclog prove`
@@ -318,6 +349,17 @@ Examples:
 
 Needs no network. Exit code 0: everything checked out; 1: it did not, and the output names the
 link of the chain that broke.";
+
+const DISCLOSE_EXAMPLES: &str = "\
+Example:
+  civiclog disclose payments.csv.receipts --for 'Court of Auditors, file 2026/113' \\
+    --path /data/payee/name --object GB-LAE-DEV/payment/4711 -o court.disclosures
+
+Send the court the receipts and this file. It checks both with:
+  civiclog verify payments.csv.receipts --policy policy.txt --disclosure court.disclosures
+
+The log learns nothing of it. What was sealed cannot be changed any more: a value that was not the
+one sealed on that day does not fit the digest that is in the log.";
 
 const PROVE_EXAMPLES: &str = "\
 Example:

@@ -10,13 +10,16 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `verify`, `prove`, `get`, `consistency`, `post`, `governance`, `keygen` | a command each |
+//! | `submit`, `verify`, `prove`, `get`, `consistency`, `post`, `disclose`, `governance`, `keygen` | a command each |
+//! | `disclosures` | the file of opened values |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
 //! | [`exit`], [`screen`] | how a command ends and what people see |
 
 pub mod args;
 mod consistency;
+mod disclose;
+mod disclosures;
 mod durable;
 pub mod exit;
 #[cfg(test)]
@@ -74,6 +77,10 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         Command::Verify(args) => return verify::run(args, screen),
         Command::Keygen(args) => return keygen::run(args, screen),
         Command::Governance(command) => return governance::run(command, screen),
+        Command::Disclose(args) => {
+            let state = StateFolder::locate(cli.state.as_deref(), environment)?;
+            return disclose::run(args, &state, screen);
+        }
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -83,7 +90,10 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         .explain(Exit::Usage, || "starting the network threads".to_owned())?;
     runtime.block_on(async {
         match &cli.command {
-            Command::Verify(_) | Command::Keygen(_) | Command::Governance(_) => Ok(Exit::Usage),
+            Command::Verify(_)
+            | Command::Keygen(_)
+            | Command::Governance(_)
+            | Command::Disclose(_) => Ok(Exit::Usage),
             Command::Prove(args) => prove::run(args, screen).await,
             Command::Get(args) => get::run(args, screen).await,
             Command::Log(args) => get::log(args, screen).await,

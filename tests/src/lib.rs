@@ -31,6 +31,7 @@
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
 //! | `withdraw` | what is erased is in no file and never comes back; readers are told, proofs stay whole |
 //! | `personal` | refused personal data is on no disk and in no log |
+//! | `disclose` | what a submitter sealed for itself it can open for one reader, who checks it |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
 //! | `architecture`, `docs` | the workspace keeps its rules; the pages of docs run |
 

@@ -90,7 +90,9 @@ pub fn erase(config: &Config, order: &Order<'_>) -> anyhow::Result<Erased> {
         for field in entry.fields.iter().filter(|it| fields.iter().any(|f| f.path == it.path)) {
             sought.digest(field.digest);
         }
-        taken_out.iter().for_each(|it| sought.disclosure(it));
+        for disclosure in &taken_out {
+            sought.disclosure(disclosure);
+        }
         (fields, sought, taken_out.len())
     };
     opened.writer.wipe().context("rewriting the files without what was erased")?;
