@@ -40,6 +40,9 @@ pub enum Command {
     Post(Post),
     /// Open sealed values of your own records for one reader
     Disclose(Disclose),
+    /// Upload or fetch a file that records name by its hash
+    #[command(subcommand)]
+    Document(Document),
     /// Make a key pair for signing records
     Keygen(Keygen),
     /// Draft and sign the log's own records: who may submit, with which keys
@@ -93,6 +96,45 @@ pub struct Disclose {
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
     /// Where to write it; you alone may read it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// `civiclog document`
+#[derive(Debug, Subcommand)]
+pub enum Document {
+    /// Upload a file, at most 32 MiB; prints the hash that a record names it by
+    Put(PutDocument),
+    /// Fetch a document and check its hash
+    Get(GetDocument),
+}
+
+/// `civiclog document put`
+#[derive(Debug, Args)]
+#[command(after_long_help = DOCUMENT_EXAMPLES)]
+pub struct PutDocument {
+    /// The file. It is published as it is: upload nothing that may not be
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Your private key (PKCS#8 PEM); its public half must be registered with the log
+    #[arg(long, value_name = "KEY.pem")]
+    pub key: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+}
+
+/// `civiclog document get`
+#[derive(Debug, Args)]
+#[command(after_long_help = DOCUMENT_EXAMPLES)]
+pub struct GetDocument {
+    /// SHA-256 of the document, 64 hexadecimal digits
+    #[arg(value_name = "SHA256")]
+    pub sha256: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// Where to write it
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
 }
@@ -360,6 +402,14 @@ Send the court the receipts and this file. It checks both with:
 
 The log learns nothing of it. What was sealed cannot be changed any more: a value that was not the
 one sealed on that day does not fit the digest that is in the log.";
+
+const DOCUMENT_EXAMPLES: &str = "\
+Examples:
+  civiclog document put contract-4711.pdf --key treasury.pem --log https://log.example/spending-2026
+  civiclog document get SHA256 --log https://log.example/spending-2026 -o contract-4711.pdf
+
+The log keeps the bytes as they are and serves them to everybody. What makes a document count is a
+record that names its hash; a document that no record names says nothing.";
 
 const PROVE_EXAMPLES: &str = "\
 Example:

@@ -10,7 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `verify`, `prove`, `get`, `consistency`, `post`, `disclose`, `governance`, `keygen` | a command each |
+//! | `submit`, `verify`, `prove`, `get`, `consistency`, `post`, `disclose`, `document`, `governance`, `keygen` | a command each |
 //! | `disclosures` | the file of opened values |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
@@ -20,6 +20,7 @@ pub mod args;
 mod consistency;
 mod disclose;
 mod disclosures;
+mod document;
 mod durable;
 pub mod exit;
 #[cfg(test)]
@@ -98,6 +99,7 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             Command::Get(args) => get::run(args, screen).await,
             Command::Log(args) => get::log(args, screen).await,
             Command::Post(args) => post::run(args, screen).await,
+            Command::Document(command) => document::run(command, screen).await,
             Command::Consistency(args) => {
                 let state = StateFolder::locate(cli.state.as_deref(), environment)?;
                 consistency::run(args, &state, screen).await

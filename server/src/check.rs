@@ -43,6 +43,7 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
     let state = replay(&store)?;
     compare_state(&store, &state)?;
     withdraw::audit(&List::read(config)?, &store)?;
+    crate::documents::audit(config)?;
     Ok(AuditSummary { entries: size.get(), root: store.head().root.to_base64(), report })
 }
 

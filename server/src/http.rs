@@ -28,6 +28,7 @@ use crate::publish::WitnessStatus;
 use crate::published::Board;
 
 mod compat;
+mod documents;
 pub mod error;
 mod log;
 mod objects;
@@ -37,6 +38,7 @@ mod respond;
 mod submit;
 mod tiles;
 
+pub use documents::DocumentDesk;
 pub use error::ApiError;
 pub use log::policy_words;
 
@@ -67,6 +69,8 @@ pub struct App {
     pub statuses: watch::Receiver<Vec<WitnessStatus>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The documents.
+    pub documents: DocumentDesk,
     /// How long a body may take.
     pub body_timeout: Duration,
     /// How long `wait=published` waits.
@@ -103,7 +107,11 @@ pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
         .route("/ct/v1/get-sth", get(compat::get_sth))
         .route("/ct/v1/get-sth-consistency", get(compat::get_sth_consistency))
         .route("/ct/v1/get-proof-by-hash", get(compat::get_proof_by_hash));
+    // Limits of its own for each direction are at the desk: a document takes long.
+    let documents =
+        Router::new().route("/v1/documents/{sha256}", get(documents::get).put(documents::put));
     limited(writes, concurrency.writes_max, &app)
+        .merge(limited(documents, documents::REQUESTS_MAX, &app).layer(from_fn(open_to_every_page)))
         .merge(limited(reads, concurrency.reads_max, &app).layer(from_fn(open_to_every_page)))
         .fallback(|| async { ApiError::NoSuchPath })
         .with_state(app)

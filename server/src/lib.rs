@@ -21,6 +21,7 @@
 //! |---|---|
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
+//! | [`documents`] | files that records name by hash |
 //! | [`withdraw`] | erasing and hiding what lies beside the tree |
 //! | [`startup`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
@@ -39,6 +40,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod cosign;
+pub mod documents;
 pub mod drive;
 pub mod guard;
 pub mod http;
@@ -60,8 +62,9 @@ pub mod state;
 pub mod time;
 pub mod withdraw;
 
-use cli::{Arguments, Command, LogFormat};
+use cli::{Arguments, Command, LogFormat, WithdrawArguments};
 use config::Config;
+use withdraw::Act;
 
 /// Does what the command line says.
 ///
@@ -93,17 +96,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             check::rebuild(&Config::load(&it.config)?)?;
             print_lines(&["rebuilt: tiles, leaf index and admission state".to_owned()])
         }
-        Command::Withhold(it) => {
-            let said = withdraw::withhold(&Config::load(&it.config)?, &it.order())?;
-            print_json(&said)
-        }
-        Command::Erase(it) => {
-            let erased = withdraw::erase(&Config::load(&it.config)?, &it.order())?;
-            print_json(&erased)?;
-            anyhow::ensure!(erased.is_gone(), "files of the log still hold what was erased");
-            Ok(())
-        }
+        Command::Withhold(it) => run_withdrawal(&it, Act::Withheld),
+        Command::Erase(it) => run_withdrawal(&it, Act::Erased),
     }
+}
+
+fn run_withdrawal(arguments: &WithdrawArguments, act: Act) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.config)?;
+    if let Some(order) = arguments.document(act) {
+        return print_json(&documents::withdraw(&config, &order)?);
+    }
+    let order = arguments.fields().context("give --index or --document")?;
+    if act == Act::Withheld {
+        return print_json(&withdraw::withhold(&config, &order)?);
+    }
+    let erased = withdraw::erase(&config, &order)?;
+    print_json(&erased)?;
+    anyhow::ensure!(erased.is_gone(), "files of the log still hold what was erased");
+    Ok(())
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {

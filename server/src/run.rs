@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, watch};
 use crate::admit::AdmissionThreads;
 use crate::config::Config;
 use crate::cosign::WitnessClient;
+use crate::documents::Documents;
 use crate::drive::{Deps, SigningDesk, drive};
-use crate::http::{self, App, Concurrency, router};
+use crate::http::{self, App, Concurrency, DocumentDesk, router};
 use crate::metrics::Metrics;
 use crate::mode::{Mode, ModeSwitch};
 use crate::pool::{Budget, Pool};
@@ -69,6 +70,7 @@ async fn serve(
     tracing::info!(policy = %http::policy_words(&opened.policy), "the witness policy");
     let verifier_keys = opened.signer.verifier_keys();
     let (policy, policy_text) = (opened.policy.clone(), opened.policy_text.clone());
+    let documents = Documents::open(config).context("opening the documents")?;
     let running = start_data_path(config, &shared, opened)?;
     let app = Arc::new(App {
         store: shared.store.clone(),
@@ -83,6 +85,7 @@ async fn serve(
         policy_text,
         statuses: running.statuses.clone(),
         metrics: Arc::clone(&shared.metrics),
+        documents: DocumentDesk::new(documents, &config.documents, Arc::clone(&shared.clock)),
         body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
         wait_published: Duration::from_millis(config.limits.wait_published_ms),
     });

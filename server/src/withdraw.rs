@@ -24,6 +24,7 @@ mod erase;
 mod list;
 mod search;
 
+pub(crate) use erase::check_words;
 pub use erase::{Backup, Erased, Order, erase, withhold};
 pub use list::List;
 pub use search::{Searched, Sought, search};

@@ -10,6 +10,7 @@
 //! | [`body`] | reading a request body with a cap and a time limit |
 //! | [`clock`] | the only place that asks for the time |
 //! | [`config`] | TOML files whose unknown fields are errors |
+//! | [`disk`] | how much room a disk has left |
 //! | [`durable`] | files that survive a power cut, and the lock of a folder |
 //! | [`exec`] | the priority of a thread |
 //! | [`http`] | the HTTP/1.1 accept loop |
@@ -22,6 +23,7 @@ pub mod admin;
 pub mod body;
 pub mod clock;
 pub mod config;
+pub mod disk;
 pub mod durable;
 pub mod exec;
 pub mod http;
@@ -36,6 +38,7 @@ pub use admin::{Readiness, admin_router};
 pub use body::{BodyError, discard_body, read_body_capped, read_body_metered};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigError, load_toml, resolve};
+pub use disk::{FileSystems, FreeSpace};
 pub use durable::{
     FolderLock, LockError, create_dir_synced, lock_folder, sync_folder, write_atomic, write_new,
 };

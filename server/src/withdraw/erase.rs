@@ -140,7 +140,7 @@ impl OpenedLog {
         order: &Order<'_>,
         act: Act,
     ) -> anyhow::Result<(Vec<Withdrawal>, Vec<records::Disclosure>)> {
-        check_words(order)?;
+        check_words(order.ground, order.because)?;
         let since = records::format_millis(SystemClock::new().unix_millis());
         let opened = Opened::of(&self.store, order.index)?;
         let meant: Vec<Withdrawal> = opened
@@ -164,8 +164,7 @@ impl OpenedLog {
 }
 
 /// Refuses a reason that says nothing, or that no terminal should be given.
-pub(crate) fn check_words(order: &Order<'_>) -> anyhow::Result<()> {
-    let (ground, because) = (order.ground, order.because);
+pub(crate) fn check_words(ground: &str, because: &str) -> anyhow::Result<()> {
     ensure!(
         GROUNDS.contains(&ground),
         "--ground is `{ground}`; it must be one of {}",
@@ -195,9 +194,9 @@ fn places(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
     Ok(places)
 }
 
-/// Private keys are nobody's business.
-fn not_searched(config: &Config) -> [PathBuf; 1] {
-    [config.keys_dir()]
+/// Private keys are nobody's business; documents came from outside, whole, and hold no disclosure.
+fn not_searched(config: &Config) -> [PathBuf; 2] {
+    [config.keys_dir(), config.documents_dir()]
 }
 
 /// A line of the list of backups.
