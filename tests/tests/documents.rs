@@ -10,7 +10,11 @@ use records::{Algorithm, DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim, Signin
 use sha2::{Digest as _, Sha256};
 
 fn name_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|it| format!("{it:02x}")).collect()
+    tlog::Hash::new(Sha256::digest(bytes).into()).to_hex()
+}
+
+fn longest() -> usize {
+    usize::try_from(DOCUMENT_BYTES_MAX).expect("32 MiB")
 }
 
 fn bytes_of(seed: u8, len: usize) -> Vec<u8> {
@@ -69,7 +73,7 @@ fn with_limits(documents: &str) -> (TestLog, Treasury) {
 #[test]
 fn a_document_comes_out_as_it_went_in_whole_and_in_parts() {
     let (mut log, treasury) = TestLog::start();
-    for len in [1, 65_536, 200_001, DOCUMENT_BYTES_MAX as usize] {
+    for len in [1, 65_536, 200_001, longest()] {
         let bytes = bytes_of(7, len);
         let name = name_of(&bytes);
         get(&log, &name, None).expect_status(404);
@@ -135,7 +139,7 @@ fn only_a_registered_key_brings_a_document_and_only_the_one_it_signed_for() {
     assert!(answer.expect_status(422).text().contains(&name_of(&other)));
     assert_eq!(files(&log), [""; 0], "nothing of all this is left");
 
-    let longer = DOCUMENT_BYTES_MAX as usize + 1;
+    let longer = longest() + 1;
     let mut raw = RawConnection::to(log.http());
     raw.send(
         format!(

@@ -115,7 +115,7 @@ async fn before_the_body(app: &App, id: &str, headers: &HeaderMap) -> Result<Beg
         Found::Withdrawn(said) => Err(ApiError::Withdrawn(Box::new(said))),
         Found::Here(_, size) => Ok(Begun::Here(id, size)),
         Found::Nothing => {
-            let upload = documents.begin(&submitter, id, size).map_err(refusal_of)?;
+            let upload = documents.begin(&submitter, id, size).map_err(|it| refusal_of(&it))?;
             Ok(Begun::Upload(Box::new(upload), size, permit))
         }
     })
@@ -169,12 +169,13 @@ async fn receive(
     };
     let read = tokio::time::timeout(app.documents.upload_timeout, read).await;
     drop(pieces);
-    let upload = writer.await.map_err(|it| ApiError::internal(&it))?.map_err(refusal_of)?;
+    let upload =
+        writer.await.map_err(|it| ApiError::internal(&it))?.map_err(|it| refusal_of(&it))?;
     // Only now: what came of a body that was cut off is gone with the upload.
     read.map_err(|_| ApiError::BodyTimeout)??;
     let now = records::format_millis(app.documents.clock.unix_millis());
     let sha256 = upload.id().to_string();
-    let stored = blocking(move || upload.finish(&now).map_err(refusal_of)).await?;
+    let stored = blocking(move || upload.finish(&now).map_err(|it| refusal_of(&it))).await?;
     let (status, duplicate) = match stored {
         Stored::New => (StatusCode::CREATED, false),
         Stored::Duplicate => (StatusCode::OK, true),
@@ -309,16 +310,16 @@ fn find(documents: &Documents, id: DocumentId) -> Result<Found, ApiError> {
     documents.find(id).map_err(|it| ApiError::internal(it.as_ref()))
 }
 
-fn refusal_of(error: UploadError) -> ApiError {
+fn refusal_of(error: &UploadError) -> ApiError {
     match error {
         UploadError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max: BYTES_MAX },
-        UploadError::Quota { bytes_max } => ApiError::DocumentQuota { bytes_max },
+        UploadError::Quota { bytes_max } => ApiError::DocumentQuota { bytes_max: *bytes_max },
         UploadError::OtherBytes { .. } => ApiError::OtherDocument(error.to_string()),
         UploadError::DiskAlmostFull { free } => {
             tracing::warn!(free, "no documents are taken in: the disk is almost full");
             ApiError::NoRoomForDocuments
         }
-        UploadError::Disk(_) => ApiError::internal(&error),
+        UploadError::Disk(_) => ApiError::internal(error),
     }
 }
 

@@ -167,12 +167,13 @@ impl ApiError {
             | Self::NotPublished { .. }
             | Self::OtherSizeKept { .. }
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::TooManyRevisions { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRevisions { .. } | Self::OtherDocument(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Withdrawn(_) => StatusCode::GONE,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::SignatureMissing => StatusCode::UNAUTHORIZED,
             Self::NotAnUploader | Self::DocumentQuota { .. } => StatusCode::FORBIDDEN,
-            Self::OtherDocument(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoRoomForDocuments => StatusCode::SERVICE_UNAVAILABLE,
             Self::RangeOutside { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
