@@ -11,7 +11,7 @@ use e2e::{TestLog, Treasury, programs};
 use records::{Disclosure, Held, RecordDraft, SealedField, Until, seal};
 
 /// A log with some payments, stopped; the disclosure of the first one's payee is of interest.
-struct Log {
+struct Stopped {
     log: TestLog,
     index: u64,
     disclosure: Disclosure,
@@ -19,7 +19,7 @@ struct Log {
     before: serde_json::Value,
 }
 
-fn log_with_payments() -> Log {
+fn log_with_payments() -> Stopped {
     let (mut log, treasury) = TestLog::start();
     let (record, disclosure) = treasury.sealed_payment(7);
     let body = treasury.sign(&record, std::slice::from_ref(&disclosure));
@@ -30,7 +30,7 @@ fn log_with_payments() -> Log {
     let before = record_of(&log, index);
     assert_eq!(before["disclosures"][0], disclosure.text());
     assert_eq!(log.stop_server(), Some(0));
-    Log { log, index, disclosure, before }
+    Stopped { log, index, disclosure, before }
 }
 
 fn post(log: &TestLog, body: Vec<u8>) -> u64 {
@@ -76,7 +76,7 @@ fn traces(disclosure: &Disclosure) -> Vec<Vec<u8>> {
 
 #[test]
 fn what_is_erased_is_in_no_file_and_every_proof_stays_whole() {
-    let Log { mut log, index, disclosure, before } = log_with_payments();
+    let Stopped { mut log, index, disclosure, before } = log_with_payments();
     let data = log.data_path();
     let entry_hash = before["leaf_hash"].clone();
     let text = disclosure.text().as_bytes();
@@ -129,7 +129,7 @@ fn what_is_erased_is_in_no_file_and_every_proof_stays_whole() {
 
 #[test]
 fn an_older_copy_is_erased_again_before_it_serves() {
-    let Log { mut log, index, disclosure, .. } = log_with_payments();
+    let Stopped { mut log, index, disclosure, .. } = log_with_payments();
     let copy = log.copy_data("copy");
     server(&log, "erase", index, &WHY).expect_success("erase");
     let database = log.data_path().join("db");
@@ -158,7 +158,7 @@ fn an_older_copy_is_erased_again_before_it_serves() {
 
 #[test]
 fn the_answer_names_the_backups_that_hold_it() {
-    let Log { log, index, .. } = log_with_payments();
+    let Stopped { log, index, .. } = log_with_payments();
     let with = log.copy_data("backup-1");
     let list = log.data_path().join("backup");
     fs::create_dir(&list).expect("a folder");
@@ -183,7 +183,7 @@ fn the_answer_names_the_backups_that_hold_it() {
 
 #[test]
 fn what_still_lies_in_a_file_is_named() {
-    let Log { log, index, disclosure, .. } = log_with_payments();
+    let Stopped { log, index, disclosure, .. } = log_with_payments();
     let left = log.data_path().join("a-copy-that-somebody-made");
     fs::write(&left, format!("\"{}\"", disclosure.text())).expect("a file");
     let erased = server(&log, "erase", index, &WHY);
@@ -197,7 +197,7 @@ fn what_still_lies_in_a_file_is_named() {
 
 #[test]
 fn what_is_withheld_is_kept_and_not_shown_and_can_be_erased_later() {
-    let Log { mut log, index, disclosure, .. } = log_with_payments();
+    let Stopped { mut log, index, disclosure, .. } = log_with_payments();
     let why = ["--path", "/data/payee/name", "--ground", "security", "--because", "under threat"];
     server(&log, "withhold", index, &why).expect_success("withhold");
     assert!(!files_with(&log.data_path(), disclosure.text().as_bytes()).is_empty());
