@@ -43,6 +43,11 @@ pub enum Command {
     Submit(Submit),
     /// Submit one ready submission, such as a signed governance draft
     Post(Post),
+    /// Open sealed values of your own records for one reader
+    Disclose(Disclose),
+    /// Upload or fetch a file that records name by its hash
+    #[command(subcommand)]
+    Document(Document),
     /// Make a key pair for signing records
     Keygen(Keygen),
     /// Draft and sign the log's own records: who may submit, with which keys
@@ -69,6 +74,74 @@ pub struct Verify {
     /// the log's operator if you can: it decides what "verified" means
     #[arg(long, value_name = "POLICY")]
     pub policy: PathBuf,
+    /// Sealed values that somebody opened for you (see `disclose`): each is checked against the digest in
+    /// its entry, and shown. Repeat for several files
+    #[arg(long, value_name = "FILE")]
+    pub disclosure: Vec<PathBuf>,
+}
+
+/// `civiclog disclose`
+#[derive(Debug, Args)]
+#[command(after_long_help = DISCLOSE_EXAMPLES)]
+pub struct Disclose {
+    /// The receipts of the records (made by `submit` or `prove`)
+    #[arg(value_name = "FILE.receipts")]
+    pub file: PathBuf,
+    /// Who the file is for, in words; it is written into it
+    #[arg(long = "for", value_name = "TEXT")]
+    pub audience: String,
+    /// Only this field, such as /data/payee/name; repeat for several [default: every sealed field]
+    #[arg(long, value_name = "POINTER")]
+    pub path: Vec<String>,
+    /// Only this object; repeat for several [default: every record of the receipts]
+    #[arg(long, value_name = "OBJECT")]
+    pub object: Vec<String>,
+    /// The journal of `submit` that holds the values [default: in the state folder, one per log and
+    /// submitter]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Where to write it; you alone may read it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// `civiclog document`
+#[derive(Debug, Subcommand)]
+pub enum Document {
+    /// Upload a file, at most 32 MiB; prints the hash that a record names it by
+    Put(PutDocument),
+    /// Fetch a document and check its hash
+    Get(GetDocument),
+}
+
+/// `civiclog document put`
+#[derive(Debug, Args)]
+#[command(after_long_help = DOCUMENT_EXAMPLES)]
+pub struct PutDocument {
+    /// The file. It is published as it is: upload nothing that may not be
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Your private key (PKCS#8 PEM); its public half must be registered with the log
+    #[arg(long, value_name = "KEY.pem")]
+    pub key: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+}
+
+/// `civiclog document get`
+#[derive(Debug, Args)]
+#[command(after_long_help = DOCUMENT_EXAMPLES)]
+pub struct GetDocument {
+    /// SHA-256 of the document, 64 hexadecimal digits
+    #[arg(value_name = "SHA256")]
+    pub sha256: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// Where to write it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// `civiclog refusal`
@@ -369,6 +442,24 @@ Example:
 Exit code 0 proves that the log refused this record, by this rule, with that many entries before
 it. It does not say who is right: judge the record again over those entries. If the rules take
 it, the log's own signature proves the refusal wrong.";
+const DISCLOSE_EXAMPLES: &str = "\
+Example:
+  civiclog disclose payments.csv.receipts --for 'Court of Auditors, file 2026/113' \\
+    --path /data/payee/name --object GB-LAE-DEV/payment/4711 -o court.disclosures
+
+Send the court the receipts and this file. It checks both with:
+  civiclog verify payments.csv.receipts --policy policy.txt --disclosure court.disclosures
+
+The log learns nothing of it. What was sealed cannot be changed any more: a value that was not the
+one sealed on that day does not fit the digest that is in the log.";
+
+const DOCUMENT_EXAMPLES: &str = "\
+Examples:
+  civiclog document put contract-4711.pdf --key treasury.pem --log https://log.example/spending-2026
+  civiclog document get SHA256 --log https://log.example/spending-2026 -o contract-4711.pdf
+
+The log keeps the bytes as they are and serves them to everybody. What makes a document count is a
+record that names its hash; a document that no record names says nothing.";
 
 const PROVE_EXAMPLES: &str = "\
 Example:

@@ -10,13 +10,17 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `governance`, `keygen` | a command each |
+//! | `submit`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `disclose`, `document`, `governance`, `keygen` | a command each |
+//! | `disclosures` | the file of opened values |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
 //! | [`exit`], [`screen`] | how a command ends and what people see |
 
 pub mod args;
 mod consistency;
+mod disclose;
+mod disclosures;
+mod document;
 mod durable;
 mod evidence;
 pub mod exit;
@@ -78,6 +82,10 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         Command::Evidence(command) => return evidence::run(command, screen),
         Command::Keygen(args) => return keygen::run(args, screen),
         Command::Governance(command) => return governance::run(command, screen),
+        Command::Disclose(args) => {
+            let state = StateFolder::locate(cli.state.as_deref(), environment)?;
+            return disclose::run(args, &state, screen);
+        }
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,11 +99,13 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             | Command::Refusal(_)
             | Command::Evidence(_)
             | Command::Keygen(_)
-            | Command::Governance(_) => Ok(Exit::Usage),
+            | Command::Governance(_)
+            | Command::Disclose(_) => Ok(Exit::Usage),
             Command::Prove(args) => prove::run(args, screen).await,
             Command::Get(args) => get::run(args, screen).await,
             Command::Log(args) => get::log(args, screen).await,
             Command::Post(args) => post::run(args, screen).await,
+            Command::Document(command) => document::run(command, screen).await,
             Command::Consistency(args) => {
                 let state = StateFolder::locate(cli.state.as_deref(), environment)?;
                 consistency::run(args, &state, screen).await

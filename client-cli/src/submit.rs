@@ -8,7 +8,7 @@
 //! log is recognised, and sending the same bytes twice is sending them once.
 
 mod date;
-mod journal;
+pub(crate) mod journal;
 mod lookup;
 mod map;
 mod receipts;

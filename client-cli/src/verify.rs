@@ -5,6 +5,7 @@
 //! first link that does not hold ends it. Proofs that hold and contradict each other are the log's
 //! fault, not the file's: exit code 4.
 
+mod disclosed;
 mod fork;
 mod registry;
 mod words;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use tlog::{CosignedCheckpoint, Hash, Policy, TlogProof, TreeSize, WhyNot};
 
 use crate::args::Verify;
+use crate::disclosures::Disclosures;
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
 use crate::trust;
@@ -28,7 +30,16 @@ pub(crate) fn run(args: &Verify, screen: &mut Screen) -> Outcome {
     let shown = args.file.display();
     let bytes = std::fs::read(&args.file).explain(Exit::Usage, || format!("reading {shown}"))?;
     let file = args.file.display().to_string();
-    match check(&bytes, &policy, screen) {
+    let opened = args
+        .disclosure
+        .iter()
+        .map(|path| Disclosures::read(path))
+        .collect::<Outcome<Vec<Disclosures>>>()?;
+    let checked = check(&bytes, &policy, screen).and_then(|mut findings| {
+        opened.iter().try_for_each(|file| disclosed::open(file, &mut findings))?;
+        Ok(findings)
+    });
+    match checked {
         Ok(findings) => {
             screen.report(&Verdict {
                 verified: true,
@@ -99,6 +110,8 @@ pub(crate) enum Link {
     SubmitterSignature,
     /// The signing key is registered for this submitter.
     Registration,
+    /// A disclosed value is the one that was sealed.
+    Disclosure,
     /// The log says the same in all proofs of the file. If not, it misbehaved.
     Fork,
 }
@@ -144,6 +157,11 @@ pub(crate) struct SealedFinding {
     pub(crate) held: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
+    /// Its digest, which stands in the entry.
+    pub(crate) digest: String,
+    /// Its value, if a disclosure was given that fits the digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) opened: Option<serde_json::Value>,
 }
 
 /// A signature of an entry.
@@ -324,6 +342,8 @@ fn describe_entry(
         path: field.path.clone(),
         held: field.held.as_str(),
         why: field.why.clone(),
+        digest: field.digest.to_string(),
+        opened: None,
     });
     let data = records::to_canonical(record.data());
     EntryFinding {

@@ -11,6 +11,7 @@ use tlog::{LeafIndex, Origin};
 use crate::anchor::Anchor;
 use crate::config::Config;
 use crate::state::RebuiltState;
+use crate::withdraw::{self, List};
 
 /// Entries between two lines of progress.
 const PROGRESS_EVERY: u64 = 100_000;
@@ -33,6 +34,8 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
     crate::guard::guard(&store, anchor.head(), anchor.head())
         .context("the tree signed last is not the beginning of the tree in the database")?;
     judge_again(&store)?;
+    withdraw::audit(&List::read(config)?, &store)?;
+    crate::documents::audit(config)?;
     Ok(AuditSummary { entries: size.get(), root: store.head().root.to_base64(), report })
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::documents::{self, DocumentId};
 use crate::set_aside::Decision;
+use crate::withdraw;
 
 /// The log: takes signed records in, publishes tree heads that a quorum of witnesses cosigned.
 ///
@@ -77,6 +79,62 @@ pub enum Command {
     Audit(ConfigArgument),
     /// Compute everything that follows from the entries anew; the server must be stopped.
     Rebuild(ConfigArgument),
+    /// Hide sealed fields that the log holds, or a document.
+    ///
+    /// For a document the server may run; for fields of an entry it must be stopped.
+    /// The log keeps them. Readers are told that they are withheld, since when, on which ground and
+    /// why. Entry, tree and proofs stay as they are.
+    Withhold(WithdrawArguments),
+    /// Erase sealed fields that the log holds, or a document, for good.
+    ///
+    /// For a document the server may run; for fields of an entry it must be stopped.
+    /// Searches every file of the log afterwards and prints one JSON line: whether it is gone, where
+    /// it still lies if not, and which backups may hold it. Readers are told that it was erased, since
+    /// when, on which ground and why. Entry, tree and proofs stay as they are.
+    Erase(WithdrawArguments),
+}
+
+/// The arguments of `withhold` and `erase`.
+#[derive(Debug, clap::Args)]
+pub struct WithdrawArguments {
+    /// The server's configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The entry's index.
+    #[arg(long, value_name = "N", required_unless_present = "document")]
+    pub index: Option<tlog::LeafIndex>,
+    /// The document instead of fields of an entry.
+    #[arg(long, value_name = "SHA256", conflicts_with_all = ["index", "path"])]
+    pub document: Option<DocumentId>,
+    /// The sealed field, as the record names it (such as /data/payee/name); without it, all that the
+    /// log holds of the entry.
+    #[arg(long, value_name = "POINTER")]
+    pub path: Option<String>,
+    /// The legal ground: court-order, eo-int, erasure, fair-comp, law-enf, oth-int, person, rd-ser or
+    /// security.
+    #[arg(long, value_name = "CODE")]
+    pub ground: String,
+    /// The reason in a sentence. It is published: name nobody in it.
+    #[arg(long, value_name = "TEXT")]
+    pub because: String,
+}
+
+impl WithdrawArguments {
+    /// The fields that are meant, if it is not about a document.
+    pub fn fields(&self) -> Option<withdraw::Order<'_>> {
+        Some(withdraw::Order {
+            index: self.index?,
+            path: self.path.as_deref(),
+            ground: &self.ground,
+            because: &self.because,
+        })
+    }
+
+    /// What is to become of the document that is meant, if it is about one.
+    pub fn document(&self, act: withdraw::Act) -> Option<documents::Order<'_>> {
+        let id = self.document?;
+        Some(documents::Order { id, act, ground: &self.ground, because: &self.because })
+    }
 }
 
 /// The configuration file, which every command reads.

@@ -21,6 +21,8 @@ struct RawConfig {
     limits: Limits,
     #[serde(default)]
     publish: Publish,
+    #[serde(default)]
+    documents: DocumentLimits,
 }
 
 /// Where the server listens.
@@ -93,6 +95,34 @@ impl Default for Limits {
     }
 }
 
+/// What documents may take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DocumentLimits {
+    /// Bytes of one submitter's documents together. Default 10 GiB; 0 takes none in.
+    pub bytes_per_submitter_max: u64,
+    /// Uploads at once; more are answered 503. Default 8.
+    pub uploads_max: usize,
+    /// Downloads at once; more are answered 503. Default 64.
+    pub downloads_max: usize,
+    /// How long one upload may take, in milliseconds. Default 120,000.
+    pub upload_timeout_ms: u64,
+    /// Uploads are refused when the disk would have less than this left. Default 1 GiB.
+    pub disk_free_bytes_min: u64,
+}
+
+impl Default for DocumentLimits {
+    fn default() -> Self {
+        Self {
+            bytes_per_submitter_max: 10 << 30,
+            uploads_max: 8,
+            downloads_max: 64,
+            upload_timeout_ms: 120_000,
+            disk_free_bytes_min: 1 << 30,
+        }
+    }
+}
+
 /// How heads are published.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -138,6 +168,8 @@ pub struct Config {
     pub limits: Limits,
     /// How heads are published.
     pub publish: Publish,
+    /// What documents may take.
+    pub documents: DocumentLimits,
 }
 
 impl Config {
@@ -159,6 +191,7 @@ impl Config {
             listen: raw.listen,
             limits: raw.limits,
             publish: raw.publish,
+            documents: raw.documents,
         };
         config.check_ranges().with_context(|| path.display().to_string())?;
         Ok(config)
@@ -172,6 +205,16 @@ impl Config {
     /// Where the database is.
     pub fn database_dir(&self) -> PathBuf {
         self.data_dir.join("db")
+    }
+
+    /// Where documents are.
+    pub fn documents_dir(&self) -> PathBuf {
+        self.data_dir.join("documents")
+    }
+
+    /// Where the list of everything that was withdrawn is: beside the anchor, apart from the database.
+    pub fn withdrawn_path(&self) -> PathBuf {
+        self.anchor.with_extension("withdrawn")
     }
 
     /// Where heads are kept that our key signed and this data does not explain.
@@ -209,6 +252,10 @@ impl Config {
             Ok(())
         };
         let (limits, publish) = (&self.limits, &self.publish);
+        let documents = &self.documents;
+        in_range("documents.uploads_max", documents.uploads_max as u64, 1, 1024)?;
+        in_range("documents.downloads_max", documents.downloads_max as u64, 1, 65_536)?;
+        in_range("documents.upload_timeout_ms", documents.upload_timeout_ms, 10, 3_600_000)?;
         in_range("limits.batch_entries_max", limits.batch_entries_max as u64, 1, 16_384)?;
         in_range("limits.pool_submissions_max", limits.pool_submissions_max as u64, 1, 1 << 20)?;
         in_range("limits.pool_bytes_max", limits.pool_bytes_max as u64, 96 << 20, 16 << 30)?;

@@ -32,6 +32,7 @@ use crate::refuse::RefusalSigner;
 
 mod answers;
 mod compat;
+mod documents;
 pub mod error;
 mod lines;
 mod log;
@@ -45,6 +46,7 @@ mod tiles;
 use answers::hold;
 
 pub use answers::{AnswerRoom, SMALL_ANSWER_BYTES_MAX};
+pub use documents::DocumentDesk;
 pub use error::ApiError;
 pub use log::policy_words;
 
@@ -81,6 +83,8 @@ pub struct App {
     pub set_aside: Vec<SetAside>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The documents.
+    pub documents: DocumentDesk,
     /// How long a body may take.
     pub body_timeout: Duration,
     /// How long `wait=published` waits.
@@ -125,7 +129,11 @@ pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
     };
     let writes = held(limited(writes, concurrency.writes_max, &app));
     let reads = held(limited(reads, concurrency.reads_max, &app));
+    // Limits of its own for each direction are at the desk: a document takes long, and is streamed.
+    let documents =
+        Router::new().route("/v1/documents/{sha256}", get(documents::get).put(documents::put));
     writes
+        .merge(limited(documents, documents::REQUESTS_MAX, &app).layer(from_fn(open_to_every_page)))
         .merge(reads.layer(from_fn(open_to_every_page)))
         .fallback(|| async { ApiError::NoSuchPath })
         .with_state(app)

@@ -22,6 +22,8 @@
 //! | [`cli`], [`config`] | what the operator says |
 //! | [`init`], [`check`] | making a log; auditing and rebuilding it |
 //! | [`backup`], [`restore`], [`recover`], [`fetch`] | copies of a log, and the way back from one |
+//! | [`documents`] | files that records name by hash |
+//! | [`withdraw`] | erasing and hiding what lies beside the tree |
 //! | [`startup`], [`set_aside`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
 //! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
 //! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
@@ -41,6 +43,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod cosign;
+pub mod documents;
 pub mod drive;
 pub mod fetch;
 pub mod guard;
@@ -66,10 +69,12 @@ pub mod sign;
 pub mod startup;
 pub mod state;
 pub mod time;
+pub mod withdraw;
 
 use backup::verify::Trust;
-use cli::{Arguments, Command, LogFormat, VerifyBackupArguments};
+use cli::{Arguments, Command, LogFormat, VerifyBackupArguments, WithdrawArguments};
 use config::Config;
+use withdraw::Act;
 
 /// Does what the command line says.
 ///
@@ -121,6 +126,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             check::rebuild(&Config::load(&it.config)?)?;
             print_lines(&["rebuilt: tiles, leaf index and admission state".to_owned()])
         }
+        Command::Withhold(it) => run_withdrawal(&it, Act::Withheld),
+        Command::Erase(it) => run_withdrawal(&it, Act::Erased),
     }
 }
 
@@ -131,6 +138,21 @@ fn trust(arguments: &VerifyBackupArguments) -> anyhow::Result<Trust> {
         (None, Some(vkey)) => Trust::of_key(vkey),
         (None, None) => Ok(Trust::default()),
     }
+}
+
+fn run_withdrawal(arguments: &WithdrawArguments, act: Act) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.config)?;
+    if let Some(order) = arguments.document(act) {
+        return print_json(&documents::withdraw(&config, &order)?);
+    }
+    let order = arguments.fields().context("give --index or --document")?;
+    if act == Act::Withheld {
+        return print_json(&withdraw::withhold(&config, &order)?);
+    }
+    let erased = withdraw::erase(&config, &order)?;
+    print_json(&erased)?;
+    anyhow::ensure!(erased.is_gone(), "files of the log still hold what was erased");
+    Ok(())
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {

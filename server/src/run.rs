@@ -16,8 +16,9 @@ use crate::anchor::SetAside;
 use crate::backup::SnapshotMaker;
 use crate::config::Config;
 use crate::cosign::WitnessClient;
+use crate::documents::Documents;
 use crate::drive::{Deps, SigningDesk, drive};
-use crate::http::{self, App, Concurrency, router};
+use crate::http::{self, App, Concurrency, DocumentDesk, router};
 use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 use crate::mode::{Mode, ModeSwitch};
@@ -84,6 +85,7 @@ async fn serve(
         tracing::warn!(vkey, because, at, "a witness is set aside: what it says is not heard");
     }
     let (policy, policy_text) = (opened.policy.clone(), opened.policy_text.clone());
+    let documents = Documents::open(config).context("opening the documents")?;
     let running = start_data_path(config, &shared, opened)?;
     let app = Arc::new(App {
         store: shared.store.clone(),
@@ -101,6 +103,7 @@ async fn serve(
         statuses: running.statuses.clone(),
         set_aside,
         metrics: Arc::clone(&shared.metrics),
+        documents: DocumentDesk::new(documents, &config.documents, Arc::clone(&shared.clock)),
         body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
         wait_published: Duration::from_millis(config.limits.wait_published_ms),
     });

@@ -16,6 +16,7 @@ use crate::keys::LogKeys;
 use crate::published::Published;
 use crate::set_aside::{Decision, Judging};
 use crate::sign::LogSigner;
+use crate::withdraw::{List, settle};
 
 /// The parts of a log, as they were found.
 pub struct Parts<K: Kv> {
@@ -77,7 +78,7 @@ pub fn open(
     // The anchor first: it is the lock that keeps a second server out, and its absence says that
     // this is not the whole log.
     let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
-    let (store, writer) = open_store(config)?;
+    let (store, mut writer) = open_store(config)?;
     if let Some(decision) = decision {
         let judging = Judging {
             policy: &policy,
@@ -88,6 +89,8 @@ pub fn open(
         };
         decision.take(&judging, &mut anchor)?;
     }
+    // Before anybody can read: an older copy may hold what was erased since.
+    settle(&mut List::read(config)?, &mut writer)?;
     let origin = config.origin.clone();
     fit(Parts { origin, anchor, store, writer, keys, policy, policy_text })
 }

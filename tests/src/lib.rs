@@ -54,6 +54,10 @@
 //! | `witness_size` | it stays small enough to be read |
 //! | `witness_kill`, `forger` | no witness signs two histories, whoever asks and however it ends |
 //! | `witnesses` | a witness cosigns only what extends what it saw, across restarts |
+//! | `withdraw` | what is erased is in no file and never comes back; readers are told, proofs stay whole |
+//! | `personal` | refused personal data is on no disk and in no log |
+//! | `disclose` | what a submitter sealed for itself it can open for one reader, who checks it |
+//! | `documents` | documents go in by registered keys, come out whole or in parts, are withdrawn with a reason |
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
 //! | `architecture`, `docs` | the workspace keeps its rules; the pages of docs run |
 

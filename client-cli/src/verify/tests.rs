@@ -434,3 +434,42 @@ fn a_policy_that_is_missing_or_broken_is_a_usage_error() {
     log.civiclog("verify @file --policy @bad.txt").expect(Exit::Usage);
     log.civiclog("verify @absent --policy @policy.txt").expect(Exit::Usage);
 }
+
+/// A receipt with a sealed name, and the disclosure of another value under the same name.
+fn disclosures_file(log: &FakeLog, name: &str, disclosure: &records::Disclosure, object: &str) {
+    let file = serde_json::json!({
+        "format": "civiclog-disclosures/1", "log": ORIGIN, "for": "the auditor",
+        "disclosures": [{"object": object, "rev": 0, "path": "/data/payee/name",
+            "disclosure": disclosure.text()}],
+    });
+    log.write(name, file.to_string());
+}
+
+#[test]
+fn an_opened_value_is_shown_only_if_its_digest_stands_in_the_entry() {
+    let log = log_with_receipt();
+    let object = format!("{SUBMITTER}/payment/T1");
+    let (_, disclosure) = payment(1, SUBMITTER);
+    disclosures_file(&log, "right", &disclosure, &object);
+    let run = log.civiclog(&format!("{VERIFY} --disclosure @right")).expect(Exit::Done);
+    assert_eq!(run.json()["entries"][0]["sealed"][0]["opened"], "Ann & Co");
+    let run = log.civiclog("verify @file --policy @policy.txt --disclosure @right");
+    assert!(run.expect(Exit::Done).out.contains("opened for you: \"Ann & Co\""));
+
+    let other = records::Disclosure::new([9; 16], "name", "Bob & Co".into());
+    for (name, disclosure, object) in
+        [("value", &other, object.as_str()), ("object", &disclosure, "XX-LAE-DEV/payment/T2")]
+    {
+        disclosures_file(&log, name, disclosure, object);
+        let run = log.civiclog(&format!("{VERIFY} --disclosure @right --disclosure @{name}"));
+        let run = run.expect(Exit::NotVerified);
+        assert_eq!(run.json()["failed"]["link"], "disclosure", "{name}");
+        assert!(!run.out.contains("Bob & Co") && !run.out.contains("Ann & Co"), "{name}");
+    }
+    let text = std::fs::read_to_string(log.path("right")).unwrap();
+    log.write("log", text.replace(ORIGIN, "log.example/another"));
+    let run = log.civiclog(&format!("{VERIFY} --disclosure @log")).expect(Exit::NotVerified);
+    assert_eq!(run.json()["failed"]["link"], "disclosure");
+    log.write("junk", "not JSON");
+    log.civiclog(&format!("{VERIFY} --disclosure @junk")).expect(Exit::Usage);
+}

@@ -10,8 +10,10 @@ use super::{Broken, EntryFinding, Findings, Link, SignatureFinding, registry};
 /// The text for a file that holds.
 pub(super) fn verified(file: &str, findings: &Findings) -> String {
     let mut text = format!("VERIFIED: {file}\n");
-    let (registrations, subjects): (Vec<_>, Vec<_>) =
+    let (registrations, mut subjects): (Vec<_>, Vec<_>) =
         findings.entries.iter().partition(|entry| entry.is_registration);
+    // Whoever was given opened values came to see these.
+    subjects.sort_by_key(|entry| entry.sealed.iter().all(|field| field.opened.is_none()));
     for entry in subjects.iter().take(ENTRIES_SHOWN) {
         text.push('\n');
         text.push_str(&describe(entry, &findings.log));
@@ -62,6 +64,10 @@ pub(super) fn not_verified(file: &str, broken: &Broken) -> String {
              witnesses cosigned each, and they cannot both be true. Keep this file as it is, and \
              show it to the witnesses and the press."
         }
+        Link::Disclosure => {
+            "The receipts hold. What was given to you as opened does not belong to them: do not \
+             rely on any value in it."
+        }
         _ => "Either the file was changed, or it is not what it claims to be. It proves nothing.",
     };
     format!(
@@ -97,7 +103,11 @@ fn describe(entry: &EntryFinding, log: &str) -> String {
     }
     for field in &entry.sealed {
         let holder = if field.held == "log" { "the log" } else { "the submitter" };
-        line(&mut text, &format!("  sealed, not in this file: {} (held by {holder})", field.path));
+        let words = match &field.opened {
+            Some(value) => format!("sealed as {}, and opened for you: {value}", field.path),
+            None => format!("sealed, not in this file: {} (held by {holder})", field.path),
+        };
+        line(&mut text, &format!("  {words}"));
     }
     text
 }
@@ -174,6 +184,7 @@ fn name_of(link: Link) -> &'static str {
         Link::Record => "the form of the record",
         Link::SubmitterSignature => "the submitter's signature on the record",
         Link::Registration => "the registration of the key that signed",
+        Link::Disclosure => "the opened value and the digest in its entry",
         Link::Fork => "one log, the same for everybody",
     }
 }

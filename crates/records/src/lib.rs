@@ -16,6 +16,7 @@
 //! | [`profile`], [`registry`] | what the data of each kind must hold |
 //! | [`jwk`], [`jws`], [`signing`] | keys and detached signatures |
 //! | [`state`], [`admit`](mod@admit) | the admission state and the one judgement |
+//! | [`document`] | what the uploader of a document signs |
 //! | [`build`] | making records |
 //! | [`limits`], [`refusal`] | every limit, every rule |
 //! | [`signed_refusal`] | a refusal under the operator's signature |
@@ -39,6 +40,7 @@ mod base64url;
 pub mod build;
 pub mod codes;
 pub mod date;
+pub mod document;
 pub mod entry;
 mod fields;
 #[cfg(test)]
@@ -61,6 +63,7 @@ pub mod submission;
 
 pub use admit::{AdmitError, Admitted, EntryIndex, Verdict, admit};
 pub use build::{RecordDraft, seal};
+pub use document::{DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim};
 pub use entry::{Entry, entry_start, format_millis, parse_millis, replay};
 pub use json::{Value, parse, to_canonical};
 pub use jws::{

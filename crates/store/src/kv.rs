@@ -55,6 +55,16 @@ pub trait Kv: Send + Sync + 'static {
     /// [`KvError`] when it failed.
     fn flush(&self) -> Result<(), KvError>;
 
+    /// Rewrites the files of a family without the rows that were deleted or replaced. A database
+    /// that keeps no old rows has nothing to do.
+    ///
+    /// # Errors
+    /// [`KvError`] when the database could not begin. Whether it succeeded only the files tell.
+    fn compact(&self, family: Family) -> Result<(), KvError> {
+        let _: Family = family;
+        Ok(())
+    }
+
     /// Figures for operators.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //!               "origin"                                 UTF-8
 //!               "head"                                   size (8) ‖ root (32)
 //!               "rebuilding"                             empty; there while a rebuild is unfinished
+//!               "withdrawn" ‖ index (8)                  opaque: what became of disclosures, and why
 //! ```
 //! Numbers are big-endian, so that key order is number order.
 
@@ -26,6 +27,7 @@ pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_ORIGIN: &[u8] = b"origin";
 pub(crate) const META_HEAD: &[u8] = b"head";
 pub(crate) const META_REBUILDING: &[u8] = b"rebuilding";
+pub(crate) const META_WITHDRAWN: &[u8; 9] = b"withdrawn";
 
 pub(crate) const fn index_key(index: LeafIndex) -> [u8; 8] {
     index.get().to_be_bytes()
@@ -33,6 +35,17 @@ pub(crate) const fn index_key(index: LeafIndex) -> [u8; 8] {
 
 pub(crate) fn parse_index(bytes: &[u8]) -> Option<LeafIndex> {
     bytes.try_into().ok().map(u64::from_be_bytes).map(LeafIndex::new)
+}
+
+pub(crate) fn withdrawn_key(index: LeafIndex) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[..META_WITHDRAWN.len()].copy_from_slice(META_WITHDRAWN);
+    key[META_WITHDRAWN.len()..].copy_from_slice(&index_key(index));
+    key
+}
+
+pub(crate) fn parse_withdrawn_key(bytes: &[u8]) -> Option<LeafIndex> {
+    parse_index(bytes.strip_prefix(META_WITHDRAWN.as_slice())?)
 }
 
 pub(crate) const fn size_key(size: TreeSize) -> [u8; 8] {
@@ -79,6 +92,9 @@ mod tests {
         assert_eq!(parse_tile_key(&[0; 8]), None);
         assert_eq!(parse_index(&index_key(LeafIndex::new(7))), Some(LeafIndex::new(7)));
         assert_eq!(parse_size(&[1]), None);
+        assert!(withdrawn_key(LeafIndex::new(255)) < withdrawn_key(LeafIndex::new(256)));
+        assert_eq!(parse_withdrawn_key(&withdrawn_key(LeafIndex::new(7))), Some(LeafIndex::new(7)));
+        assert_eq!(parse_withdrawn_key(META_WITHDRAWN), None);
     }
 
     #[test]

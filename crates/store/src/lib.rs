@@ -16,6 +16,7 @@
 //! | `commit` | the one writer and the one commit |
 //! | `open` | creating and opening, with every check before anything is handed out |
 //! | `checkpoints` | publishing and its history |
+//! | `withdraw` | taking disclosures away, and keeping why |
 //! | `recheck` | hashing again what will be served, before a signature |
 //! | `audit()`, `rebuild()` | checking the whole log; making the derived families anew |
 //! | `kv` | the storage seam; `rocks` and `memory` are behind it, `tuning` sets RocksDB up |
@@ -47,6 +48,7 @@ mod rocks;
 mod store;
 mod tuning;
 mod wal;
+mod withdraw;
 
 pub use audit::{AuditError, AuditReport, audit};
 pub use checkpoints::{
@@ -64,3 +66,4 @@ pub use recheck::RecheckError;
 pub use rocks::RocksKv;
 pub use store::{ENTRIES_PER_READ_MAX, Fatal, ReadError, Store};
 pub use tuning::Settings;
+pub use withdraw::WithdrawError;

@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    ColumnFamily, DB, DBRawIterator, ErrorKind, FlushOptions, Options, ReadOptions, WriteBatch,
-    WriteOptions, checkpoint, properties,
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, DBRawIterator, ErrorKind,
+    FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions, checkpoint, properties,
 };
 
 use crate::kv::{
@@ -210,6 +210,16 @@ impl Kv for RocksKv {
             families.push(self.family(family)?);
         }
         self.db.flush_cfs_opt(&families, &options).map_err(from_rocksdb)
+    }
+
+    fn compact(&self, family: Family) -> Result<(), KvError> {
+        let mut options = CompactOptions::default();
+        // The last level too, which a compaction otherwise leaves alone: the oldest rows are there.
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        options.set_exclusive_manual_compaction(true);
+        let everything = None::<&[u8]>;
+        self.db.compact_range_cf_opt(self.family(family)?, everything, everything, &options);
+        Ok(())
     }
 
     fn usage(&self) -> Result<Usage, KvError> {

@@ -79,6 +79,17 @@ pub struct SubmitAnswer {
     pub proof: Option<String>,
 }
 
+/// The answer to an uploaded document.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DocumentAnswer {
+    /// Its name: SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The log had it before.
+    pub duplicate: bool,
+}
+
 /// How far a submission got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -7,7 +7,7 @@ use tlog::{
     BundleCoord, Hash, LeafIndex, Note, TILE_WIDTH_MAX, Tile, TileCoord, TilePath, TreeSize,
 };
 
-use crate::answer::{BatchLine, Consistency, LogInfo, SubmitAnswer, Wait};
+use crate::answer::{BatchLine, Consistency, DocumentAnswer, LogInfo, SubmitAnswer, Wait};
 use crate::error::ClientError;
 use crate::transport::{Call, HttpClient, Limits, LogUrl};
 
@@ -174,6 +174,38 @@ impl LogClient {
             .collect())
     }
 
+    /// Uploads a document under its SHA-256 (64 lower-case hexadecimal digits). `signature`: a detached
+    /// JWS over the claim that this log is to keep this hash and this length. Sending it again is safe.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`], and as any call.
+    pub async fn put_document(
+        &self,
+        sha256: &str,
+        document: Bytes,
+        signature: String,
+    ) -> Result<DocumentAnswer, ClientError> {
+        let call = Call {
+            method: Method::PUT,
+            path: format!("v1/documents/{sha256}"),
+            content_type: Some("application/octet-stream"),
+            header: Some(("civiclog-signature", signature)),
+            body: document,
+            answer_bytes_max: JSON_BYTES_MAX,
+        };
+        let answer = self.http.call(&call).await?;
+        self.parse_json(&call.path, &answer)
+    }
+
+    /// Fetches a document by its SHA-256, at most `bytes_max` long. Whoever asks hashes it.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if the log has none of that name; [`ClientError::Refused`] with 410 if
+    /// it does not show it any more.
+    pub async fn document(&self, sha256: &str, bytes_max: usize) -> Result<Bytes, ClientError> {
+        self.read(format!("v1/documents/{sha256}"), bytes_max).await
+    }
+
     /// Posts one submission, canonical bytes.
     ///
     /// # Errors
@@ -183,6 +215,7 @@ impl LogClient {
             method: Method::POST,
             path: format!("v1/records?{}", wait.as_query()),
             content_type: Some("application/json"),
+            header: None,
             body: submission,
             answer_bytes_max: JSON_BYTES_MAX,
         };
@@ -210,6 +243,7 @@ impl LogClient {
             method: Method::POST,
             path: format!("v1/records?{}", wait.as_query()),
             content_type: Some("application/x-ndjson"),
+            header: None,
             body: body.into(),
             answer_bytes_max: BATCH_ANSWER_BYTES_MAX,
         };

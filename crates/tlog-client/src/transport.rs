@@ -113,6 +113,8 @@ pub(crate) struct Call {
     /// Below the log's URL, no leading slash; may end in a query.
     pub(crate) path: String,
     pub(crate) content_type: Option<&'static str>,
+    /// One more header.
+    pub(crate) header: Option<(&'static str, String)>,
     pub(crate) body: Bytes,
     /// Cap of the answer's body, before and after unpacking.
     pub(crate) answer_bytes_max: usize,
@@ -121,7 +123,8 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn read(path: String, answer_bytes_max: usize) -> Self {
         let body = Bytes::new();
-        Self { method: Method::GET, path, content_type: None, body, answer_bytes_max }
+        let (content_type, header) = (None, None);
+        Self { method: Method::GET, path, content_type, header, body, answer_bytes_max }
     }
 }
 
@@ -295,6 +298,9 @@ fn build_request(url: &str, call: &Call) -> Result<Request<Full<Bytes>>, http::E
         .header(ACCEPT_ENCODING, "gzip, identity");
     if let Some(content_type) = call.content_type {
         request = request.header(CONTENT_TYPE, content_type);
+    }
+    if let Some((name, value)) = &call.header {
+        request = request.header(*name, value);
     }
     request.body(Full::new(call.body.clone()))
 }

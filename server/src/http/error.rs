@@ -6,8 +6,10 @@ use http::{HeaderValue, StatusCode, header};
 use service::Problem;
 use tlog::{LeafIndex, TreeSize};
 
+use crate::documents::Said;
 use crate::mode::{Mode, Reason};
 use crate::pool::NotJudged;
+use crate::withdraw::Act;
 
 /// Seconds after which a client may try again, when there was no room.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
@@ -108,6 +110,42 @@ pub enum ApiError {
         /// The limit.
         revisions_max: u32,
     },
+    /// It was there and is not shown any more.
+    #[error("{} since {}, on the ground {}: {}", words_of(.0.act), .0.since, .0.ground, .0.because)]
+    Withdrawn(Box<Said>),
+    /// A document without its length.
+    #[error("a document is sent with its Content-Length")]
+    LengthRequired,
+    /// A document without a signature.
+    #[error(
+        "a document is uploaded with the header `civiclog-signature`: a detached JWS by a registered \
+         key over its hash and length"
+    )]
+    SignatureMissing,
+    /// A document whose signature is nobody's.
+    #[error(
+        "the signature is not one by a key that is registered for a submitter now, over this log, \
+         this hash and this length"
+    )]
+    NotAnUploader,
+    /// The submitter has no room left for documents.
+    #[error("the documents of one submitter take at most {bytes_max} bytes in this log")]
+    DocumentQuota {
+        /// What one submitter may take.
+        bytes_max: u64,
+    },
+    /// The body is not the document that was announced.
+    #[error("{0}")]
+    OtherDocument(String),
+    /// The disk of the documents is almost full.
+    #[error("the log has no room for more documents at this moment; try again later")]
+    NoRoomForDocuments,
+    /// A range that the document does not have.
+    #[error("the document has {size} bytes; there is nothing in that range")]
+    RangeOutside {
+        /// Its length.
+        size: u64,
+    },
     /// No such path.
     #[error("there is nothing at this path")]
     NoSuchPath,
@@ -148,7 +186,15 @@ impl ApiError {
             | Self::NotPublished { .. }
             | Self::OtherSizeKept { .. }
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::TooManyRevisions { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRevisions { .. } | Self::OtherDocument(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::Withdrawn(_) => StatusCode::GONE,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
+            Self::SignatureMissing => StatusCode::UNAUTHORIZED,
+            Self::NotAnUploader | Self::DocumentQuota { .. } => StatusCode::FORBIDDEN,
+            Self::NoRoomForDocuments => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RangeOutside { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -157,7 +203,9 @@ impl ApiError {
     fn retry_after_seconds(&self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::NoRoomForAnswer => Some(RETRY_AFTER_SECONDS),
-            Self::Closed(_) | Self::NotJudged(_) => Some(RETRY_AFTER_CLOSED_SECONDS),
+            Self::Closed(_) | Self::NotJudged(_) | Self::NoRoomForDocuments => {
+                Some(RETRY_AFTER_CLOSED_SECONDS)
+            }
             _ => None,
         }
     }
@@ -193,6 +241,12 @@ impl ApiError {
                     None => problem,
                 }
             }
+            Self::Withdrawn(said) => problem
+                .detail(self.to_string())
+                .with("act", words_of(said.act))
+                .with("since", said.since.as_str())
+                .with("ground", said.ground.as_str())
+                .with("because", said.because.as_str()),
             other => {
                 let problem = problem.detail(other.to_string());
                 match other.rule() {
@@ -212,7 +266,19 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.problem().into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Self::RangeOutside { size } = self
+            && let Ok(range) = HeaderValue::try_from(format!("bytes */{size}"))
+        {
+            response.headers_mut().insert(header::CONTENT_RANGE, range);
+        }
         response
+    }
+}
+
+const fn words_of(act: Act) -> &'static str {
+    match act {
+        Act::Withheld => "withheld",
+        Act::Erased => "erased",
     }
 }
 

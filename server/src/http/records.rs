@@ -12,6 +12,7 @@ use tlog::LeafIndex;
 use super::proofs::published_index;
 use super::respond::{Caching, json};
 use super::{ApiError, App};
+use crate::withdraw::{self, Withdrawal, Withdrawals};
 
 /// An entry as JSON answers carry it.
 #[derive(Serialize)]
@@ -25,6 +26,9 @@ pub(super) struct EntryView {
     /// What the log holds and may show of the sealed fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) disclosures: Option<Box<RawValue>>,
+    /// What the log once held and no longer has, or no longer shows, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) withdrawn: Withdrawals,
 }
 
 /// `GET /v1/records/{index}`
@@ -46,13 +50,20 @@ pub(super) fn entry_view(app: &App, index: LeafIndex) -> Result<EntryView, ApiEr
         .ok_or(ApiError::NotFound("no such entry"))?;
     let leaf_hash = tlog::leaf_hash(&entry).to_base64();
     let disclosures = app.store.disclosures(index).map_err(|it| ApiError::internal(&it))?;
-    let disclosures = disclosures.map(|it| what_may_be_shown(&entry, &it)).transpose()?.flatten();
-    Ok(EntryView { index: index.get(), entry: raw(&entry)?, leaf_hash, disclosures })
+    let withdrawn =
+        withdraw::of_entry(&app.store, index).map_err(|it| ApiError::internal(it.as_ref()))?;
+    let disclosures = disclosures.map(|it| what_may_be_shown(&entry, &it, &withdrawn));
+    let disclosures = disclosures.transpose()?.flatten();
+    Ok(EntryView { index: index.get(), entry: raw(&entry)?, leaf_hash, disclosures, withdrawn })
 }
 
-/// What the log holds of an entry, without what is sealed as personal: that is kept for those who
-/// have a right to it, and never shown to everybody.
-fn what_may_be_shown(entry: &[u8], held: &[u8]) -> Result<Option<Box<RawValue>>, ApiError> {
+/// What the log holds of an entry, without what was withdrawn and what is sealed as personal: that
+/// is kept for those who have a right to it, and never shown to everybody.
+fn what_may_be_shown(
+    entry: &[u8],
+    held: &[u8],
+    withdrawn: &[Withdrawal],
+) -> Result<Option<Box<RawValue>>, ApiError> {
     let entry = records::Entry::parse(entry).map_err(|it| ApiError::internal(&it))?;
     let held: Vec<String> = serde_json::from_slice(held).map_err(|it| ApiError::internal(&it))?;
     let fields = entry.record().sealed();
@@ -61,7 +72,10 @@ fn what_may_be_shown(entry: &[u8], held: &[u8]) -> Result<Option<Box<RawValue>>,
             return false;
         };
         let digest = disclosure.digest();
-        fields.iter().any(|it| it.digest == digest && !it.is_personal())
+        let field = fields.iter().find(|it| it.digest == digest);
+        field.is_some_and(|field| {
+            !field.is_personal() && withdrawn.iter().all(|it| it.path != field.path)
+        })
     };
     let shown: Vec<&String> = held.iter().filter(|it| shown(it)).collect();
     if shown.is_empty() {

@@ -17,7 +17,7 @@ pub(super) enum Caching {
 }
 
 impl Caching {
-    fn header(self) -> HeaderValue {
+    pub(super) fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Immutable => "public, max-age=31536000, immutable",
             Self::NoStore => "no-store",

@@ -28,7 +28,7 @@ use crate::published::Published;
 const DISCARD_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 
 /// How long is still read from a refused body, at most.
-const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
+pub(super) const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What the client wants to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,166 @@
+//! Taking one document in: bytes to a file of its own, hashed as they come, and a name only at the end.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{DocumentId, Documents, path_of};
+
+/// An upload under way. Dropping it removes what came, and gives the room back.
+#[derive(Debug)]
+pub struct Upload {
+    documents: Arc<Documents>,
+    submitter: String,
+    id: DocumentId,
+    size: u64,
+    path: PathBuf,
+    file: File,
+    hash: Sha256,
+    written: u64,
+    is_kept: bool,
+}
+
+/// How an upload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is a new document.
+    New,
+    /// The same bytes came in the meantime.
+    Duplicate,
+}
+
+/// Why a document was not taken in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UploadError {
+    /// Reject: longer than a document may be.
+    #[error("a document has at most {} bytes, this one {size}", records::DOCUMENT_BYTES_MAX)]
+    TooLarge {
+        /// Its length.
+        size: u64,
+    },
+    /// Reject: the submitter has no room left.
+    #[error("the documents of one submitter take at most {bytes_max} bytes here")]
+    Quota {
+        /// What one submitter may take.
+        bytes_max: u64,
+    },
+    /// Reject: the bytes are not those that were announced.
+    #[error("expected {expected} in {size} bytes, got {got} in {written} bytes")]
+    OtherBytes {
+        /// The name it was to have.
+        expected: DocumentId,
+        /// The length it was to have.
+        size: u64,
+        /// The hash of what came.
+        got: DocumentId,
+        /// How much came.
+        written: u64,
+    },
+    /// Retry: the disk is almost full.
+    #[error("the disk of the documents has {free} bytes left")]
+    DiskAlmostFull {
+        /// What is left.
+        free: u64,
+    },
+    /// Retry: the disk refused. The document may be there or not; sending it again is safe.
+    #[error("the disk refused")]
+    Disk(#[source] io::Error),
+}
+
+impl Upload {
+    pub(super) fn begin(
+        documents: &Arc<Documents>,
+        submitter: &str,
+        id: DocumentId,
+        size: u64,
+    ) -> Result<Self, UploadError> {
+        let path = documents.incoming();
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) => {
+                documents.ledger().release(submitter, size);
+                return Err(UploadError::Disk(error));
+            }
+        };
+        Ok(Self {
+            documents: Arc::clone(documents),
+            submitter: submitter.to_owned(),
+            id,
+            size,
+            path,
+            file,
+            hash: Sha256::new(),
+            written: 0,
+            is_kept: false,
+        })
+    }
+
+    /// The document that this is to become.
+    pub const fn id(&self) -> DocumentId {
+        self.id
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// [`UploadError::OtherBytes`] as soon as there are more than announced.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+        self.hash.update(bytes);
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        if self.written > self.size {
+            return Err(self.other_bytes());
+        }
+        self.file.write_all(bytes).map_err(UploadError::Disk)
+    }
+
+    /// Ends it: the bytes are synced, then they get their name, then who brought them is written down.
+    ///
+    /// # Errors
+    /// [`UploadError::OtherBytes`] unless they are exactly those that were announced.
+    pub fn finish(mut self, now: &str) -> Result<Stored, UploadError> {
+        if self.written != self.size || DocumentId::of(self.hash.clone()) != self.id {
+            return Err(self.other_bytes());
+        }
+        self.file.sync_all().map_err(UploadError::Disk)?;
+        let documents = Arc::clone(&self.documents);
+        let mut ledger = documents.ledger();
+        let path = path_of(&documents.folder, self.id);
+        if path.try_exists().map_err(UploadError::Disk)? {
+            drop(ledger);
+            return Ok(Stored::Duplicate);
+        }
+        let shard = path.parent().unwrap_or(&documents.folder);
+        service::create_dir_synced(shard).map_err(UploadError::Disk)?;
+        std::fs::rename(&self.path, &path).map_err(UploadError::Disk)?;
+        self.is_kept = true;
+        service::sync_folder(shard).map_err(UploadError::Disk)?;
+        ledger.add(self.id, self.size, &self.submitter, now).map_err(UploadError::Disk)?;
+        Ok(Stored::New)
+    }
+
+    fn other_bytes(&self) -> UploadError {
+        UploadError::OtherBytes {
+            expected: self.id,
+            size: self.size,
+            got: DocumentId::of(self.hash.clone()),
+            written: self.written,
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        // What cannot be removed now is removed at the next start.
+        let _ = std::fs::remove_file(&self.path);
+        self.documents.ledger().release(&self.submitter, self.size);
+    }
+}
