@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::submit::period::Period;
+
 /// Submit payments and contracts to a transparency log, and check what others submitted.
 #[derive(Debug, Parser)]
 #[command(name = "civiclog", version, about, long_about = LONG_ABOUT, after_long_help = EXIT_CODES)]
@@ -181,12 +183,28 @@ pub struct Submit {
     /// Rows that did not go in [default: the CSV's name with .errors.csv]
     #[arg(long, value_name = "FILE")]
     pub errors: Option<PathBuf>,
-    /// Check everything, sign nothing, send nothing
+    /// Why rows that changed since they were submitted did so, a code such as cor-pub (the
+    /// publisher corrects), cancel or dup. Without it such rows are errors
+    #[arg(long, value_name = "CODE", value_parser = reason)]
+    pub why: Option<String>,
+    /// The file holds all there is of these days (2024, 2024-01 or FROM..TO): what the log has of
+    /// them and the file has not is voided
+    #[arg(long, value_name = "PERIOD", requires = "why")]
+    pub complete: Option<Period>,
+    /// Check everything and show the plan; sign nothing, send nothing
     #[arg(long)]
     pub dry_run: bool,
     /// How long to wait for the witnesses after the last row is in
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub wait_seconds: u64,
+}
+
+/// Reads a reason code.
+fn reason(text: &str) -> Result<String, String> {
+    if records::codes::WHY.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("not a reason; one of {}", records::codes::WHY.join(", ")))
 }
 
 /// `civiclog post`
@@ -411,6 +429,8 @@ const SUBMIT_EXAMPLES: &str = "\
 Examples:
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --dry-run
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt
+  civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt \
+    --why cor-pub --complete 2024-01
 
 What you get:
   payments.csv.receipts       the proof of every row in row order, then the key registrations and
@@ -419,9 +439,14 @@ What you get:
   payments.csv.errors.csv     line,path,value,rule,message: the rows that did not go in, if any
 
 A bad row never stops the others; if there was one, the exit code is 1. Correct the row in the
-file and run the same command again. Rows that the log has already are recognised, not repeated;
-a row that changed since it was submitted is an error, for it needs a correction, not a second
-submission. Exit code 3: rows may be in but are not proven yet; run the same command again.";
+file and run the same command again. Rows that the log has already are recognised, not repeated.
+
+A file that was published again, with changes: --why says the reason. Rows that changed are then
+corrected, new ones are added, unchanged ones add nothing. With --complete the rows that are gone
+are voided; not while there are bad rows, for one of those may be the row that seems gone. The log
+keeps every earlier version. --dry-run shows the plan with its sums.
+
+Exit code 3: rows may be in but are not proven yet; run the same command again.";
 
 const POST_EXAMPLES: &str = "\
 Example:

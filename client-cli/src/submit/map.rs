@@ -46,52 +46,69 @@ pub(crate) struct Map {
     pub(crate) sealed: BTreeMap<String, SealedRule>,
 }
 
-/// What a row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What a row is: `"payment"`, `"register"`, or a table that spells out any other kind.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "KindInMap")]
+pub(crate) struct RowKind {
+    pub(crate) profile: String,
+    pub(crate) kind: String,
+    /// The segment of the object's id between the body and the number.
+    pub(crate) segment: String,
+    /// Where in `data` the money goes.
+    pub(crate) money: String,
+    /// Where in `data` the body goes.
+    pub(crate) body: String,
+    /// Where in `data` the other party goes.
+    pub(crate) party: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum KindInMap {
+    Short(ShortKind),
+    Spelled(SpelledKind),
+}
+
+/// Kinds that have a name of their own in maps.
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum RowKind {
+enum ShortKind {
     /// `spending/1` `payment`
     Payment,
     /// `contract/1` `register`
     Register,
 }
 
-impl RowKind {
-    pub(crate) fn profile(self) -> &'static str {
-        match self {
-            Self::Payment => "spending/1",
-            Self::Register => "contract/1",
-        }
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpelledKind {
+    profile: String,
+    kind: String,
+    segment: String,
+    money: String,
+    body: String,
+    party: String,
+}
 
-    pub(crate) fn kind(self) -> &'static str {
-        match self {
-            Self::Payment => "payment",
-            Self::Register => "register",
-        }
-    }
-
-    /// The segment of the object's id between the body and the number.
-    pub(crate) fn object_segment(self) -> &'static str {
-        match self {
-            Self::Payment => "payment",
-            Self::Register => "contract",
-        }
-    }
-
-    /// Where in `data` the money goes.
-    pub(crate) fn money_member(self) -> &'static str {
-        match self {
-            Self::Payment => "amount",
-            Self::Register => "value",
-        }
-    }
-
-    /// Where in `data` the body goes, and the other party.
-    pub(crate) fn parties(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Payment => ("payer", "payee"),
-            Self::Register => ("buyer", "supplier"),
+impl From<KindInMap> for RowKind {
+    fn from(kind: KindInMap) -> Self {
+        let of =
+            |profile: &str, kind: &str, segment: &str, money: &str, body: &str, party: &str| {
+                let [profile, kind, segment] = [profile, kind, segment].map(str::to_owned);
+                let [money, body, party] = [money, body, party].map(str::to_owned);
+                Self { profile, kind, segment, money, body, party }
+            };
+        match kind {
+            KindInMap::Short(ShortKind::Payment) => {
+                of("spending/1", "payment", "payment", "amount", "payer", "payee")
+            }
+            KindInMap::Short(ShortKind::Register) => {
+                of("contract/1", "register", "contract", "value", "buyer", "supplier")
+            }
+            KindInMap::Spelled(spelled) => {
+                let SpelledKind { profile, kind, segment, money, body, party } = spelled;
+                Self { profile, kind, segment, money, body, party }
+            }
         }
     }
 }
@@ -215,6 +232,11 @@ impl Map {
         self.object.body.as_deref().unwrap_or(&self.submitter)
     }
 
+    /// How the ids of all objects of this map begin.
+    pub(crate) fn object_prefix(&self) -> String {
+        format!("{}/{}/", self.body(), self.kind.segment)
+    }
+
     /// All columns that the map names.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
         [&self.object.column, &self.occurred.column, &self.amount.column]
@@ -230,11 +252,10 @@ impl Map {
         if !self.delimiter.is_ascii() {
             return Err(format!("delimiter `{}` is not one ASCII character", self.delimiter));
         }
-        let (body, _) = self.kind.parties();
-        let money = self.kind.money_member();
+        let RowKind { body, money, .. } = &self.kind;
         for path in self.clear.keys().chain(self.sealed.keys()) {
             let first = path.split('.').next().unwrap_or_default();
-            if first == body || first == money {
+            if first == body.as_str() || first == money.as_str() {
                 return Err(format!(
                     "`{path}` is set by [object] and [amount], not by [clear] or [sealed]"
                 ));
@@ -300,6 +321,16 @@ mod tests {
             let refused = parse(extra).unwrap_err();
             assert!(refused.contains(expected), "{extra}: {refused}");
         }
+    }
+
+    #[test]
+    fn a_kind_can_be_spelled_out() {
+        let table = "{ profile = \"p/1\", kind = \"k\", segment = \"s\", money = \"m\", \
+                     body = \"b\", party = \"o\" }";
+        let map: Map = toml::from_str(&MINIMAL.replace("\"payment\"", table)).unwrap();
+        assert_eq!(map.object_prefix(), "XX-LAE-WMC/s/");
+        assert_eq!((map.kind.profile.as_str(), map.kind.party.as_str()), ("p/1", "o"));
+        assert!(toml::from_str::<Map>(&MINIMAL.replace("\"payment\"", "\"transfer\"")).is_err());
     }
 
     #[test]

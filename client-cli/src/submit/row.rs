@@ -12,7 +12,8 @@ use super::table::{Row, Table};
 /// their salts differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Draft {
-    pub(crate) place: Place,
+    /// Nothing if it is no row of the file: what is gone from it.
+    pub(crate) place: Option<Place>,
     pub(crate) object: String,
     pub(crate) occurred: String,
     pub(crate) money: Money,
@@ -24,6 +25,22 @@ pub(crate) struct Draft {
     pub(crate) contract: Option<String>,
     /// What is sealed, sorted by path.
     pub(crate) sealed: Vec<Secret>,
+}
+
+impl Draft {
+    /// What is left to say of a row that the file no longer has.
+    pub(crate) fn vanished(object: &str, occurred: &str, money: Money) -> Self {
+        Self {
+            place: None,
+            object: object.to_owned(),
+            occurred: occurred.to_owned(),
+            money,
+            rounded: false,
+            data: Value::Map(BTreeMap::new()),
+            contract: None,
+            sealed: Vec::new(),
+        }
+    }
 }
 
 /// Where a row stands in its file.
@@ -55,6 +72,7 @@ impl std::fmt::Debug for Secret {
 /// Why a row does not go in: one line of the error CSV.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct RowError {
+    /// 0 if it is about the file as a whole, or about what the file no longer has.
     pub(crate) line: u64,
     /// JSON pointer into the submission, or the name of a column.
     pub(crate) path: String,
@@ -79,7 +97,8 @@ impl RowError {
 
     /// As [`RowError::of_refusal`], for a refusal that the log answered.
     pub(crate) fn of_rule(draft: &Draft, rule: &str, pointer: &str, message: &str) -> Self {
-        let mut error = Self::new(draft.place.line, rule, pointer, message);
+        let mut error =
+            Self::new(draft.place.map_or(0, |place| place.line), rule, pointer, message);
         let below_data = pointer.strip_prefix("/record").unwrap_or(pointer).strip_prefix("/data");
         let clear = below_data.and_then(|below| draft.data.at(below)).and_then(Value::as_text);
         clear.unwrap_or_default().clone_into(&mut error.value);
@@ -117,10 +136,9 @@ impl<'a> Drafter<'a> {
         })?;
         let (money, rounded) = self.money(row)?;
         let mut data = BTreeMap::new();
-        let (body, other) = map.kind.parties();
-        data.insert(body.to_owned(), Value::map([("id", map.body())]));
-        data.insert(other.to_owned(), Value::Map(BTreeMap::new()));
-        data.insert(map.kind.money_member().to_owned(), money.to_value());
+        data.insert(map.kind.body.clone(), Value::map([("id", map.body())]));
+        data.insert(map.kind.party.clone(), Value::Map(BTreeMap::new()));
+        data.insert(map.kind.money.clone(), money.to_value());
         if let Some(native) = native {
             data.insert("native".to_owned(), native.into());
         }
@@ -137,7 +155,7 @@ impl<'a> Drafter<'a> {
             let number = table.cell(row, &rule.column);
             (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
         });
-        let place = Place { line: row.line, row: row.number };
+        let place = Some(Place { line: row.line, row: row.number });
         let data = Value::Map(data);
         Ok(Draft { place, object, occurred, money, rounded, data, contract, sealed })
     }
@@ -160,8 +178,7 @@ impl<'a> Drafter<'a> {
             let error = RowError::new(row.line, "twice", &rule.column, message);
             return Err(RowError { value: number.to_owned(), ..error });
         }
-        let segments = [self.map.body(), self.map.kind.object_segment(), &segment(number)];
-        let mut object = segments.join("/");
+        let mut object = format!("{}{}", self.map.object_prefix(), segment(number));
         let line_number = rule.lines.then_some(i64::try_from(*count).unwrap_or(i64::MAX));
         if let Some(line) = line_number {
             object = format!("{object}/{line}");
@@ -202,7 +219,7 @@ impl<'a> Drafter<'a> {
     /// The sealed values. If the row is about a natural person, everything about that party moves
     /// here, its ids too.
     fn sealed(&self, row: &Row, data: &mut BTreeMap<String, Value>) -> Vec<Secret> {
-        let (_, party) = self.map.kind.parties();
+        let party = self.map.kind.party.as_str();
         let is_person = self.map.person.as_ref().is_some_and(|rule| {
             rule.values.iter().any(|value| value == self.table.cell(row, &rule.column))
         });

@@ -1,4 +1,8 @@
-use crate::exit::Exit;
+//! The command against a whole log in memory.
+
+mod republish;
+
+use super::*;
 use crate::fake_log::{FakeLog, Fault};
 
 const MAP: &str = r#"
