@@ -43,6 +43,11 @@ pub enum Command {
     Evidence(EvidenceCommand),
     /// Submit the rows of a CSV file and collect their receipts
     Submit(Submit),
+    /// Log what a portal publishes, as its observer: files, folders or a git history
+    Observe(Observe),
+    /// Make maps: which column of a CSV file is what
+    #[command(subcommand)]
+    Map(MapCommand),
     /// Submit one ready submission, such as a signed governance draft
     Post(Post),
     /// Make a key pair for signing records
@@ -53,7 +58,7 @@ pub enum Command {
 }
 
 /// The log a command talks to.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct AtLog {
     /// URL of the log, such as `https://log.example/spending-2026`
     #[arg(long, value_name = "URL")]
@@ -197,6 +202,72 @@ pub struct Submit {
     /// How long to wait for the witnesses after the last row is in
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub wait_seconds: u64,
+}
+
+/// `civiclog observe`
+#[derive(Debug, Args)]
+#[command(long_about = OBSERVE_ABOUT, after_long_help = OBSERVE_EXAMPLES)]
+pub struct Observe {
+    /// CSV files, folders of them, or git repositories that keep them
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// How the columns become records (TOML); its `submitter` is the body that publishes
+    #[arg(long, value_name = "MAP.toml")]
+    pub map: PathBuf,
+    /// Your own id at the log, such as XX-NGO-WATCH
+    #[arg(long, value_name = "ID")]
+    pub observer: String,
+    /// Your private key (PKCS#8 PEM)
+    #[arg(long, value_name = "KEY.pem")]
+    pub key: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// The log and the witnesses that receipts must satisfy [default: the policy the log names
+    /// itself]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PathBuf>,
+    /// Folder for receipts and lists of bad rows, two files for each file observed
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// Journal of what was signed and sent [default: in the state folder]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Of a git history: go on after this commit, or `start` for all of it [default: the last one observed, which the state
+    /// folder remembers]
+    #[arg(long, value_name = "COMMIT")]
+    pub after: Option<String>,
+    /// Check everything and show the plan; sign nothing, send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long to wait for the witnesses after the last row of a file is in
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub wait_seconds: u64,
+}
+
+/// `civiclog map`
+#[derive(Debug, Subcommand)]
+pub enum MapCommand {
+    /// Guess a first map from a file, with comments, for you to correct
+    #[command(after_long_help = MAP_INIT_EXAMPLES)]
+    Init(MapInit),
+}
+
+/// `civiclog map init`
+#[derive(Debug, Args)]
+pub struct MapInit {
+    /// The CSV file
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+    /// Your id at the log, such as GB-LAE-DEV
+    #[arg(long, value_name = "ID")]
+    pub submitter: Option<String>,
+    /// The currency of the amounts, ISO 4217
+    #[arg(long, value_name = "CODE")]
+    pub currency: Option<String>,
+    /// Where to write it, a file that does not exist yet [default: standard output]
+    #[arg(long, value_name = "MAP.toml")]
+    pub out: Option<PathBuf>,
 }
 
 /// Reads a reason code.
@@ -447,6 +518,33 @@ are voided; not while there are bad rows, for one of those may be the row that s
 keeps every earlier version. --dry-run shows the plan with its sums.
 
 Exit code 3: rows may be in but are not proven yet; run the same command again.";
+
+const OBSERVE_ABOUT: &str = "\
+Log what a portal publishes, without its help, as records of your own.
+
+Their ids say who observed and whom: XX-NGO-WATCH/payment/observed/GB-LAE-DEV/<file>/<number>.
+When a file is observed again, rows that changed become corrections and rows that are gone are
+voided, with the reason observed-change: the log shows when each silent change was seen, and what
+stood there before. A git repository is walked commit by commit from where it was left.";
+
+const OBSERVE_EXAMPLES: &str = "\
+Examples:
+  civiclog observe downloads/ --map deploy/maps/devon.toml --observer XX-NGO-WATCH \\
+    --key key.pem --log URL --policy policy.txt --out receipts/
+  civiclog observe spending.git --map deploy/maps/devon.toml --observer XX-NGO-WATCH \\
+    --key key.pem --log URL
+
+A file is known by its name below the SOURCE: keep the publisher's names. What you log says that
+this is what you were shown, not that it is true. With --json one document for each file.";
+
+const MAP_INIT_EXAMPLES: &str = "\
+Example:
+  civiclog map init payments.csv --submitter GB-LAE-DEV --currency GBP --out map.toml
+  civiclog submit payments.csv --map map.toml --key key.pem --log URL --dry-run
+
+Guessed from the first rows: encoding, delimiter, lines above the header, which column is the
+number, the date, the amount, and which are names. What is not recognised is sealed or left as a
+comment, for what is published in the clear is there for ever. Read it before you submit.";
 
 const POST_EXAMPLES: &str = "\
 Example:

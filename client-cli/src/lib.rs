@@ -10,7 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `governance`, `keygen` | a command each |
+//! | `submit`, `observe`, `map_init`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `governance`, `keygen` | a command each |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
 //! | [`exit`], [`screen`] | how a command ends and what people see |
@@ -26,6 +26,8 @@ mod get;
 mod governance;
 mod keyfile;
 mod keygen;
+mod map_init;
+mod observe;
 mod post;
 mod prove;
 mod refusal;
@@ -40,7 +42,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 pub use args::Cli;
-use args::Command;
+use args::{Command, MapCommand};
 pub use exit::Exit;
 use exit::{Explain, Outcome};
 pub use screen::Screen;
@@ -78,6 +80,7 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         Command::Evidence(command) => return evidence::run(command, screen),
         Command::Keygen(args) => return keygen::run(args, screen),
         Command::Governance(command) => return governance::run(command, screen),
+        Command::Map(MapCommand::Init(args)) => return map_init::run(args, screen),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,7 +94,8 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             | Command::Refusal(_)
             | Command::Evidence(_)
             | Command::Keygen(_)
-            | Command::Governance(_) => Ok(Exit::Usage),
+            | Command::Governance(_)
+            | Command::Map(_) => Ok(Exit::Usage),
             Command::Prove(args) => prove::run(args, screen).await,
             Command::Get(args) => get::run(args, screen).await,
             Command::Log(args) => get::log(args, screen).await,
@@ -99,6 +103,10 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             Command::Consistency(args) => {
                 let state = StateFolder::locate(cli.state.as_deref(), environment)?;
                 consistency::run(args, &state, screen).await
+            }
+            Command::Observe(args) => {
+                let state = StateFolder::locate(cli.state.as_deref(), environment)?;
+                observe::run(args, &state, screen).await
             }
             Command::Submit(args) => {
                 let state = StateFolder::locate(cli.state.as_deref(), environment)?;

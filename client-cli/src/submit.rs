@@ -7,10 +7,10 @@
 //! It may be killed at any point and run again: what was sent is in the journal, what is in the
 //! log is recognised, and sending the same bytes twice is sending them once.
 
-mod date;
+pub(crate) mod date;
 mod journal;
 mod lookup;
-mod map;
+pub(crate) mod map;
 pub(crate) mod period;
 mod plan;
 mod receipts;
@@ -19,8 +19,10 @@ mod row;
 mod seal;
 mod send;
 mod table;
+pub(crate) mod text;
 
 use std::collections::BTreeSet;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ use crate::screen::Screen;
 use crate::state::StateFolder;
 use crate::{keyfile, trust};
 use journal::{Journal, Kept};
+use map::Map;
+use period::Period;
 use plan::{Act, Planner};
 use receipts::Receipt;
 use report::Report;
@@ -71,9 +75,44 @@ pub(crate) struct Item {
     pub(crate) fate: Fate,
 }
 
+/// Of which objects the file holds all there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scope<'a> {
+    /// Of none, as far as we know.
+    Unknown,
+    /// Those of these days.
+    Period(&'a Period),
+    /// All whose ids begin as the map says.
+    All,
+    /// The same, and it is gone: none of its rows counts any more.
+    Gone,
+}
+
+impl Scope<'_> {
+    fn contains(self, day: &str) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Period(period) => period.contains(day),
+            Self::All | Self::Gone => true,
+        }
+    }
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen) -> Outcome {
     let map = map::read(&args.map)?;
+    let scope = args.complete.as_ref().map_or(Scope::Unknown, Scope::Period);
+    run_with(args, &map, scope, state, screen).await
+}
+
+/// Runs the command with a map that says more than its file.
+pub(crate) async fn run_with(
+    args: &Submit,
+    map: &Map,
+    scope: Scope<'_>,
+    state: &StateFolder,
+    screen: &mut Screen,
+) -> Outcome {
     let key = keyfile::read_signing_key(&args.key)?;
     let client = LogClient::new(&args.at.log, Limits::default())?;
     let info = client.info().await?;
@@ -83,14 +122,14 @@ pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen)
         .explain(Exit::Misbehaved, || "the log gives itself a name that is no origin".to_owned())?;
     let policy = trust::policy_or_own(args.policy.as_deref(), &info, screen)?;
     let sealer = Sealer {
-        map: &map,
+        map,
         origin: origin.as_str(),
         key: &key,
         file_sha256: sha256_of(&args.file)?,
         map_sha256: sha256_of(&args.map)?,
         why: args.why.as_deref(),
     };
-    let run = Run { args, client, policy, sealer };
+    let run = Run { args, client, policy, sealer, scope };
     let (mut items, mut bad) = run.drafts()?;
     let mut report = Report::new(&origin, items.len() + bad.len(), args);
     let path = match &args.journal {
@@ -141,25 +180,29 @@ struct Run<'a> {
     client: LogClient,
     policy: Policy,
     sealer: Sealer<'a>,
+    scope: Scope<'a>,
 }
 
 impl Run<'_> {
     /// Reads the file: drafts of the good rows, errors of the others.
     fn drafts(&self) -> Outcome<(Vec<Item>, Vec<RowError>)> {
-        let table = table::read(&self.args.file, self.sealer.map)?;
-        if table.rows.len() > ROWS_MAX {
-            return Err(Failure::usage(format!(
-                "{} has {} rows; a receipts file holds {ROWS_MAX}, so split it",
-                self.args.file.display(),
-                table.rows.len()
-            )));
+        if matches!(self.scope, Scope::Gone) {
+            return Ok((Vec::new(), Vec::new()));
         }
-        let mut drafter = Drafter::new(self.sealer.map, &table);
+        let (columns, mut rows) = table::open(&self.args.file, self.sealer.map)?;
+        let mut drafter = Drafter::new(self.sealer.map, &columns, &self.sealer.file_sha256);
         let (mut items, mut bad) = (Vec::new(), Vec::new());
-        for row in &table.rows {
+        let reading = || format!("reading {}", self.args.file.display());
+        while let Some(row) = rows.next().explain(Exit::Usage, reading)? {
+            if items.len() == ROWS_MAX {
+                return Err(Failure::usage(format!(
+                    "{} has more than {ROWS_MAX} rows, as many as a receipts file holds; split it",
+                    self.args.file.display()
+                )));
+            }
             let drafted = match row {
-                Ok(row) => drafter.draft(row),
-                Err(line) => Err(RowError::new(line.line, "csv", "", line.message.as_str())),
+                Ok(row) => drafter.draft(&row),
+                Err(line) => Err(RowError::new(line.line, "csv", "", line.message)),
             };
             match drafted {
                 Ok(draft) => {
@@ -183,7 +226,9 @@ impl Run<'_> {
         let view = TreeView::new(self.client.clone(), checkpoint.head());
         let planner = Planner { client: &self.client, sealer: &self.sealer, view: &view };
         planner.recognise(items, journal, screen).await?;
-        let Some(period) = &self.args.complete else { return Ok(()) };
+        if matches!(self.scope, Scope::Unknown) {
+            return Ok(());
+        }
         let unread = items.iter().filter(|item| matches!(item.fate, Fate::Bad(_))).count();
         if bad.len() + unread > 0 {
             // A row that could not be read may be one of those that seem to be gone.
@@ -192,7 +237,7 @@ impl Run<'_> {
             bad.push(RowError::new(0, "complete", "", words));
             return Ok(());
         }
-        items.extend(planner.vanished(items, journal, period).await?);
+        items.extend(planner.vanished(items, journal, self.scope).await?);
         Ok(())
     }
 
@@ -323,9 +368,19 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn sha256_of(path: &Path) -> Outcome<String> {
-    let bytes =
-        std::fs::read(path).explain(Exit::Usage, || format!("reading {}", path.display()))?;
-    Ok(Hash::new(Sha256::digest(&bytes).into()).to_hex())
+    let reading = || format!("reading {}", path.display());
+    let file = std::fs::File::open(path).explain(Exit::Usage, reading)?;
+    let mut file = std::io::BufReader::new(file);
+    let mut hasher = Sha256::new();
+    loop {
+        let bytes = file.fill_buf().explain(Exit::Usage, reading)?;
+        if bytes.is_empty() {
+            return Ok(Hash::new(hasher.finalize().into()).to_hex());
+        }
+        hasher.update(bytes);
+        let len = bytes.len();
+        file.consume(len);
+    }
 }
 
 /// Rows of one file: its receipts, with the registrations, are one receipt file of 65,536 proofs.

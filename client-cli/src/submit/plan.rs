@@ -17,10 +17,9 @@ use tlog_client::{LogClient, TreeView};
 
 use super::journal::{Journal, Kept};
 use super::lookup::{self, Found};
-use super::period::Period;
 use super::row::{Draft, RowError};
 use super::seal::{Likeness, Sealer};
-use super::{Fate, Item, report};
+use super::{Fate, Item, Scope, report};
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
 
@@ -116,7 +115,7 @@ impl Planner<'_> {
         &self,
         items: &[Item],
         journal: Option<&Journal>,
-        period: &Period,
+        scope: Scope<'_>,
     ) -> Outcome<Vec<Item>> {
         let present: BTreeSet<&str> = items.iter().map(|item| item.draft.object.as_str()).collect();
         let prefix = self.sealer.map.object_prefix();
@@ -129,7 +128,7 @@ impl Planner<'_> {
             let record = entry.record();
             if present.contains(record.object())
                 || !self.sealer.is_of_map(record)
-                || !period.contains(record.occurred())
+                || !scope.contains(record.occurred())
             {
                 continue;
             }

@@ -334,11 +334,11 @@ fn decimal(minor: i128, decimals: u32) -> String {
 
 /// A cell that a spreadsheet will not run as a formula.
 fn defused(value: &str) -> String {
-    if value.starts_with(['=', '+', '@', '\t', '\r']) {
-        format!("'{value}")
-    } else {
-        value.to_owned()
-    }
+    let is_number =
+        value.bytes().skip(1).all(|byte| byte.is_ascii_digit() || b".,".contains(&byte));
+    let is_formula =
+        value.starts_with(['=', '@', '\t', '\r']) || (value.starts_with(['+', '-']) && !is_number);
+    if is_formula { format!("'{value}") } else { value.to_owned() }
 }
 
 const ERRORS_SHOWN: usize = 5;
@@ -364,5 +364,8 @@ mod tests {
     fn error_cells_are_not_formulas() {
         assert_eq!(defused("=1+1"), "'=1+1");
         assert_eq!(defused("-5.00"), "-5.00");
+        assert_eq!(defused("-2+cmd|' /C calc'!A0"), "'-2+cmd|' /C calc'!A0");
+        assert_eq!(defused("+44 20"), "'+44 20");
+        assert_eq!(defused("@SUM(A1)"), "'@SUM(A1)");
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use records::{Money, Value};
 
 use super::map::{ClearRule, Held, Map};
-use super::table::{Row, Table};
+use super::table::{Columns, Row};
 
 /// What a row says. Two drafts of the same row are equal; two records made of it are not, for
 /// their salts differ.
@@ -110,21 +110,23 @@ impl RowError {
 #[derive(Debug)]
 pub(crate) struct Drafter<'a> {
     map: &'a Map,
-    table: &'a Table,
+    columns: &'a Columns,
+    /// SHA-256 of the file, hexadecimal: what rows without a number are known by.
+    file_sha256: &'a str,
     /// How often each number was seen, and on which line first.
     seen: BTreeMap<String, (u64, u64)>,
 }
 
 impl<'a> Drafter<'a> {
-    pub(crate) fn new(map: &'a Map, table: &'a Table) -> Self {
-        Self { map, table, seen: BTreeMap::new() }
+    pub(crate) fn new(map: &'a Map, columns: &'a Columns, file_sha256: &'a str) -> Self {
+        Self { map, columns, file_sha256, seen: BTreeMap::new() }
     }
 
     /// The draft of the next row.
     pub(crate) fn draft(&mut self, row: &Row) -> Result<Draft, RowError> {
-        let (map, table) = (self.map, self.table);
+        let map = self.map;
         let (object, native, line_number) = self.object(row)?;
-        let occurred = table.cell(row, &map.occurred.column);
+        let occurred = self.columns.cell(row, &map.occurred.column);
         let occurred = map.occurred.format.read(occurred).ok_or_else(|| RowError {
             value: occurred.to_owned(),
             ..RowError::new(
@@ -152,7 +154,7 @@ impl<'a> Drafter<'a> {
         }
         let sealed = self.sealed(row, &mut data);
         let contract = map.contract.as_ref().and_then(|rule| {
-            let number = table.cell(row, &rule.column);
+            let number = self.columns.cell(row, &rule.column);
             (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
         });
         let place = Some(Place { line: row.line, row: row.number });
@@ -163,10 +165,14 @@ impl<'a> Drafter<'a> {
     /// The object, the publisher's own number if it can stand in clear, the line within it.
     fn object(&mut self, row: &Row) -> Result<(String, Option<String>, Option<i64>), RowError> {
         let rule = &self.map.object;
-        let number = self.table.cell(row, &rule.column);
+        let Some(column) = &rule.column else {
+            let segments = [self.file_sha256, &row.number.to_string()].join("/");
+            return Ok((format!("{}{segments}", self.map.object_prefix()), None, None));
+        };
+        let number = self.columns.cell(row, column);
         if number.is_empty() {
-            let message = "empty; every row needs the publisher's own number";
-            return Err(RowError::new(row.line, "id", &rule.column, message));
+            let message = "empty; a row needs the publisher's own number, or the map no column";
+            return Err(RowError::new(row.line, "id", column, message));
         }
         let (count, first) = self.seen.entry(number.to_owned()).or_insert((0, row.line));
         *count += 1;
@@ -175,7 +181,7 @@ impl<'a> Drafter<'a> {
                 "line {first} has this number too; if one number may stand on several lines, set \
                  lines = true in the map's [object]"
             );
-            let error = RowError::new(row.line, "twice", &rule.column, message);
+            let error = RowError::new(row.line, "twice", column, message);
             return Err(RowError { value: number.to_owned(), ..error });
         }
         let mut object = format!("{}{}", self.map.object_prefix(), segment(number));
@@ -189,7 +195,7 @@ impl<'a> Drafter<'a> {
 
     fn money(&self, row: &Row) -> Result<(Money, bool), RowError> {
         let rule = &self.map.amount;
-        let cell = self.table.cell(row, &rule.column);
+        let cell = self.columns.cell(row, &rule.column);
         let plain = plain_decimal(cell);
         let rounded = records::round_float_tail(&plain, &rule.currency);
         let money = Money::parse(rounded.as_deref().unwrap_or(&plain), &rule.currency);
@@ -201,7 +207,7 @@ impl<'a> Drafter<'a> {
     }
 
     fn clear_value(&self, row: &Row, rule: &ClearRule) -> Result<Option<Value>, RowError> {
-        let cell = self.table.cell(row, &rule.column);
+        let cell = self.columns.cell(row, &rule.column);
         if cell.is_empty() || rule.omit.iter().any(|omitted| omitted == cell) {
             return Ok(None);
         }
@@ -221,11 +227,11 @@ impl<'a> Drafter<'a> {
     fn sealed(&self, row: &Row, data: &mut BTreeMap<String, Value>) -> Vec<Secret> {
         let party = self.map.kind.party.as_str();
         let is_person = self.map.person.as_ref().is_some_and(|rule| {
-            rule.values.iter().any(|value| value == self.table.cell(row, &rule.column))
+            rule.values.iter().any(|value| value == self.columns.cell(row, &rule.column))
         });
         let mut secrets = Vec::new();
         for (path, rule) in &self.map.sealed {
-            let cell = self.table.cell(row, &rule.column);
+            let cell = self.columns.cell(row, &rule.column);
             if cell.is_empty() || rule.omit.iter().any(|omitted| omitted == cell) {
                 continue;
             }
