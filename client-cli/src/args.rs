@@ -535,7 +535,8 @@ Examples:
     --key key.pem --log URL
 
 A file is known by its name below the SOURCE: keep the publisher's names. What you log says that
-this is what you were shown, not that it is true. With --json one document for each file.";
+this is what you were shown, not that it is true. With --json one document for each file; a
+--dry-run compares each commit with what the log holds now, not with the commit before it.";
 
 const MAP_INIT_EXAMPLES: &str = "\
 Example:

@@ -412,7 +412,8 @@ impl Inner {
                 heads.insert(object, head);
             }
         }
-        heads.values().take(3).map(|head| format!("{head}\n")).collect()
+        let page: Vec<String> = heads.values().take(3).map(ToString::to_string).collect();
+        page.join("\n")
     }
 
     fn get(&self, path: &str) -> Reply {

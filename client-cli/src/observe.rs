@@ -124,17 +124,18 @@ impl Watch<'_> {
             .parse()
             .explain(Exit::Misbehaved, || "the log's name is no origin".to_owned())?;
         let cursor = self.state.observed(&origin, &self.args.observer, &history.root()?);
-        let done = match self.args.after.as_deref() {
-            Some(FROM_THE_START) => None,
-            Some(commit) => Some(commit.to_owned()),
-            None => match history::read_cursor(&cursor)? {
-                None => {
-                    self.refuse_to_start_over(&client).await?;
-                    None
-                }
-                done => done,
-            },
+        let known = match &self.args.after {
+            Some(commit) => Some(commit.clone()),
+            None => history::read_cursor(&cursor)?,
         };
+        if known.is_none() {
+            self.refuse_to_start_over(&client).await?;
+            if !self.args.dry_run {
+                // A run that is killed within the first commit was here before, and goes on.
+                history::write_cursor(&cursor, FROM_THE_START)?;
+            }
+        }
+        let done = known.filter(|commit| commit != FROM_THE_START);
         let commits = history.commits_after(done.as_deref())?;
         let mut files = match &done {
             Some(commit) => history.tables(commit)?,

@@ -56,6 +56,7 @@ pub(crate) async fn newest_below(
     list_below(client, view, prefix, known).await
 }
 
+/// The same by the log's own list, page by page.
 pub(crate) async fn list_below(
     client: &LogClient,
     view: &TreeView,

@@ -59,8 +59,12 @@ mod tests {
             ("2024-01-02..2024-01-09", &["2024-01-02", "2024-01-09"], &["2024-01-10"]),
         ] {
             let parsed: Period = period.parse().unwrap();
-            within.iter().for_each(|day| assert!(parsed.contains(day), "{period} has {day}"));
-            without.iter().for_each(|day| assert!(!parsed.contains(day), "{period} has no {day}"));
+            for day in within {
+                assert!(parsed.contains(day), "{period} has {day}");
+            }
+            for day in without {
+                assert!(!parsed.contains(day), "{period} has no {day}");
+            }
         }
     }
 

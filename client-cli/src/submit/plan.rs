@@ -86,7 +86,7 @@ impl Planner<'_> {
         for item in items.iter_mut() {
             let Some(past) = self.past(journal, &item.draft.object)? else { continue };
             match self.sealer.compare(&item.draft, &past.record, &past.disclosures) {
-                Likeness::Same => self.send_again(item, past),
+                Likeness::Same => send_again(item, past),
                 _ => drop(otherwise.insert(item.draft.object.clone(), past)),
             }
         }
@@ -181,14 +181,6 @@ impl Planner<'_> {
         Ok(Some(Past { kept, record: submission.record().clone(), disclosures }))
     }
 
-    /// The row says what the journal's newest revision says: these bytes are sent again.
-    fn send_again(&self, item: &mut Item, past: Past) {
-        if let (Some(rev), Some(hash)) = (past.record.rev().checked_sub(1), past.record.prev()) {
-            item.act = Act::Correct(Standing { rev, hash, money: None });
-        }
-        item.fate = Fate::Kept(past.kept);
-    }
-
     fn decide(&self, item: &mut Item, found: Option<Found>, past: Option<Past>) {
         let published = found.as_ref().map(|found| found.entry.record().rev());
         // The log is the authority; the journal is ahead of it only by what is not published yet.
@@ -249,6 +241,14 @@ impl Planner<'_> {
         }
         false
     }
+}
+
+/// The row says what the journal's newest revision says: these bytes are sent again.
+fn send_again(item: &mut Item, past: Past) {
+    if let (Some(rev), Some(hash)) = (past.record.rev().checked_sub(1), past.record.prev()) {
+        item.act = Act::Correct(Standing { rev, hash, money: None });
+    }
+    item.fate = Fate::Kept(past.kept);
 }
 
 /// Why a row of a file cannot correct this revision.

@@ -202,8 +202,7 @@ impl Records {
             let buffer = self.reader.fill_buf()?;
             let (result, read, written, ended) =
                 self.splitter.read_record(buffer, &mut self.text[len..], &mut self.ends[width..]);
-            let lines = buffer[..read].iter().filter(|byte| **byte == b'\n').count();
-            self.line += u64::try_from(lines).unwrap_or(0);
+            self.line += lines_in(&buffer[..read]);
             self.reader.consume(read);
             len += written;
             width += ended;
@@ -227,8 +226,7 @@ impl Records {
         loop {
             let buffer = self.reader.fill_buf()?;
             let ends = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            let lines = buffer[..ends].iter().filter(|byte| **byte == b'\n').count();
-            self.line += u64::try_from(lines).unwrap_or(0);
+            self.line += lines_in(&buffer[..ends]);
             let is_over = ends < buffer.len() || buffer.is_empty();
             self.reader.consume(ends);
             if is_over {
@@ -242,6 +240,10 @@ impl Records {
         let starts = std::iter::once(&0).chain(&self.ends);
         starts.zip(&self.ends).take(self.width).map(|(start, end)| &self.text[*start..*end])
     }
+}
+
+fn lines_in(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
 /// Bytes of one row: a record holds less.
