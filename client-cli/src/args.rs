@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::submit::period::Period;
+
 /// Submit payments and contracts to a transparency log, and check what others submitted.
 #[derive(Debug, Parser)]
 #[command(name = "civiclog", version, about, long_about = LONG_ABOUT, after_long_help = EXIT_CODES)]
@@ -41,6 +43,11 @@ pub enum Command {
     Evidence(EvidenceCommand),
     /// Submit the rows of a CSV file and collect their receipts
     Submit(Submit),
+    /// Log what a portal publishes, as its observer: files, folders or a git history
+    Observe(Observe),
+    /// Make maps: which column of a CSV file is what
+    #[command(subcommand)]
+    Map(MapCommand),
     /// Submit one ready submission, such as a signed governance draft
     Post(Post),
     /// Open sealed values of your own records for one reader
@@ -56,7 +63,7 @@ pub enum Command {
 }
 
 /// The log a command talks to.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct AtLog {
     /// URL of the log, such as `https://log.example/spending-2026`
     #[arg(long, value_name = "URL")]
@@ -254,12 +261,94 @@ pub struct Submit {
     /// Rows that did not go in [default: the CSV's name with .errors.csv]
     #[arg(long, value_name = "FILE")]
     pub errors: Option<PathBuf>,
-    /// Check everything, sign nothing, send nothing
+    /// Why rows that changed since they were submitted did so, a code such as cor-pub (the
+    /// publisher corrects), cancel or dup. Without it such rows are errors
+    #[arg(long, value_name = "CODE", value_parser = reason)]
+    pub why: Option<String>,
+    /// The file holds all there is of these days (2024, 2024-01 or FROM..TO): what the log has of
+    /// them and the file has not is voided
+    #[arg(long, value_name = "PERIOD", requires = "why")]
+    pub complete: Option<Period>,
+    /// Check everything and show the plan; sign nothing, send nothing
     #[arg(long)]
     pub dry_run: bool,
     /// How long to wait for the witnesses after the last row is in
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub wait_seconds: u64,
+}
+
+/// `civiclog observe`
+#[derive(Debug, Args)]
+#[command(long_about = OBSERVE_ABOUT, after_long_help = OBSERVE_EXAMPLES)]
+pub struct Observe {
+    /// CSV files, folders of them, or git repositories that keep them
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// How the columns become records (TOML); its `submitter` is the body that publishes
+    #[arg(long, value_name = "MAP.toml")]
+    pub map: PathBuf,
+    /// Your own id at the log, such as XX-NGO-WATCH
+    #[arg(long, value_name = "ID")]
+    pub observer: String,
+    /// Your private key (PKCS#8 PEM)
+    #[arg(long, value_name = "KEY.pem")]
+    pub key: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// The log and the witnesses that receipts must satisfy [default: the policy the log names
+    /// itself]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PathBuf>,
+    /// Folder for receipts and lists of bad rows, two files for each file observed
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// Journal of what was signed and sent [default: in the state folder]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// Of a git history: go on after this commit, or `start` for all of it [default: the last one observed, which the state
+    /// folder remembers]
+    #[arg(long, value_name = "COMMIT")]
+    pub after: Option<String>,
+    /// Check everything and show the plan; sign nothing, send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long to wait for the witnesses after the last row of a file is in
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub wait_seconds: u64,
+}
+
+/// `civiclog map`
+#[derive(Debug, Subcommand)]
+pub enum MapCommand {
+    /// Guess a first map from a file, with comments, for you to correct
+    #[command(after_long_help = MAP_INIT_EXAMPLES)]
+    Init(MapInit),
+}
+
+/// `civiclog map init`
+#[derive(Debug, Args)]
+pub struct MapInit {
+    /// The CSV file
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+    /// Your id at the log, such as GB-LAE-DEV
+    #[arg(long, value_name = "ID")]
+    pub submitter: Option<String>,
+    /// The currency of the amounts, ISO 4217
+    #[arg(long, value_name = "CODE")]
+    pub currency: Option<String>,
+    /// Where to write it, a file that does not exist yet [default: standard output]
+    #[arg(long, value_name = "MAP.toml")]
+    pub out: Option<PathBuf>,
+}
+
+/// Reads a reason code.
+fn reason(text: &str) -> Result<String, String> {
+    if records::codes::WHY.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("not a reason; one of {}", records::codes::WHY.join(", ")))
 }
 
 /// `civiclog post`
@@ -502,6 +591,8 @@ const SUBMIT_EXAMPLES: &str = "\
 Examples:
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --dry-run
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt
+  civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt \
+    --why cor-pub --complete 2024-01
 
 What you get:
   payments.csv.receipts       the proof of every row in row order, then the key registrations and
@@ -510,9 +601,42 @@ What you get:
   payments.csv.errors.csv     line,path,value,rule,message: the rows that did not go in, if any
 
 A bad row never stops the others; if there was one, the exit code is 1. Correct the row in the
-file and run the same command again. Rows that the log has already are recognised, not repeated;
-a row that changed since it was submitted is an error, for it needs a correction, not a second
-submission. Exit code 3: rows may be in but are not proven yet; run the same command again.";
+file and run the same command again. Rows that the log has already are recognised, not repeated.
+
+A file that was published again, with changes: --why says the reason. Rows that changed are then
+corrected, new ones are added, unchanged ones add nothing. With --complete the rows that are gone
+are voided; not while there are bad rows, for one of those may be the row that seems gone. The log
+keeps every earlier version. --dry-run shows the plan with its sums.
+
+Exit code 3: rows may be in but are not proven yet; run the same command again.";
+
+const OBSERVE_ABOUT: &str = "\
+Log what a portal publishes, without its help, as records of your own.
+
+Their ids say who observed and whom: XX-NGO-WATCH/payment/observed/GB-LAE-DEV/<file>/<number>.
+When a file is observed again, rows that changed become corrections and rows that are gone are
+voided, with the reason observed-change: the log shows when each silent change was seen, and what
+stood there before. A git repository is walked commit by commit from where it was left.";
+
+const OBSERVE_EXAMPLES: &str = "\
+Examples:
+  civiclog observe downloads/ --map deploy/maps/devon.toml --observer XX-NGO-WATCH \\
+    --key key.pem --log URL --policy policy.txt --out receipts/
+  civiclog observe spending.git --map deploy/maps/devon.toml --observer XX-NGO-WATCH \\
+    --key key.pem --log URL
+
+A file is known by its name below the SOURCE: keep the publisher's names. What you log says that
+this is what you were shown, not that it is true. With --json one document for each file; a
+--dry-run compares each commit with what the log holds now, not with the commit before it.";
+
+const MAP_INIT_EXAMPLES: &str = "\
+Example:
+  civiclog map init payments.csv --submitter GB-LAE-DEV --currency GBP --out map.toml
+  civiclog submit payments.csv --map map.toml --key key.pem --log URL --dry-run
+
+Guessed from the first rows: encoding, delimiter, lines above the header, which column is the
+number, the date, the amount, and which are names. What is not recognised is sealed or left as a
+comment, for what is published in the clear is there for ever. Read it before you submit.";
 
 const POST_EXAMPLES: &str = "\
 Example:

@@ -393,12 +393,27 @@ impl Inner {
         })
     }
 
-    fn object(&self, object: &str) -> Option<serde_json::Value> {
+    pub(crate) fn object(&self, object: &str) -> Option<serde_json::Value> {
         let revisions: Vec<serde_json::Value> = (0..self.published())
             .map(|index| self.record(index))
             .filter(|record| record["entry"]["record"]["object"] == object)
             .collect();
         (!revisions.is_empty()).then(|| json!({"object": object, "revisions": revisions}))
+    }
+
+    /// A page of the list of objects, short so that tests turn pages.
+    fn objects(&self, prefix: &str, after: &str) -> String {
+        let mut heads = BTreeMap::new();
+        for index in 0..self.published() {
+            let entry = self.record(index)["entry"]["record"].clone();
+            let object = entry["object"].as_str().unwrap().to_owned();
+            if object.starts_with(prefix) && object.as_str() > after {
+                let head = json!({"object": object, "rev": entry["rev"], "index": index});
+                heads.insert(object, head);
+            }
+        }
+        let page: Vec<String> = heads.values().take(3).map(ToString::to_string).collect();
+        page.join("\n")
     }
 
     fn get(&self, path: &str) -> Reply {
@@ -434,6 +449,10 @@ impl Inner {
         }
         if let Some(index) = index_below("v1/receipts/") {
             return (200, self.receipt(index).into_bytes());
+        }
+        if let Some(query) = path.strip_prefix("v1/objects?prefix=") {
+            let (prefix, after) = query.split_once("&after=").unwrap_or((query, ""));
+            return (200, self.objects(prefix, after).into_bytes());
         }
         if let Some(object) = path.strip_prefix("v1/objects/") {
             return self.object(object).map_or_else(missing, |found| as_json(200, &found));
@@ -517,7 +536,7 @@ async fn serve(
     inner: Arc<Mutex<Inner>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, http::Error> {
-    let path = request.uri().path().trim_start_matches('/').to_owned();
+    let path = request.uri().path_and_query().unwrap().as_str().trim_start_matches('/').to_owned();
     let method = request.method().clone();
     let content_type = request.headers().get("content-type");
     let content_type = content_type.map_or("", |value| value.to_str().unwrap()).to_owned();

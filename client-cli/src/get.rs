@@ -1,5 +1,7 @@
 //! `civiclog get` and `civiclog log`: what the log serves, shown as it is, not verified.
 
+mod history;
+
 use records::Disclosure;
 use serde_json::{Value, json};
 use tlog::LeafIndex;
@@ -31,6 +33,10 @@ pub(crate) async fn run(args: &Get, screen: &mut Screen) -> Outcome {
     open_all(&mut shown);
     screen.print_json(&shown);
     if !screen.is_json() {
+        // On standard error, so that what is piped on stays one JSON document.
+        if let Some(words) = history::words(&shown) {
+            screen.note(words);
+        }
         screen.note("Shown as the log serves it, not verified. To be sure: civiclog prove, verify");
     }
     Ok(Exit::Done)

@@ -10,7 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `disclose`, `document`, `governance`, `keygen` | a command each |
+//! | `submit`, `observe`, `map_init`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `disclose`, `document`, `governance`, `keygen` | a command each |
 //! | `disclosures` | the file of opened values |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
@@ -30,6 +30,8 @@ mod get;
 mod governance;
 mod keyfile;
 mod keygen;
+mod map_init;
+mod observe;
 mod post;
 mod prove;
 mod refusal;
@@ -44,7 +46,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 pub use args::Cli;
-use args::Command;
+use args::{Command, MapCommand};
 pub use exit::Exit;
 use exit::{Explain, Outcome};
 pub use screen::Screen;
@@ -86,6 +88,7 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             let state = StateFolder::locate(cli.state.as_deref(), environment)?;
             return disclose::run(args, &state, screen);
         }
+        Command::Map(MapCommand::Init(args)) => return map_init::run(args, screen),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -100,7 +103,8 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             | Command::Evidence(_)
             | Command::Keygen(_)
             | Command::Governance(_)
-            | Command::Disclose(_) => Ok(Exit::Usage),
+            | Command::Disclose(_)
+            | Command::Map(_) => Ok(Exit::Usage),
             Command::Prove(args) => prove::run(args, screen).await,
             Command::Get(args) => get::run(args, screen).await,
             Command::Log(args) => get::log(args, screen).await,
@@ -109,6 +113,10 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             Command::Consistency(args) => {
                 let state = StateFolder::locate(cli.state.as_deref(), environment)?;
                 consistency::run(args, &state, screen).await
+            }
+            Command::Observe(args) => {
+                let state = StateFolder::locate(cli.state.as_deref(), environment)?;
+                observe::run(args, &state, screen).await
             }
             Command::Submit(args) => {
                 let state = StateFolder::locate(cli.state.as_deref(), environment)?;

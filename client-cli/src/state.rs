@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <state>/journals/<hash of origin>/<submitter>.journal     see submit/journal.rs
+//! <state>/observed/<hash of origin>/<observer>-<first commit>   the last commit observed
 //! <state>/checkpoints/<hash of origin>/latest               the last checkpoint seen: trusted
 //! <state>/checkpoints/<hash of origin>/evidence-<n>.txt     two checkpoints that contradict
 //! ```
@@ -43,6 +44,12 @@ impl StateFolder {
             .join("journals")
             .join(origin.sha256_hex())
             .join(format!("{}.journal", submitter.replace(['/', '\\'], "_")))
+    }
+
+    /// How far the history that begins with this commit was observed.
+    pub(crate) fn observed(&self, origin: &Origin, observer: &str, root: &str) -> PathBuf {
+        let observer = observer.replace(['/', '\\', '.'], "_");
+        self.root.join("observed").join(origin.sha256_hex()).join(format!("{observer}-{root}"))
     }
 
     /// The folder of checkpoints seen of a log.

@@ -1,28 +1,31 @@
 //! `civiclog submit`: rows of a CSV file into the log, receipts out.
 //!
 //! ```text
-//! CSV ─table─► Row ─row─► Draft ─journal, lookup─► Fate ─seal─► Kept ─journal.keep, fsync─►
-//!     ─send─► index ─wait for the witnesses─► receipts
+//! CSV ─table─► Row ─row─► Draft ─plan: journal, lookup─► add, correct, void or nothing ─seal─►
+//!     Kept ─journal.keep, fsync─► ─send─► index ─wait for the witnesses─► receipts
 //! ```
 //! It may be killed at any point and run again: what was sent is in the journal, what is in the
 //! log is recognised, and sending the same bytes twice is sending them once.
 
-mod date;
+pub(crate) mod date;
 pub(crate) mod journal;
 mod lookup;
-mod map;
+pub(crate) mod map;
+pub(crate) mod period;
+mod plan;
 mod receipts;
 mod report;
 mod row;
 mod seal;
 mod send;
 mod table;
+pub(crate) mod text;
 
 use std::collections::BTreeSet;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use records::{Disclosure, Submission};
 use sha2::{Digest, Sha256};
 use tlog::{CosignedCheckpoint, Hash, LeafIndex, Origin, Policy, TreeSize};
 use tlog_client::{Limits, LogClient, TreeView};
@@ -33,11 +36,13 @@ use crate::screen::Screen;
 use crate::state::StateFolder;
 use crate::{keyfile, trust};
 use journal::{Journal, Kept};
-use lookup::Found;
+use map::Map;
+use period::Period;
+use plan::{Act, Planner};
 use receipts::Receipt;
 use report::Report;
 use row::{Draft, Drafter, RowError};
-use seal::{Likeness, Sealer};
+use seal::Sealer;
 
 /// What becomes of a row.
 #[derive(Debug)]
@@ -62,12 +67,52 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) draft: Draft,
+    /// What its record does to its object.
+    pub(crate) act: Act,
+    /// A journalled revision that is not published yet and that this one builds on: it is sent
+    /// before it, once more.
+    pub(crate) first: Option<(u32, Kept)>,
     pub(crate) fate: Fate,
+}
+
+/// Of which objects the file holds all there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scope<'a> {
+    /// Of none, as far as we know.
+    Unknown,
+    /// Those of these days.
+    Period(&'a Period),
+    /// All whose ids begin as the map says.
+    All,
+    /// The same, and it is gone: none of its rows counts any more.
+    Gone,
+}
+
+impl Scope<'_> {
+    fn contains(self, day: &str) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Period(period) => period.contains(day),
+            Self::All | Self::Gone => true,
+        }
+    }
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen) -> Outcome {
     let map = map::read(&args.map)?;
+    let scope = args.complete.as_ref().map_or(Scope::Unknown, Scope::Period);
+    run_with(args, &map, scope, state, screen).await
+}
+
+/// Runs the command with a map that says more than its file.
+pub(crate) async fn run_with(
+    args: &Submit,
+    map: &Map,
+    scope: Scope<'_>,
+    state: &StateFolder,
+    screen: &mut Screen,
+) -> Outcome {
     let key = keyfile::read_signing_key(&args.key)?;
     let client = LogClient::new(&args.at.log, Limits::default())?;
     let info = client.info().await?;
@@ -77,39 +122,54 @@ pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen)
         .explain(Exit::Misbehaved, || "the log gives itself a name that is no origin".to_owned())?;
     let policy = trust::policy_or_own(args.policy.as_deref(), &info, screen)?;
     let sealer = Sealer {
-        map: &map,
+        map,
         origin: origin.as_str(),
         key: &key,
         file_sha256: sha256_of(&args.file)?,
         map_sha256: sha256_of(&args.map)?,
+        why: args.why.as_deref(),
     };
-    let run = Run { args, client, policy, sealer };
-    let (items, mut bad) = run.drafts()?;
+    let run = Run { args, client, policy, sealer, scope };
+    let (mut items, mut bad) = run.drafts()?;
     let mut report = Report::new(&origin, items.len() + bad.len(), args);
-    if args.dry_run {
-        let items = run.rehearse(items, &mut bad);
-        report.count(&items);
-        report.note_errors(&errors_path(args), &bad)?;
-        return Ok(report.finish(screen));
-    }
-    let journal = match &args.journal {
+    let path = match &args.journal {
         Some(path) => path.clone(),
         None => state.journal(&origin, &map.submitter),
     };
-    let mut journal = Journal::open(&journal, origin.as_str(), &map.submitter)
-        .explain(Exit::Usage, || "opening the journal".to_owned())?;
-    let mut items = items;
-    run.recognise(&mut items, &journal, screen).await?;
+    let open = || {
+        Journal::open(&path, origin.as_str(), &map.submitter)
+            .explain(Exit::Usage, || "opening the journal".to_owned())
+    };
+    if args.dry_run {
+        // A rehearsal leaves no journal behind where there was none.
+        let journal = if path.exists() { Some(open()?) } else { None };
+        run.plan(&mut items, &mut bad, journal.as_ref(), screen).await?;
+        run.rehearse(&mut items);
+        return finish(report, &items, bad, args, screen);
+    }
+    let mut journal = open()?;
+    run.plan(&mut items, &mut bad, Some(&journal), screen).await?;
     send::send(&run.client, &run.sealer, &mut journal, &mut items, screen).await?;
     let checkpoint = run.published(&items, screen).await?;
     run.settle_taken(&mut items, &checkpoint).await?;
+    report.note_checkpoint(&checkpoint);
+    run.write_receipts(&items, &checkpoint, &mut report, screen).await?;
+    finish(report, &items, bad, args, screen)
+}
+
+/// Counts, lists the bad rows and decides the exit code.
+fn finish(
+    mut report: Report,
+    items: &[Item],
+    mut bad: Vec<RowError>,
+    args: &Submit,
+    screen: &mut Screen,
+) -> Outcome {
     bad.extend(items.iter().filter_map(|item| match &item.fate {
         Fate::Bad(error) => Some(error.clone()),
         _ => None,
     }));
-    report.count(&items);
-    report.note_checkpoint(&checkpoint);
-    run.write_receipts(&items, &checkpoint, &mut report, screen).await?;
+    report.count(items);
     report.note_errors(&errors_path(args), &bad)?;
     Ok(report.finish(screen))
 }
@@ -120,108 +180,72 @@ struct Run<'a> {
     client: LogClient,
     policy: Policy,
     sealer: Sealer<'a>,
+    scope: Scope<'a>,
 }
 
 impl Run<'_> {
     /// Reads the file: drafts of the good rows, errors of the others.
     fn drafts(&self) -> Outcome<(Vec<Item>, Vec<RowError>)> {
-        let table = table::read(&self.args.file, self.sealer.map)?;
-        if table.rows.len() > ROWS_MAX {
-            return Err(Failure::usage(format!(
-                "{} has {} rows; a receipts file holds {ROWS_MAX}, so split it",
-                self.args.file.display(),
-                table.rows.len()
-            )));
+        if matches!(self.scope, Scope::Gone) {
+            return Ok((Vec::new(), Vec::new()));
         }
-        let mut drafter = Drafter::new(self.sealer.map, &table);
+        let (columns, mut rows) = table::open(&self.args.file, self.sealer.map)?;
+        let mut drafter = Drafter::new(self.sealer.map, &columns, &self.sealer.file_sha256);
         let (mut items, mut bad) = (Vec::new(), Vec::new());
-        for row in &table.rows {
+        let reading = || format!("reading {}", self.args.file.display());
+        while let Some(row) = rows.next().explain(Exit::Usage, reading)? {
+            if items.len() == ROWS_MAX {
+                return Err(Failure::usage(format!(
+                    "{} has more than {ROWS_MAX} rows, as many as a receipts file holds; split it",
+                    self.args.file.display()
+                )));
+            }
             let drafted = match row {
-                Ok(row) => drafter.draft(row),
-                Err(line) => Err(RowError::new(line.line, "csv", "", line.message.as_str())),
+                Ok(row) => drafter.draft(&row),
+                Err(line) => Err(RowError::new(line.line, "csv", "", line.message)),
             };
             match drafted {
-                Ok(draft) => items.push(Item { draft, fate: Fate::New }),
+                Ok(draft) => {
+                    items.push(Item { draft, act: Act::Add, first: None, fate: Fate::New });
+                }
                 Err(error) => bad.push(error),
             }
         }
         Ok((items, bad))
     }
 
-    fn rehearse(&self, items: Vec<Item>, bad: &mut Vec<RowError>) -> Vec<Item> {
-        let mut good = Vec::new();
-        for item in items {
-            match self.sealer.rehearse(&item.draft) {
-                Ok(()) => good.push(item),
-                Err(refusal) => bad.push(RowError::of_refusal(&item.draft, &refusal)),
-            }
-        }
-        good
-    }
-
-    /// Finds the rows that were sent before: in the journal, else in the log.
-    async fn recognise(
+    /// Finds out what is left to do, and with `--complete` what the file no longer has.
+    async fn plan(
         &self,
-        items: &mut [Item],
-        journal: &Journal,
+        items: &mut Vec<Item>,
+        bad: &mut Vec<RowError>,
+        journal: Option<&Journal>,
         screen: &Screen,
     ) -> Outcome<()> {
-        for item in items.iter_mut() {
-            let kept = journal
-                .kept(&item.draft.object, 0)
-                .explain(Exit::Usage, || "reading the journal".to_owned())?;
-            if let Some(kept) = kept {
-                item.fate = self.of_journal(&item.draft, kept)?;
-            }
-        }
-        let unknown: BTreeSet<&str> = items
-            .iter()
-            .filter(|item| matches!(item.fate, Fate::New))
-            .map(|item| item.draft.object.as_str())
-            .collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
         let checkpoint = trust::checkpoint(&self.client, &self.policy).await?;
         let view = TreeView::new(self.client.clone(), checkpoint.head());
-        let bar = screen.progress("comparing", 0);
-        let progress = report::progress_of(&bar);
-        let mut found = lookup::find(&self.client, &view, &unknown, progress).await?;
-        bar.finish_and_clear();
-        for item in items.iter_mut().filter(|item| matches!(item.fate, Fate::New)) {
-            if let Some(found) = found.remove(&item.draft.object) {
-                item.fate = self.of_log(&item.draft, &found);
-            }
+        let planner = Planner { client: &self.client, sealer: &self.sealer, view: &view };
+        planner.recognise(items, journal, screen).await?;
+        if matches!(self.scope, Scope::Unknown) {
+            return Ok(());
         }
+        let unread = items.iter().filter(|item| matches!(item.fate, Fate::Bad(_))).count();
+        if bad.len() + unread > 0 {
+            // A row that could not be read may be one of those that seem to be gone.
+            let words = "nothing was voided: while there are bad rows, nobody can tell which rows \
+                         are gone; correct them and run again";
+            bad.push(RowError::new(0, "complete", "", words));
+            return Ok(());
+        }
+        items.extend(planner.vanished(items, journal, self.scope).await?);
         Ok(())
     }
 
-    /// A journalled row is sent as it was journalled, unless it says something else today.
-    fn of_journal(&self, draft: &Draft, kept: Kept) -> Outcome<Fate> {
-        let submission = Submission::parse(&kept.submission, self.sealer.origin)
-            .explain(Exit::Usage, || format!("the journal's submission of {}", draft.object))?;
-        let mut disclosures = submission.disclosures().to_vec();
-        let ours = kept.disclosures.iter().filter_map(|text| Disclosure::parse(text).ok());
-        disclosures.extend(ours);
-        Ok(match self.sealer.compare(draft, submission.record(), &disclosures) {
-            Likeness::Same => Fate::Kept(kept),
-            Likeness::Differs(pointer) => Fate::Bad(changed(draft, &pointer, "the journal holds")),
-            Likeness::Unknown { pointer, is_personal } => {
-                Fate::Bad(unknowable(draft, &pointer, is_personal))
-            }
-        })
-    }
-
-    /// A row whose object the log has: the same, or an error.
-    fn of_log(&self, draft: &Draft, found: &Found) -> Fate {
-        match self.sealer.compare(draft, found.entry.record(), &found.disclosures) {
-            Likeness::Same => Fate::There { index: found.index, is_new: false },
-            Likeness::Differs(pointer) => {
-                let who = format!("entry {} of the log has", found.index);
-                Fate::Bad(changed(draft, &pointer, &who))
-            }
-            Likeness::Unknown { pointer, is_personal } => {
-                Fate::Bad(unknowable(draft, &pointer, is_personal))
+    /// Holds what would be sent to the rules that need no log.
+    fn rehearse(&self, items: &mut [Item]) {
+        for item in items.iter_mut().filter(|item| matches!(item.fate, Fate::New)) {
+            if let Err(refusal) = self.sealer.rehearse(&item.draft, &item.act) {
+                item.fate = Fate::Bad(RowError::of_refusal(&item.draft, &refusal));
             }
         }
     }
@@ -277,6 +301,7 @@ impl Run<'_> {
         }
         let view = TreeView::new(self.client.clone(), checkpoint.head());
         let found = lookup::open(&self.client, &view, &indices, |_, _| ()).await?;
+        let planner = Planner { client: &self.client, sealer: &self.sealer, view: &view };
         for item in items.iter_mut() {
             let Fate::Taken(index) = item.fate else { continue };
             let Some(found) = found.get(&item.draft.object) else {
@@ -286,7 +311,12 @@ impl Run<'_> {
                 );
                 return Err(Failure::new(Exit::Misbehaved, words));
             };
-            item.fate = self.of_log(&item.draft, found);
+            planner.of_log(item, found);
+            if matches!(item.fate, Fate::Taken(_)) {
+                let words = "the log has taken another revision of this object meanwhile; run the \
+                             same command again";
+                item.fate = Fate::Bad(RowError::of_rule(&item.draft, "changed", "", words));
+            }
         }
         Ok(())
     }
@@ -302,7 +332,8 @@ impl Run<'_> {
             .iter()
             .filter_map(|item| match item.fate {
                 Fate::There { index, .. } => {
-                    let (row, object) = (item.draft.place.row, item.draft.object.clone());
+                    let row = item.draft.place.map(|place| place.row);
+                    let object = item.draft.object.clone();
                     Some(Receipt { row, object, index })
                 }
                 _ => None,
@@ -326,25 +357,6 @@ impl Run<'_> {
     }
 }
 
-fn changed(draft: &Draft, pointer: &str, who: &str) -> RowError {
-    let message = format!(
-        "{who} another value here under the same number: a row that changed needs a correction \
-         with a reason, not a second submission"
-    );
-    RowError::of_rule(draft, "changed", pointer, &message)
-}
-
-fn unknowable(draft: &Draft, pointer: &str, is_personal: bool) -> RowError {
-    let message = if is_personal {
-        "this object is in the log, and this value is sealed as personal data: only the journal of \
-         the first run can tell whether this row is unchanged (--journal)"
-    } else {
-        "this object is in the log, but nobody shows its sealed value any more, so whether the row \
-         changed cannot be told; use the journal it was submitted with (--journal)"
-    };
-    RowError::of_rule(draft, "held", pointer, message)
-}
-
 fn errors_path(args: &Submit) -> PathBuf {
     args.errors.clone().unwrap_or_else(|| with_suffix(&args.file, ".errors.csv"))
 }
@@ -356,9 +368,19 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn sha256_of(path: &Path) -> Outcome<String> {
-    let bytes =
-        std::fs::read(path).explain(Exit::Usage, || format!("reading {}", path.display()))?;
-    Ok(Hash::new(Sha256::digest(&bytes).into()).to_hex())
+    let reading = || format!("reading {}", path.display());
+    let file = std::fs::File::open(path).explain(Exit::Usage, reading)?;
+    let mut file = std::io::BufReader::new(file);
+    let mut hasher = Sha256::new();
+    loop {
+        let bytes = file.fill_buf().explain(Exit::Usage, reading)?;
+        if bytes.is_empty() {
+            return Ok(Hash::new(hasher.finalize().into()).to_hex());
+        }
+        hasher.update(bytes);
+        let len = bytes.len();
+        file.consume(len);
+    }
 }
 
 /// Rows of one file: its receipts, with the registrations, are one receipt file of 65,536 proofs.

@@ -36,7 +36,12 @@ const PAGES: &[Page] = &[
         path: "docs/submitters.md",
         expected: &[
             ("--dry-run", &["exit code 1"]),
+            ("civiclog map init", &["column = \"Number\"", "payee.name"]),
             ("head -n 3", &["line,path,value,rule,message", "E06"]),
+            (
+                "--complete 2026-02",
+                &["add 1, correct 1, void 1", "GBP -80.50 voided", "took revision 0 back"],
+            ),
             ("P-1004", &["exit code 1"]),
         ],
     },

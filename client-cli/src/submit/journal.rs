@@ -144,6 +144,15 @@ impl Journal {
         }
     }
 
+    /// The newest journalled revision of an object that still counts.
+    pub(crate) fn head(&self, object: &str) -> Result<Option<(u32, Kept)>, JournalError> {
+        let revisions = (object.to_owned(), 0)..=(object.to_owned(), u32::MAX);
+        let Some(((_, rev), _)) = self.places.range(revisions).next_back() else {
+            return Ok(None);
+        };
+        Ok(self.kept(object, *rev)?.map(|kept| (*rev, kept)))
+    }
+
     /// Makes a batch of submissions durable. Only then may any of them be sent.
     pub(crate) fn keep(
         &mut self,
@@ -311,6 +320,10 @@ mod tests {
             assert_eq!(journal.kept(name, 0).unwrap(), Some(kept(name)));
         }
         assert_eq!(journal.kept("a", 1).unwrap(), None);
+        assert_eq!(journal.head("a").unwrap(), Some((0, kept("a"))));
+        journal.keep([("a".to_owned(), 1, kept("a, corrected"))]).unwrap();
+        assert_eq!(journal.head("a").unwrap(), Some((1, kept("a, corrected"))));
+        assert_eq!(journal.head("aa").unwrap(), None);
         journal.forget([("b".to_owned(), 0, "E06".to_owned())]).unwrap();
         assert_eq!(journal.kept("b", 0).unwrap(), None);
         drop(journal);

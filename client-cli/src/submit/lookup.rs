@@ -8,7 +8,7 @@ use tlog::LeafIndex;
 use tlog_client::tree::REQUESTS_IN_FLIGHT_MAX;
 use tlog_client::{ClientError, LogClient, TreeView};
 
-use crate::exit::{Exit, Explain, Outcome};
+use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// What the log holds about an object: its newest revision, proven, with what is disclosed of it.
 #[derive(Debug)]
@@ -34,11 +34,51 @@ pub(crate) async fn find(
     let rows = u64::try_from(objects.len()).unwrap_or(u64::MAX);
     let scan_max = rows.saturating_mul(SCAN_ENTRIES_PER_ROW).saturating_add(SCAN_ENTRIES_FREE);
     let indices = if view.head().size.get() <= scan_max {
-        scan(view, objects).await?
+        scan(view, |object| objects.contains(object)).await?
     } else {
         ask(client, objects).await?
     };
     open(client, view, &indices, progress).await
+}
+
+/// The newest published revision of every object whose id begins with `prefix`, but for those that
+/// are `known`. In a large log these are the ones that the log lists; it cannot add any that the
+/// caller does not prove, but could leave one out.
+pub(crate) async fn newest_below(
+    client: &LogClient,
+    view: &TreeView,
+    prefix: &str,
+    known: &BTreeSet<&str>,
+) -> Outcome<BTreeSet<LeafIndex>> {
+    if view.head().size.get() <= SCAN_ENTRIES_FREE {
+        return scan(view, |object| object.starts_with(prefix) && !known.contains(object)).await;
+    }
+    list_below(client, view, prefix, known).await
+}
+
+/// The same by the log's own list, page by page.
+pub(crate) async fn list_below(
+    client: &LogClient,
+    view: &TreeView,
+    prefix: &str,
+    known: &BTreeSet<&str>,
+) -> Outcome<BTreeSet<LeafIndex>> {
+    let mut indices = BTreeSet::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = client.objects(prefix, after.as_deref()).await?;
+        let Some(last) = page.last() else { return Ok(indices) };
+        if after.as_ref().is_some_and(|after| last.object <= *after) {
+            let words = "the log lists objects in an order that does not ascend";
+            return Err(Failure::new(Exit::Misbehaved, words));
+        }
+        after = Some(last.object.clone());
+        // One published since our checkpoint is for the next run.
+        let older =
+            page.iter().filter(|head| LeafIndex::new(head.index).is_within(view.head().size));
+        let missing = older.filter(|head| !known.contains(head.object.as_str()));
+        indices.extend(missing.map(|head| LeafIndex::new(head.index)));
+    }
 }
 
 /// The proven entries at these indices with their disclosures, by object.
@@ -65,13 +105,13 @@ pub(crate) async fn open(
     Ok(found)
 }
 
-async fn scan(view: &TreeView, objects: &BTreeSet<&str>) -> Outcome<BTreeSet<LeafIndex>> {
+async fn scan(view: &TreeView, is_wanted: impl Fn(&str) -> bool) -> Outcome<BTreeSet<LeafIndex>> {
     let mut newest: BTreeMap<String, LeafIndex> = BTreeMap::new();
     view.scan(|index, bytes| {
         // An entry of an engine newer than this program is not one of ours.
         let Ok(entry) = Entry::parse(bytes) else { return };
         let object = entry.record().object();
-        if objects.contains(object) {
+        if is_wanted(object) {
             newest.insert(object.to_owned(), index);
         }
     })

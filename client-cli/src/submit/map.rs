@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::date::DateFormat;
+use super::text::Encoding;
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// A map file, checked.
@@ -20,6 +21,10 @@ pub(crate) struct Map {
     _about: String,
     /// Id of the registered submitter.
     pub(crate) submitter: String,
+    /// What stands in the ids of all objects before the number: nothing, or what says that this
+    /// was observed. Not read from the file.
+    #[serde(skip)]
+    label: String,
     /// What a row is.
     pub(crate) kind: RowKind,
     /// How the file's bytes are text.
@@ -28,7 +33,11 @@ pub(crate) struct Map {
     /// One ASCII character; comma if absent.
     #[serde(default = "comma")]
     pub(crate) delimiter: char,
+    /// Lines above the header.
+    #[serde(default)]
+    pub(crate) preamble: u32,
     /// The object that a row is about.
+    #[serde(default)]
     pub(crate) object: ObjectRule,
     /// The day on which it happened.
     pub(crate) occurred: DateRule,
@@ -46,76 +55,82 @@ pub(crate) struct Map {
     pub(crate) sealed: BTreeMap<String, SealedRule>,
 }
 
-/// What a row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What a row is: `"payment"`, `"register"`, or a table that spells out any other kind.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "KindInMap")]
+pub(crate) struct RowKind {
+    pub(crate) profile: String,
+    pub(crate) kind: String,
+    /// The segment of the object's id between the body and the number.
+    pub(crate) segment: String,
+    /// Where in `data` the money goes.
+    pub(crate) money: String,
+    /// Where in `data` the body goes.
+    pub(crate) body: String,
+    /// Where in `data` the other party goes.
+    pub(crate) party: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum KindInMap {
+    Short(ShortKind),
+    Spelled(SpelledKind),
+}
+
+/// Kinds that have a name of their own in maps.
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum RowKind {
+enum ShortKind {
     /// `spending/1` `payment`
     Payment,
     /// `contract/1` `register`
     Register,
 }
 
-impl RowKind {
-    pub(crate) fn profile(self) -> &'static str {
-        match self {
-            Self::Payment => "spending/1",
-            Self::Register => "contract/1",
-        }
-    }
-
-    pub(crate) fn kind(self) -> &'static str {
-        match self {
-            Self::Payment => "payment",
-            Self::Register => "register",
-        }
-    }
-
-    /// The segment of the object's id between the body and the number.
-    pub(crate) fn object_segment(self) -> &'static str {
-        match self {
-            Self::Payment => "payment",
-            Self::Register => "contract",
-        }
-    }
-
-    /// Where in `data` the money goes.
-    pub(crate) fn money_member(self) -> &'static str {
-        match self {
-            Self::Payment => "amount",
-            Self::Register => "value",
-        }
-    }
-
-    /// Where in `data` the body goes, and the other party.
-    pub(crate) fn parties(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Payment => ("payer", "payee"),
-            Self::Register => ("buyer", "supplier"),
-        }
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpelledKind {
+    profile: String,
+    kind: String,
+    segment: String,
+    money: String,
+    body: String,
+    party: String,
 }
 
-/// How the file's bytes are text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum Encoding {
-    /// With or without a byte order mark.
-    #[default]
-    #[serde(rename = "utf-8")]
-    Utf8,
-    /// What older spreadsheets write in Western Europe.
-    #[serde(rename = "windows-1252")]
-    Windows1252,
+impl From<KindInMap> for RowKind {
+    fn from(kind: KindInMap) -> Self {
+        let of =
+            |profile: &str, kind: &str, segment: &str, money: &str, body: &str, party: &str| {
+                let [profile, kind, segment] = [profile, kind, segment].map(str::to_owned);
+                let [money, body, party] = [money, body, party].map(str::to_owned);
+                Self { profile, kind, segment, money, body, party }
+            };
+        match kind {
+            KindInMap::Short(ShortKind::Payment) => {
+                of("spending/1", "payment", "payment", "amount", "payer", "payee")
+            }
+            KindInMap::Short(ShortKind::Register) => {
+                of("contract/1", "register", "contract", "value", "buyer", "supplier")
+            }
+            KindInMap::Spelled(spelled) => {
+                let SpelledKind { profile, kind, segment, money, body, party } = spelled;
+                Self { profile, kind, segment, money, body, party }
+            }
+        }
+    }
 }
 
 /// `[object]`: `<body>/payment/<number>`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ObjectRule {
     /// The body whose money it is; the submitter if absent.
     pub(crate) body: Option<String>,
-    /// The column with the publisher's own number.
-    pub(crate) column: String,
+    /// The column with the publisher's own number. Without one a row is known by the SHA-256 of
+    /// its file and its number there.
+    pub(crate) column: Option<String>,
     /// Whether one number may stand on several lines, which then are `<number>/1`, `/2`, …
     #[serde(default)]
     pub(crate) lines: bool,
@@ -215,10 +230,30 @@ impl Map {
         self.object.body.as_deref().unwrap_or(&self.submitter)
     }
 
+    /// How the ids of all objects of this map begin.
+    pub(crate) fn object_prefix(&self) -> String {
+        let owner = if self.label.is_empty() { self.body() } else { &self.submitter };
+        format!("{owner}/{}/{}", self.kind.segment, self.label)
+    }
+
+    /// Makes the records those of an observer: what the body publishes in the file of this name.
+    pub(crate) fn observe(&mut self, observer: &str, name: &str) {
+        let body = self.body().to_owned();
+        let mut label = format!("observed/{body}/");
+        for part in name.split(['/', '\\']).filter(|part| !part.is_empty()) {
+            label.push_str(&super::row::segment(part));
+            label.push('/');
+        }
+        self.label = label;
+        self.object.body = Some(body);
+        observer.clone_into(&mut self.submitter);
+    }
+
     /// All columns that the map names.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
-        [&self.object.column, &self.occurred.column, &self.amount.column]
+        [&self.occurred.column, &self.amount.column]
             .into_iter()
+            .chain(&self.object.column)
             .chain(self.contract.iter().map(|rule| &rule.column))
             .chain(self.person.iter().map(|rule| &rule.column))
             .chain(self.clear.values().map(|rule| &rule.column))
@@ -230,11 +265,13 @@ impl Map {
         if !self.delimiter.is_ascii() {
             return Err(format!("delimiter `{}` is not one ASCII character", self.delimiter));
         }
-        let (body, _) = self.kind.parties();
-        let money = self.kind.money_member();
+        let RowKind { body, money, .. } = &self.kind;
+        if self.object.lines && self.object.column.is_none() {
+            return Err("`lines` in [object] needs a column with the number".to_owned());
+        }
         for path in self.clear.keys().chain(self.sealed.keys()) {
             let first = path.split('.').next().unwrap_or_default();
-            if first == body || first == money {
+            if first == body.as_str() || first == money.as_str() {
                 return Err(format!(
                     "`{path}` is set by [object] and [amount], not by [clear] or [sealed]"
                 ));
@@ -284,7 +321,7 @@ mod tests {
         let map = parse("").unwrap();
         assert_eq!(map.body(), "XX-LAE-WMC");
         assert_eq!((map.encoding, map.delimiter), (Encoding::Utf8, ','));
-        assert_eq!(map.columns().collect::<Vec<_>>(), ["No", "Date", "Amount"]);
+        assert_eq!(map.columns().collect::<Vec<_>>(), ["Date", "Amount", "No"]);
     }
 
     #[test]
@@ -303,11 +340,24 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_can_be_spelled_out() {
+        let table = "{ profile = \"p/1\", kind = \"k\", segment = \"s\", money = \"m\", \
+                     body = \"b\", party = \"o\" }";
+        let map: Map = toml::from_str(&MINIMAL.replace("\"payment\"", table)).unwrap();
+        assert_eq!(map.object_prefix(), "XX-LAE-WMC/s/");
+        assert_eq!((map.kind.profile.as_str(), map.kind.party.as_str()), ("p/1", "o"));
+        assert!(toml::from_str::<Map>(&MINIMAL.replace("\"payment\"", "\"transfer\"")).is_err());
+    }
+
+    #[test]
     fn shipped_maps_can_be_used() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
-        for name in ["devon.toml", "sample-payments.toml", "sample-contracts.toml"] {
-            read(&folder.join(name))
-                .unwrap_or_else(|failure| panic!("{name}: {:#}", failure.error));
+        let mut maps = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            read(&path).unwrap_or_else(|failure| panic!("{:#}", failure.error));
+            maps += 1;
         }
+        assert_eq!(maps, 7);
     }
 }

@@ -19,8 +19,8 @@ use crate::exit::{Exit, Explain, Failure, Outcome};
 /// Where a row went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
-    /// Row of the sheet.
-    pub(crate) row: u64,
+    /// Row of the sheet; nothing for what was voided because its row is gone.
+    pub(crate) row: Option<u64>,
     pub(crate) object: String,
     pub(crate) index: LeafIndex,
 }
@@ -104,7 +104,8 @@ pub(crate) fn write(
         csv.write_record(["row", "object", "index", "leaf_hash"])?;
         for receipt in receipts {
             let leaf_hash = proven.rows[&receipt.index].leaf_hash.to_base64();
-            let (row, index) = (receipt.row.to_string(), receipt.index.to_string());
+            let row = receipt.row.map(|row| row.to_string()).unwrap_or_default();
+            let index = receipt.index.to_string();
             csv.write_record([&row, &receipt.object, &index, &leaf_hash])?;
         }
         csv.flush()

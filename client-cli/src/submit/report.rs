@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
+use records::Money;
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Origin};
 
+use super::plan::Act;
 use super::row::{Draft, RowError};
 use super::{Fate, Item};
 use crate::args::Submit;
@@ -25,14 +27,20 @@ pub(crate) struct Report {
     accepted: usize,
     /// Of these, put there by this run.
     new: usize,
+    /// Of these, corrections by this run of what they said before.
+    corrected: usize,
     /// Of these, there before.
     unchanged: usize,
+    /// Rows that the file no longer has and this run took back.
+    voided: usize,
     /// Rows that did not go in.
     bad: usize,
     /// Rows whose amount lost a binary-float tail.
     rounded: usize,
     /// Of the accepted rows, by currency.
     totals: BTreeMap<&'static str, Total>,
+    /// What this run changes, by currency.
+    changes: BTreeMap<&'static str, Changes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<Published>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +73,64 @@ struct Total {
     minor: i128,
 }
 
+/// How the money of one currency changes: decimals, credit notes subtracted.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Changes {
+    added: Part,
+    corrected_from: Part,
+    corrected_to: Part,
+    voided: Part,
+}
+
+/// Some rows and what they add up to.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Part {
+    rows: usize,
+    sum: String,
+    #[serde(skip)]
+    minor: i128,
+}
+
+impl Changes {
+    fn none(currency: &str) -> Self {
+        let part = || {
+            let sum = decimal(0, records::minor_units(currency).unwrap_or(0));
+            Part { rows: 0, sum, minor: 0 }
+        };
+        let (added, corrected_from, corrected_to) = (part(), part(), part());
+        Self { added, corrected_from, corrected_to, voided: part() }
+    }
+
+    fn words(&self, currency: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        let Self { added, corrected_from, corrected_to, voided } = self;
+        if added.rows > 0 {
+            lines.push(format!("  {currency} {} added in {} rows", added.sum, added.rows));
+        }
+        if corrected_from.rows + corrected_to.rows > 0 {
+            lines.push(format!(
+                "  {currency} {} corrected to {} in {} rows",
+                corrected_from.sum,
+                corrected_to.sum,
+                corrected_to.rows.max(corrected_from.rows)
+            ));
+        }
+        if voided.rows > 0 {
+            lines.push(format!("  {currency} {} voided in {} rows", voided.sum, voided.rows));
+        }
+        lines
+    }
+}
+
+impl Part {
+    fn add(&mut self, money: &Money) {
+        self.rows += 1;
+        // As many amounts as a file has rows, of at most 28 digits: far below i128.
+        self.minor = self.minor.saturating_add(money.in_minor_units());
+        self.sum = decimal(self.minor, records::minor_units(money.currency()).unwrap_or(0));
+    }
+}
+
 impl Report {
     pub(crate) fn new(origin: &Origin, rows: usize, args: &Submit) -> Self {
         Self {
@@ -73,10 +139,13 @@ impl Report {
             rows,
             accepted: 0,
             new: 0,
+            corrected: 0,
             unchanged: 0,
+            voided: 0,
             bad: 0,
             rounded: 0,
             totals: BTreeMap::new(),
+            changes: BTreeMap::new(),
             checkpoint: None,
             receipts: None,
             receipts_table: None,
@@ -87,15 +156,49 @@ impl Report {
 
     /// Counts the rows that are in the log, or would be sent.
     pub(crate) fn count(&mut self, items: &[Item]) {
-        for Item { draft, fate } in items {
-            match fate {
-                Fate::There { is_new: true, .. } | Fate::New | Fate::Kept(_) => self.new += 1,
-                Fate::There { is_new: false, .. } => self.unchanged += 1,
+        for Item { draft, act, fate, .. } in items {
+            let is_done_now = match fate {
+                Fate::There { is_new, .. } => *is_new,
+                Fate::New => true,
+                // Journalled before: only the log's answer would tell, and this is a rehearsal.
+                Fate::Kept(_) => false,
                 Fate::Taken(_) | Fate::Bad(_) => continue,
+            };
+            if is_done_now {
+                self.count_change(draft, act);
             }
+            if matches!(act, Act::Void(_)) {
+                continue;
+            }
+            self.unchanged += usize::from(!is_done_now);
             self.accepted += 1;
             self.rounded += usize::from(draft.rounded);
             self.add(draft);
+        }
+    }
+
+    fn count_change(&mut self, draft: &Draft, act: &Act) {
+        let currency = draft.money.currency();
+        let changes = self.changes.entry(currency).or_insert_with(|| Changes::none(currency));
+        match act {
+            Act::Add => {
+                self.new += 1;
+                changes.added.add(&draft.money);
+            }
+            Act::Correct(on) => {
+                self.corrected += 1;
+                changes.corrected_to.add(&draft.money);
+                if let Some(before) = &on.money {
+                    let currency = before.currency();
+                    let none = || Changes::none(currency);
+                    let changes = self.changes.entry(currency).or_insert_with(none);
+                    changes.corrected_from.add(before);
+                }
+            }
+            Act::Void(_) => {
+                self.voided += 1;
+                changes.voided.add(&draft.money);
+            }
         }
     }
 
@@ -164,11 +267,18 @@ impl Report {
         if self.dry_run {
             let accepted = self.accepted;
             lines.push(format!("Dry run: {accepted} of {} rows can be submitted.", self.rows));
+            lines.push(format!(
+                "The plan: add {}, correct {}, void {}, leave {} as they are.",
+                self.new, self.corrected, self.voided, self.unchanged
+            ));
         } else {
             lines.push(format!(
-                "{} of {} rows are in {}: {} new, {} were there already.",
-                self.accepted, self.rows, self.log, self.new, self.unchanged
+                "{} of {} rows are in {}: {} new, {} corrected, {} were there already.",
+                self.accepted, self.rows, self.log, self.new, self.corrected, self.unchanged
             ));
+            if self.voided > 0 {
+                lines.push(format!("{} that the file no longer has were voided.", self.voided));
+            }
         }
         for (currency, total) in &self.totals {
             lines.push(format!(
@@ -176,6 +286,7 @@ impl Report {
                 total.sum, total.rows, total.negative
             ));
         }
+        lines.extend(self.changes.iter().flat_map(|(currency, changes)| changes.words(currency)));
         if self.rounded > 0 {
             lines.push(format!(
                 "Warning: {} amounts had a binary-float tail (430.69000000000005) and were rounded.",
@@ -223,11 +334,11 @@ fn decimal(minor: i128, decimals: u32) -> String {
 
 /// A cell that a spreadsheet will not run as a formula.
 fn defused(value: &str) -> String {
-    if value.starts_with(['=', '+', '@', '\t', '\r']) {
-        format!("'{value}")
-    } else {
-        value.to_owned()
-    }
+    let is_number =
+        value.bytes().skip(1).all(|byte| byte.is_ascii_digit() || b".,".contains(&byte));
+    let is_formula =
+        value.starts_with(['=', '@', '\t', '\r']) || (value.starts_with(['+', '-']) && !is_number);
+    if is_formula { format!("'{value}") } else { value.to_owned() }
 }
 
 const ERRORS_SHOWN: usize = 5;
@@ -253,5 +364,8 @@ mod tests {
     fn error_cells_are_not_formulas() {
         assert_eq!(defused("=1+1"), "'=1+1");
         assert_eq!(defused("-5.00"), "-5.00");
+        assert_eq!(defused("-2+cmd|' /C calc'!A0"), "'-2+cmd|' /C calc'!A0");
+        assert_eq!(defused("+44 20"), "'+44 20");
+        assert_eq!(defused("@SUM(A1)"), "'@SUM(A1)");
     }
 }

@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use records::{Money, Value};
 
 use super::map::{ClearRule, Held, Map};
-use super::table::{Row, Table};
+use super::table::{Columns, Row};
 
 /// What a row says. Two drafts of the same row are equal; two records made of it are not, for
 /// their salts differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Draft {
-    pub(crate) place: Place,
+    /// Nothing if it is no row of the file: what is gone from it.
+    pub(crate) place: Option<Place>,
     pub(crate) object: String,
     pub(crate) occurred: String,
     pub(crate) money: Money,
@@ -24,6 +25,22 @@ pub(crate) struct Draft {
     pub(crate) contract: Option<String>,
     /// What is sealed, sorted by path.
     pub(crate) sealed: Vec<Secret>,
+}
+
+impl Draft {
+    /// What is left to say of a row that the file no longer has.
+    pub(crate) fn vanished(object: &str, occurred: &str, money: Money) -> Self {
+        Self {
+            place: None,
+            object: object.to_owned(),
+            occurred: occurred.to_owned(),
+            money,
+            rounded: false,
+            data: Value::Map(BTreeMap::new()),
+            contract: None,
+            sealed: Vec::new(),
+        }
+    }
 }
 
 /// Where a row stands in its file.
@@ -55,6 +72,7 @@ impl std::fmt::Debug for Secret {
 /// Why a row does not go in: one line of the error CSV.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct RowError {
+    /// 0 if it is about the file as a whole, or about what the file no longer has.
     pub(crate) line: u64,
     /// JSON pointer into the submission, or the name of a column.
     pub(crate) path: String,
@@ -79,7 +97,8 @@ impl RowError {
 
     /// As [`RowError::of_refusal`], for a refusal that the log answered.
     pub(crate) fn of_rule(draft: &Draft, rule: &str, pointer: &str, message: &str) -> Self {
-        let mut error = Self::new(draft.place.line, rule, pointer, message);
+        let mut error =
+            Self::new(draft.place.map_or(0, |place| place.line), rule, pointer, message);
         let below_data = pointer.strip_prefix("/record").unwrap_or(pointer).strip_prefix("/data");
         let clear = below_data.and_then(|below| draft.data.at(below)).and_then(Value::as_text);
         clear.unwrap_or_default().clone_into(&mut error.value);
@@ -91,21 +110,23 @@ impl RowError {
 #[derive(Debug)]
 pub(crate) struct Drafter<'a> {
     map: &'a Map,
-    table: &'a Table,
+    columns: &'a Columns,
+    /// SHA-256 of the file, hexadecimal: what rows without a number are known by.
+    file_sha256: &'a str,
     /// How often each number was seen, and on which line first.
     seen: BTreeMap<String, (u64, u64)>,
 }
 
 impl<'a> Drafter<'a> {
-    pub(crate) fn new(map: &'a Map, table: &'a Table) -> Self {
-        Self { map, table, seen: BTreeMap::new() }
+    pub(crate) fn new(map: &'a Map, columns: &'a Columns, file_sha256: &'a str) -> Self {
+        Self { map, columns, file_sha256, seen: BTreeMap::new() }
     }
 
     /// The draft of the next row.
     pub(crate) fn draft(&mut self, row: &Row) -> Result<Draft, RowError> {
-        let (map, table) = (self.map, self.table);
+        let map = self.map;
         let (object, native, line_number) = self.object(row)?;
-        let occurred = table.cell(row, &map.occurred.column);
+        let occurred = self.columns.cell(row, &map.occurred.column);
         let occurred = map.occurred.format.read(occurred).ok_or_else(|| RowError {
             value: occurred.to_owned(),
             ..RowError::new(
@@ -117,10 +138,9 @@ impl<'a> Drafter<'a> {
         })?;
         let (money, rounded) = self.money(row)?;
         let mut data = BTreeMap::new();
-        let (body, other) = map.kind.parties();
-        data.insert(body.to_owned(), Value::map([("id", map.body())]));
-        data.insert(other.to_owned(), Value::Map(BTreeMap::new()));
-        data.insert(map.kind.money_member().to_owned(), money.to_value());
+        data.insert(map.kind.body.clone(), Value::map([("id", map.body())]));
+        data.insert(map.kind.party.clone(), Value::Map(BTreeMap::new()));
+        data.insert(map.kind.money.clone(), money.to_value());
         if let Some(native) = native {
             data.insert("native".to_owned(), native.into());
         }
@@ -134,10 +154,10 @@ impl<'a> Drafter<'a> {
         }
         let sealed = self.sealed(row, &mut data);
         let contract = map.contract.as_ref().and_then(|rule| {
-            let number = table.cell(row, &rule.column);
+            let number = self.columns.cell(row, &rule.column);
             (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
         });
-        let place = Place { line: row.line, row: row.number };
+        let place = Some(Place { line: row.line, row: row.number });
         let data = Value::Map(data);
         Ok(Draft { place, object, occurred, money, rounded, data, contract, sealed })
     }
@@ -145,10 +165,14 @@ impl<'a> Drafter<'a> {
     /// The object, the publisher's own number if it can stand in clear, the line within it.
     fn object(&mut self, row: &Row) -> Result<(String, Option<String>, Option<i64>), RowError> {
         let rule = &self.map.object;
-        let number = self.table.cell(row, &rule.column);
+        let Some(column) = &rule.column else {
+            let segments = [self.file_sha256, &row.number.to_string()].join("/");
+            return Ok((format!("{}{segments}", self.map.object_prefix()), None, None));
+        };
+        let number = self.columns.cell(row, column);
         if number.is_empty() {
-            let message = "empty; every row needs the publisher's own number";
-            return Err(RowError::new(row.line, "id", &rule.column, message));
+            let message = "empty; a row needs the publisher's own number, or the map no column";
+            return Err(RowError::new(row.line, "id", column, message));
         }
         let (count, first) = self.seen.entry(number.to_owned()).or_insert((0, row.line));
         *count += 1;
@@ -157,11 +181,10 @@ impl<'a> Drafter<'a> {
                 "line {first} has this number too; if one number may stand on several lines, set \
                  lines = true in the map's [object]"
             );
-            let error = RowError::new(row.line, "twice", &rule.column, message);
+            let error = RowError::new(row.line, "twice", column, message);
             return Err(RowError { value: number.to_owned(), ..error });
         }
-        let segments = [self.map.body(), self.map.kind.object_segment(), &segment(number)];
-        let mut object = segments.join("/");
+        let mut object = format!("{}{}", self.map.object_prefix(), segment(number));
         let line_number = rule.lines.then_some(i64::try_from(*count).unwrap_or(i64::MAX));
         if let Some(line) = line_number {
             object = format!("{object}/{line}");
@@ -172,7 +195,7 @@ impl<'a> Drafter<'a> {
 
     fn money(&self, row: &Row) -> Result<(Money, bool), RowError> {
         let rule = &self.map.amount;
-        let cell = self.table.cell(row, &rule.column);
+        let cell = self.columns.cell(row, &rule.column);
         let plain = plain_decimal(cell);
         let rounded = records::round_float_tail(&plain, &rule.currency);
         let money = Money::parse(rounded.as_deref().unwrap_or(&plain), &rule.currency);
@@ -184,7 +207,7 @@ impl<'a> Drafter<'a> {
     }
 
     fn clear_value(&self, row: &Row, rule: &ClearRule) -> Result<Option<Value>, RowError> {
-        let cell = self.table.cell(row, &rule.column);
+        let cell = self.columns.cell(row, &rule.column);
         if cell.is_empty() || rule.omit.iter().any(|omitted| omitted == cell) {
             return Ok(None);
         }
@@ -202,13 +225,13 @@ impl<'a> Drafter<'a> {
     /// The sealed values. If the row is about a natural person, everything about that party moves
     /// here, its ids too.
     fn sealed(&self, row: &Row, data: &mut BTreeMap<String, Value>) -> Vec<Secret> {
-        let (_, party) = self.map.kind.parties();
+        let party = self.map.kind.party.as_str();
         let is_person = self.map.person.as_ref().is_some_and(|rule| {
-            rule.values.iter().any(|value| value == self.table.cell(row, &rule.column))
+            rule.values.iter().any(|value| value == self.columns.cell(row, &rule.column))
         });
         let mut secrets = Vec::new();
         for (path, rule) in &self.map.sealed {
-            let cell = self.table.cell(row, &rule.column);
+            let cell = self.columns.cell(row, &rule.column);
             if cell.is_empty() || rule.omit.iter().any(|omitted| omitted == cell) {
                 continue;
             }

@@ -1,12 +1,13 @@
 //! From draft to signed submission, and back: does an entry say what a row says?
 
 use records::{
-    Disclosure, Record, RecordDraft, Refusal, SealedField, SigningKey, Submission, Target, Until,
-    Value,
+    Disclosure, Money, Op, Record, RecordDraft, Refusal, SealedField, SigningKey, Submission,
+    Target, Until, Value,
 };
 
 use super::journal::Kept;
 use super::map::{Held, Map};
+use super::plan::Act;
 use super::row::{Draft, Secret};
 
 /// What is the same for all rows of a run.
@@ -20,6 +21,8 @@ pub(crate) struct Sealer<'a> {
     pub(crate) file_sha256: String,
     /// SHA-256 of the map, hexadecimal: it shows a later reader how a figure came about.
     pub(crate) map_sha256: String,
+    /// The reason of corrections and voids.
+    pub(crate) why: Option<&'a str>,
 }
 
 /// Whether an entry says what a row says.
@@ -47,8 +50,13 @@ impl Sealer<'_> {
     ///
     /// # Errors
     /// The first of the log's rules that the record breaks; pointers are into the submission.
-    pub(crate) fn seal(&self, draft: &Draft, salts: Vec<[u8; 16]>) -> Result<Kept, Refusal> {
-        let Unsigned { record, for_log, for_us } = self.build(draft, salts)?;
+    pub(crate) fn seal(
+        &self,
+        draft: &Draft,
+        act: &Act,
+        salts: Vec<[u8; 16]>,
+    ) -> Result<Kept, Refusal> {
+        let Unsigned { record, for_log, for_us } = self.build(draft, act, salts)?;
         let mut submission = Submission::unsigned(record, for_log)?;
         submission.add_signature(self.key.sign_detached(submission.record().bytes()));
         let canonical = submission.to_canonical();
@@ -62,15 +70,15 @@ impl Sealer<'_> {
     ///
     /// # Errors
     /// As [`Sealer::seal`].
-    pub(crate) fn rehearse(&self, draft: &Draft) -> Result<(), Refusal> {
+    pub(crate) fn rehearse(&self, draft: &Draft, act: &Act) -> Result<(), Refusal> {
         let salts = vec![[0; 16]; draft.sealed.len()];
-        let Unsigned { record, for_log, .. } = self.build(draft, salts)?;
+        let Unsigned { record, for_log, .. } = self.build(draft, act, salts)?;
         Submission::unsigned(record, for_log).map(drop)
     }
 
-    fn build(&self, draft: &Draft, salts: Vec<[u8; 16]>) -> Result<Unsigned, Refusal> {
+    fn build(&self, draft: &Draft, act: &Act, salts: Vec<[u8; 16]>) -> Result<Unsigned, Refusal> {
         assert_eq!(salts.len(), draft.sealed.len(), "one salt for each sealed value");
-        let mut record = self.record(draft);
+        let mut record = self.record(draft, act);
         let (mut for_log, mut for_us) = (Vec::new(), Vec::new());
         for (secret, salt) in draft.sealed.iter().zip(salts) {
             let (field, disclosure) = seal_field(secret, salt);
@@ -84,25 +92,47 @@ impl Sealer<'_> {
         Ok(Unsigned { record, for_log, for_us })
     }
 
-    fn record(&self, draft: &Draft) -> RecordDraft {
+    fn record(&self, draft: &Draft, act: &Act) -> RecordDraft {
         let mut source = vec![
             ("file", Value::from(self.file_sha256.as_str())),
             ("map", self.map_sha256.as_str().into()),
-            ("row", Value::Int(i64::try_from(draft.place.row).unwrap_or(i64::MAX))),
         ];
+        if let Some(place) = draft.place {
+            source.push(("row", Value::Int(i64::try_from(place.row).unwrap_or(i64::MAX))));
+        }
         if draft.rounded {
             source.push(("rounded", Value::Bool(true)));
         }
-        let record = RecordDraft::new(self.origin, self.map.kind.profile(), self.map.kind.kind())
+        let record = RecordDraft::new(self.origin, &self.map.kind.profile, &self.map.kind.kind)
             .object(&draft.object)
             .submitter(&self.map.submitter)
             .occurred(&draft.occurred)
             .data(draft.data.clone())
             .source(Value::map(source));
-        match &draft.contract {
+        let record = match &draft.contract {
             Some(contract) => record.reference("contract", contract),
             None => record,
+        };
+        let why = self.why.unwrap_or_default();
+        match act {
+            Act::Add => record,
+            Act::Correct(on) => record.correct(act.rev(), on.hash, on.rev, why),
+            Act::Void(on) => record.void(act.rev(), on.hash, on.rev, why),
         }
+    }
+
+    /// The money that a record of this map's kind speaks of.
+    pub(crate) fn money_of(&self, record: &Record) -> Option<Money> {
+        let money = record.data().as_map()?.get(&self.map.kind.money)?.as_map()?;
+        let text = |name: &str| money.get(name).and_then(Value::as_text);
+        Money::parse(text("value")?, text("currency")?).ok()
+    }
+
+    /// Whether a record is one of those that this map makes.
+    pub(crate) fn is_of_map(&self, record: &Record) -> bool {
+        record.profile() == self.map.kind.profile
+            && record.kind() == self.map.kind.kind
+            && record.submitter() == self.map.submitter
     }
 
     /// Compares a row with a record of its object: the clear members, and the sealed values as
@@ -115,8 +145,9 @@ impl Sealer<'_> {
     ) -> Likeness {
         let differs = |pointer: &str| Likeness::Differs(pointer.to_owned());
         for (pointer, is_same) in [
-            ("/record/profile", record.profile() == self.map.kind.profile()),
-            ("/record/kind", record.kind() == self.map.kind.kind()),
+            ("/record/profile", record.profile() == self.map.kind.profile),
+            ("/record/kind", record.kind() == self.map.kind.kind),
+            ("/record/op", record.op() != Op::Void),
             ("/record/object", record.object() == draft.object),
             ("/record/submitter", record.submitter() == self.map.submitter),
             ("/record/occurred", record.occurred() == draft.occurred),

@@ -44,6 +44,9 @@ pub(crate) async fn send(
 struct Outgoing {
     /// Which of the items.
     position: usize,
+    rev: u32,
+    /// Whether it is what the item builds on, journalled by an earlier run and not published yet.
+    is_first: bool,
     kept: Kept,
     /// Whether it is in the journal already.
     is_journalled: bool,
@@ -59,7 +62,7 @@ fn next_batch(sealer: &Sealer<'_>, items: &mut [Item]) -> Outcome<(Vec<Outgoing>
             Fate::New => {
                 let salts: Outcome<Vec<[u8; 16]>> =
                     item.draft.sealed.iter().map(|_| keyfile::random()).collect();
-                match sealer.seal(&item.draft, salts?) {
+                match sealer.seal(&item.draft, &item.act, salts?) {
                     Ok(kept) => (kept, false),
                     Err(refusal) => {
                         item.fate = Fate::Bad(RowError::of_refusal(&item.draft, &refusal));
@@ -73,8 +76,9 @@ fn next_batch(sealer: &Sealer<'_>, items: &mut [Item]) -> Outcome<(Vec<Outgoing>
                 continue;
             }
         };
-        let len = kept.submission.len() + 1;
-        if batch.len() == LINES_PER_BATCH || bytes + len > BATCH_BYTES_MAX {
+        let first_len = item.first.as_ref().map_or(0, |(_, first)| first.submission.len() + 1);
+        let len = kept.submission.len() + 1 + first_len;
+        if batch.len() + 1 >= LINES_PER_BATCH || bytes + len > BATCH_BYTES_MAX {
             // Sealed again with fresh salts when its turn comes: nobody has seen these.
             if is_journalled {
                 item.fate = Fate::Kept(kept);
@@ -82,7 +86,12 @@ fn next_batch(sealer: &Sealer<'_>, items: &mut [Item]) -> Outcome<(Vec<Outgoing>
             return Ok((batch, position));
         }
         bytes += len;
-        batch.push(Outgoing { position, kept, is_journalled });
+        if let Some((rev, kept)) = item.first.take() {
+            let (is_first, is_journalled) = (true, true);
+            batch.push(Outgoing { position, rev, is_first, kept, is_journalled });
+        }
+        let rev = item.act.rev();
+        batch.push(Outgoing { position, rev, is_first: false, kept, is_journalled });
     }
     let taken = items.len();
     Ok((batch, taken))
@@ -100,7 +109,7 @@ async fn deliver(
     }
     let fresh = batch.iter().filter(|outgoing| !outgoing.is_journalled).map(|outgoing| {
         let object = items[outgoing.position].draft.object.clone();
-        (object, 0, outgoing.kept.clone())
+        (object, outgoing.rev, outgoing.kept.clone())
     });
     // The order of these two lines is the whole safety of this command.
     journal.keep(fresh).explain(Exit::Usage, || "writing the journal".to_owned())?;
@@ -115,12 +124,14 @@ async fn deliver(
     for (outgoing, answer) in batch.iter().zip(answers) {
         let item = &mut items[outgoing.position];
         match fate_of(item, &answer) {
+            // What builds on it is answered next, and cannot be in without it.
+            Ok(_) if outgoing.is_first => {}
             Ok(fate) => item.fate = fate,
             Err(error) => failure = failure.or(Some(error)),
         }
         if answer.status == LineStatus::Refused {
             let rule = answer.rule.unwrap_or_default();
-            refused.push((item.draft.object.clone(), 0, rule));
+            refused.push((item.draft.object.clone(), outgoing.rev, rule));
         }
     }
     journal.forget(refused).explain(Exit::Usage, || "writing the journal".to_owned())?;

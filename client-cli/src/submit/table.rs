@@ -1,25 +1,26 @@
-//! A CSV file as rows of text.
+//! A CSV file as rows of text, read as a stream: a row is in memory, never the file.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::map::{Encoding, Map};
+use csv_core::ReadRecordResult;
+
+use super::map::Map;
+use super::text::{self, Encoding};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
-/// The file, read and split into cells.
+/// Where the columns of the map are.
 #[derive(Debug)]
-pub(crate) struct Table {
-    columns: BTreeMap<String, usize>,
-    /// The rows in file order, well-formed or not.
-    pub(crate) rows: Vec<Result<Row, BadLine>>,
-}
+pub(crate) struct Columns(BTreeMap<String, usize>);
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     /// 1-based line of the file where it starts: what an editor shows.
     pub(crate) line: u64,
-    /// 1-based row of the sheet, the header being 1: what a spreadsheet shows.
+    /// 1-based row of the sheet: what a spreadsheet shows.
     pub(crate) number: u64,
     cells: Vec<String>,
 }
@@ -31,70 +32,54 @@ pub(crate) struct BadLine {
     pub(crate) message: String,
 }
 
-/// Reads the file. Rows that cannot be read do not stop the others.
+/// The rows in file order, well-formed or not.
+pub(crate) struct Rows {
+    records: Records,
+    encoding: Encoding,
+    width: usize,
+    /// Row of the sheet that comes next.
+    number: u64,
+}
+
+/// Opens the file and reads its header.
 ///
 /// # Errors
-/// Usage: no file, too large, UTF-16, no header, or the header lacks a column of the map.
-pub(crate) fn read(path: &Path, map: &Map) -> Outcome<Table> {
+/// Usage: no file, no header, or the header lacks a column of the map.
+pub(crate) fn open(path: &Path, map: &Map) -> Outcome<(Columns, Rows)> {
     let shown = path.display();
-    let bytes = std::fs::read(path).explain(Exit::Usage, || format!("reading {shown}"))?;
-    parse(&bytes, map).map_err(|words| Failure::usage(format!("{shown}: {words}")))
+    let file = File::open(path).explain(Exit::Usage, || format!("reading {shown}"))?;
+    start(file, map)
+        .explain(Exit::Usage, || format!("reading {shown}"))?
+        .map_err(|words| Failure::usage(format!("{shown}: {words}")))
 }
 
-pub(super) fn parse(bytes: &[u8], map: &Map) -> Result<Table, String> {
-    if bytes.len() > CSV_BYTES_MAX {
-        return Err(format!("larger than {CSV_BYTES_MAX} bytes; split it"));
-    }
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err("this is UTF-16; save it as UTF-8 CSV".to_owned());
-    }
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let delimiter = u8::try_from(map.delimiter).map_err(|_| "delimiter".to_owned())?;
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .has_headers(true)
-        .from_reader(text);
-    let header = reader.byte_headers().map_err(|error| format!("the header: {error}"))?.clone();
-    let columns = read_header(&header, map)?;
-    let mut rows = Vec::new();
-    let mut lines = LineCounter { text, offset: 0, line: 1 };
-    for (number, record) in reader.byte_records().enumerate() {
-        let record = record.map_err(|error| error.to_string())?;
-        let line = lines.line_of(record.position().map_or(0, csv::Position::byte));
-        let row = u64::try_from(number).unwrap_or(u64::MAX).saturating_add(FIRST_DATA_ROW);
-        rows.push(read_row(&record, header.len(), map.encoding, line, row));
-    }
-    Ok(Table { columns, rows })
-}
+/// The header's columns and the rows below it, or in words why there are none.
+type Started = Result<(Columns, Rows), String>;
 
-/// Counts lines as editors do. The reader's own count is one behind in files with CRLF.
-struct LineCounter<'a> {
-    text: &'a [u8],
-    offset: usize,
-    line: u64,
-}
-
-impl LineCounter<'_> {
-    /// The line of the record that begins at `byte` or after the line ends there. Offsets ascend.
-    fn line_of(&mut self, byte: u64) -> u64 {
-        let start = usize::try_from(byte).unwrap_or(usize::MAX);
-        while let Some(found) = self.text.get(self.offset) {
-            if self.offset >= start && !matches!(found, b'\r' | b'\n') {
-                break;
-            }
-            self.line += u64::from(*found == b'\n');
-            self.offset += 1;
+fn start(file: impl Read + Send + 'static, map: &Map) -> io::Result<Started> {
+    let (reader, encoding) = text::open(file, map.encoding)?;
+    let mut records = Records::new(reader, map.delimiter);
+    records.skip_lines(map.preamble)?;
+    let columns = match records.next()? {
+        None => return Ok(Err("no header".to_owned())),
+        Some(header) if header.is_too_long => {
+            return Ok(Err(format!("the header is longer than {ROW_BYTES_MAX} bytes")));
         }
-        self.line
-    }
+        Some(_) => read_header(records.cells(), encoding, map),
+    };
+    let width = records.width;
+    let number = u64::from(map.preamble).saturating_add(FIRST_DATA_ROW);
+    Ok(columns.map(|columns| (columns, Rows { records, encoding, width, number })))
 }
 
-fn read_header(header: &csv::ByteRecord, map: &Map) -> Result<BTreeMap<String, usize>, String> {
+fn read_header<'a>(
+    cells: impl Iterator<Item = &'a [u8]>,
+    encoding: Encoding,
+    map: &Map,
+) -> Result<Columns, String> {
     let mut columns = BTreeMap::new();
-    for (position, cell) in header.iter().enumerate() {
-        let name = decode(cell, map.encoding)
-            .ok_or("the header is not UTF-8; set encoding = \"windows-1252\" in the map")?;
+    for (position, cell) in cells.enumerate() {
+        let name = encoding.decode(cell).ok_or_else(|| format!("the header is {UNREADABLE}"))?;
         let name = name.trim().to_owned();
         // A second column of the same name would make "which one" a guess.
         if columns.insert(name.clone(), position).is_some() && map.columns().any(|c| c == name) {
@@ -102,75 +87,174 @@ fn read_header(header: &csv::ByteRecord, map: &Map) -> Result<BTreeMap<String, u
         }
     }
     match map.columns().find(|column| !columns.contains_key(*column)) {
-        None => Ok(columns),
+        None => Ok(Columns(columns)),
         Some(missing) => {
             let found: Vec<&str> = columns.keys().map(String::as_str).collect();
             Err(format!(
-                "no column `{missing}`, which the map names; the header has: {}",
+                "no column `{missing}`, which the map names; the header has: {}; if lines stand \
+                 above the header, the map's `preamble` says how many",
                 found.join(", ")
             ))
         }
     }
 }
 
-fn read_row(
-    record: &csv::ByteRecord,
-    width: usize,
-    encoding: Encoding,
-    line: u64,
-    row: u64,
-) -> Result<Row, BadLine> {
-    let bad = |message: String| BadLine { line, message };
-    if record.len() != width {
-        return Err(bad(format!(
-            "{} cells, the header has {width}; is there a stray quote or delimiter?",
-            record.len()
-        )));
-    }
-    let cells: Option<Vec<String>> = record.iter().map(|cell| decode(cell, encoding)).collect();
-    let cells = cells.ok_or_else(|| {
-        bad("not UTF-8; save the file as UTF-8 or set encoding = \"windows-1252\" in the map"
-            .to_owned())
-    })?;
-    Ok(Row { line, number: row, cells })
-}
-
-impl Table {
+impl Columns {
     /// The cell of a column, without the blanks around it.
     ///
     /// # Panics
-    /// If the map did not name the column when the table was read.
+    /// If the map did not name the column when the table was opened.
     pub(crate) fn cell<'a>(&self, row: &'a Row, column: &str) -> &'a str {
-        let position = self.columns.get(column).expect("read() checked the map's columns");
+        let position = self.0.get(column).expect("open() checked the map's columns");
         row.cells.get(*position).map_or("", |cell| cell.trim())
     }
 }
 
-fn decode(cell: &[u8], encoding: Encoding) -> Option<String> {
-    match encoding {
-        Encoding::Utf8 => std::str::from_utf8(cell).ok().map(str::to_owned),
-        Encoding::Windows1252 => Some(
-            cell.iter()
-                .map(|byte| match byte {
-                    0x80..=0x9f => WINDOWS_1252_HIGH[usize::from(byte - 0x80)],
-                    other => char::from(*other),
-                })
-                .collect(),
-        ),
+impl Rows {
+    /// The next row, or why it is none.
+    ///
+    /// # Errors
+    /// Those of reading. Rows that cannot be understood do not stop the others.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Result<Row, BadLine>>> {
+        let Some(place) = self.records.next()? else { return Ok(None) };
+        let number = self.number;
+        self.number += 1;
+        let cells = self.cells(&place);
+        Ok(Some(match cells {
+            Ok(cells) => Ok(Row { line: place.line, number, cells }),
+            Err(message) => Err(BadLine { line: place.line, message }),
+        }))
+    }
+
+    fn cells(&self, place: &RecordPlace) -> Result<Vec<String>, String> {
+        if place.is_too_long {
+            return Err(format!(
+                "longer than {ROW_BYTES_MAX} bytes or {ROW_CELLS_MAX} cells; is there a stray quote?"
+            ));
+        }
+        if self.records.cells().any(|cell| cell.contains(&0)) {
+            return Err("a NUL byte; is the file damaged, or UTF-16 without a byte order mark \
+                        (encoding = \"utf-16le\" in the map)?"
+                .to_owned());
+        }
+        let count = self.records.width;
+        // Some programs end each row, but not the header, with a delimiter.
+        let is_blank = |cell: &[u8]| cell.trim_ascii().is_empty();
+        if count < self.width || !self.records.cells().skip(self.width).all(is_blank) {
+            return Err(format!(
+                "{count} cells, the header has {}; is there a stray quote or delimiter?",
+                self.width
+            ));
+        }
+        let cells = self.records.cells().take(self.width).map(|cell| self.encoding.decode(cell));
+        cells.collect::<Option<_>>().ok_or_else(|| UNREADABLE.to_owned())
     }
 }
 
-/// Bytes 0x80 to 0x9f; the five that the code page leaves open are the C1 controls, which are
-/// refused later. Spec: encoding.spec.whatwg.org, index windows-1252.
-const WINDOWS_1252_HIGH: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
-    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-];
-const CSV_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// The file split into cells. A record longer than memory allows is passed over, not read.
+struct Records {
+    reader: BufReader<Box<dyn Read + Send>>,
+    splitter: csv_core::Reader,
+    /// Line of the file that `reader` is in. The splitter's own count is one behind after CRLF.
+    line: u64,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+    /// Cells of the record read last.
+    width: usize,
+}
+
+struct RecordPlace {
+    /// Line on which it begins.
+    line: u64,
+    is_too_long: bool,
+}
+
+impl Records {
+    fn new(reader: BufReader<Box<dyn Read + Send>>, delimiter: char) -> Self {
+        // The map was checked: the delimiter is ASCII.
+        let delimiter = u8::try_from(delimiter).unwrap_or(b',');
+        let splitter = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
+        let (text, ends) = (vec![0; ROW_BYTES_MAX], vec![0; ROW_CELLS_MAX]);
+        Self { reader, splitter, line: 1, text, ends, width: 0 }
+    }
+
+    /// Passes over lines, without looking what is in them.
+    fn skip_lines(&mut self, count: u32) -> io::Result<()> {
+        let last = self.line + u64::from(count);
+        while self.line < last {
+            let buffer = self.reader.fill_buf()?;
+            if buffer.is_empty() {
+                break;
+            }
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            self.line += u64::from(end.is_some());
+            let len = end.map_or(buffer.len(), |end| end + 1);
+            self.reader.consume(len);
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> io::Result<Option<RecordPlace>> {
+        self.skip_line_ends()?;
+        let mut place = RecordPlace { line: self.line, is_too_long: false };
+        let (mut len, mut width) = (0, 0);
+        loop {
+            let buffer = self.reader.fill_buf()?;
+            let (result, read, written, ended) =
+                self.splitter.read_record(buffer, &mut self.text[len..], &mut self.ends[width..]);
+            self.line += lines_in(&buffer[..read]);
+            self.reader.consume(read);
+            len += written;
+            width += ended;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                    // What was read of it is overwritten by the rest.
+                    place.is_too_long = true;
+                    (len, width) = (0, 0);
+                }
+                ReadRecordResult::Record => {
+                    self.width = width;
+                    return Ok(Some(place));
+                }
+                ReadRecordResult::End => return Ok(None),
+            }
+        }
+    }
+
+    fn skip_line_ends(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = self.reader.fill_buf()?;
+            let ends = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.line += lines_in(&buffer[..ends]);
+            let is_over = ends < buffer.len() || buffer.is_empty();
+            self.reader.consume(ends);
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The cells of the record read last.
+    fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).take(self.width).map(|(start, end)| &self.text[*start..*end])
+    }
+}
+
+fn lines_in(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
+/// Bytes of one row: a record holds less.
+const ROW_BYTES_MAX: usize = 1024 * 1024;
+const ROW_CELLS_MAX: usize = 4096;
 const FIRST_DATA_ROW: u64 = 2;
+const UNREADABLE: &str = "not in the encoding of the map; save the file as UTF-8, or set encoding = \
+                          \"windows-1252\" in the map, or \"mixed\" if only some rows are";
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn map(extra: &str) -> Map {
@@ -182,12 +266,30 @@ mod tests {
     }
 
     fn cells(bytes: &[u8], extra: &str) -> Vec<Result<String, u64>> {
-        let table = parse(bytes, &map(extra)).unwrap();
-        let show = |row: &Result<Row, BadLine>| match row {
-            Ok(row) => Ok(format!("{}:{}:{}", row.line, row.number, table.cell(row, "No"))),
+        let (columns, rows) = parse(bytes, extra).unwrap();
+        let show = |row: Result<Row, BadLine>| match row {
+            Ok(row) => Ok(format!("{}:{}:{}", row.line, row.number, columns.cell(&row, "No"))),
             Err(bad) => Err(bad.line),
         };
-        table.rows.iter().map(show).collect()
+        rows.into_iter().map(show).collect()
+    }
+
+    pub(in crate::submit) type Parsed = (Columns, Vec<Result<Row, BadLine>>);
+
+    fn parse(bytes: &[u8], extra: &str) -> Result<Parsed, String> {
+        parse_from(io::Cursor::new(bytes.to_vec()), extra)
+    }
+
+    fn parse_from(file: impl Read + Send + 'static, extra: &str) -> Result<Parsed, String> {
+        let (columns, mut rows) = start(file, &map(extra)).unwrap()?;
+        let all = std::iter::from_fn(|| rows.next().unwrap()).collect();
+        Ok((columns, all))
+    }
+
+    pub(in crate::submit) fn parse_with(bytes: &[u8], map: &Map) -> Parsed {
+        let (columns, mut rows) = start(io::Cursor::new(bytes.to_vec()), map).unwrap().unwrap();
+        let all = std::iter::from_fn(|| rows.next().unwrap()).collect();
+        (columns, all)
     }
 
     #[test]
@@ -211,23 +313,69 @@ mod tests {
     }
 
     #[test]
-    fn windows_1252_is_read() {
-        let table =
-            parse(b"No,Date,Amount\n\x80\x93\xe9,x,1\n", &map("encoding = \"windows-1252\""));
-        let table = table.unwrap();
-        let row = table.rows[0].as_ref().unwrap();
-        assert_eq!(table.cell(row, "No"), "€“é");
+    fn other_encodings_and_delimiters_are_read() {
+        let (columns, rows) = parse(
+            b"No;Date;Amount\n\x80\x93\xe9;x;1\n",
+            "encoding = \"windows-1252\"\ndelimiter = \";\"",
+        )
+        .unwrap();
+        assert_eq!(columns.cell(rows[0].as_ref().unwrap(), "No"), "€“é");
+        let utf16: Vec<u8> = "\u{feff}No\tDate\tAmount\r\nж\tx\t1\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let (columns, rows) = parse(&utf16, "delimiter = \"\\t\"").unwrap();
+        assert_eq!(columns.cell(rows[0].as_ref().unwrap(), "No"), "ж");
+        let read = cells(b"No,Date,Amount\n\xe9,x,1\n\xc3\xa9,x,1\n", "encoding = \"mixed\"");
+        assert_eq!(read, [Ok("2:2:é".to_owned()), Ok("3:3:é".to_owned())]);
+    }
+
+    #[test]
+    fn lines_above_the_header_are_passed_over() {
+        let text = b"select *\nfrom \"payments,\n\nNo,Date,Amount\na,x,1\n";
+        assert_eq!(cells(text, "preamble = 3"), [Ok("5:5:a".to_owned())]);
+        assert!(parse(text, "").is_err() && parse(text, "preamble = 9").is_err());
+    }
+
+    #[test]
+    fn cells_that_look_like_formulas_are_data_and_nul_bytes_are_not() {
+        let read = cells(b"No,Date,Amount\n=1+1,x,1\n@b,x,1\n+c,-x,1\nd\0,x,1\n", "");
+        let text = ["2:2:=1+1", "3:3:@b", "4:4:+c"].map(|it| Ok(it.to_owned()));
+        assert_eq!(read[..3], text);
+        assert_eq!(read[3], Err(5));
+    }
+
+    #[test]
+    fn blank_cells_beyond_the_header_do_not_matter_and_others_do() {
+        let read = cells(b"No,Date,Amount\na,x,1,, \nb,x,1,2\nc,x\n", "");
+        assert_eq!(read, [Ok("2:2:a".to_owned()), Err(3), Err(4)]);
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_one_bad_row() {
+        // 256 MB that exist nowhere: a line without end, a cell whose quote never closes before
+        // it, a row of nothing but delimiters.
+        for (start, filler, end) in [("b", b'x', "\n"), ("\"", b'\n', "\"\n"), ("", b',', "\n")] {
+            let head = format!("No,Date,Amount\na,x,1\n{start}");
+            let tail = format!("{end}c,x,1\n");
+            let long = io::repeat(filler).take(256 * 1024 * 1024);
+            let file = io::Cursor::new(head).chain(long).chain(io::Cursor::new(tail));
+            let (columns, rows) = parse_from(file, "").unwrap();
+            assert_eq!(rows.len(), 3);
+            assert!(rows[1].as_ref().unwrap_err().message.contains("longer than"));
+            assert_eq!(columns.cell(rows[2].as_ref().unwrap(), "No"), "c");
+        }
     }
 
     #[test]
     fn a_file_that_is_no_such_table_is_refused_with_the_fix() {
         for (bytes, expected) in [
-            (&b"\xff\xfeN\0o\0"[..], "save it as UTF-8"),
-            (b"No,Date\n", "no column `Amount`"),
+            (&b"No,Date\n"[..], "no column `Amount`"),
             (b"No,No,Date,Amount\n", "two columns are called `No`"),
-            (b"", "no column"),
+            (b"", "no header"),
+            (b"N\xe9,Date,Amount\n", "set encoding = \"windows-1252\""),
         ] {
-            let refused = parse(bytes, &map("")).unwrap_err();
+            let refused = parse(bytes, "").unwrap_err();
             assert!(refused.contains(expected), "{refused}");
         }
     }

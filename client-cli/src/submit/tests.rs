@@ -1,4 +1,8 @@
-use crate::exit::Exit;
+//! The command against a whole log in memory.
+
+mod republish;
+
+use super::*;
 use crate::fake_log::{FakeLog, Fault};
 
 const MAP: &str = r#"
@@ -325,18 +329,70 @@ fn the_shipped_samples_go_in_whole() {
     }
 }
 
+/// A file of the real data, which is not part of the project: the tests are built with the place
+/// where it is.
+fn real_data(name: &str) -> Option<std::path::PathBuf> {
+    let Some(folder) = option_env!("CIVICLOG_TEST_DATA") else {
+        println!("skipped: CIVICLOG_TEST_DATA does not say where the real data is");
+        return None;
+    };
+    Some(std::path::Path::new(folder).join(name))
+}
+
 /// A log with the real file of a county, if it is there.
 fn log_with_real_rows() -> Option<FakeLog> {
-    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let data = here.join("../../shared/data/devon-county-council/DCCSpendingOver500_202401.csv");
-    if !data.exists() {
-        println!("skipped: no real data beside the project");
-        return None;
-    }
+    let data = real_data("devon-county-council/DCCSpendingOver500_202401.csv")?;
     let log = FakeLog::start();
     std::fs::copy(data, log.path("rows.csv")).unwrap();
-    std::fs::copy(here.join("../deploy/maps/devon.toml"), log.path("map.toml")).unwrap();
+    let maps = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
+    std::fs::copy(maps.join("devon.toml"), log.path("map.toml")).unwrap();
     Some(log)
+}
+
+/// Rows, sum and negative amounts of a column, by a program that shares nothing with this one.
+fn independent_sum(file: &std::path::Path, column: &str) -> Option<(u64, String, u64)> {
+    const PROGRAM: &str = r"
+import csv, sys
+from decimal import Decimal, ROUND_HALF_EVEN
+rows = list(csv.DictReader(open(sys.argv[1], encoding='utf-8-sig', newline='')))
+amounts = [Decimal(row[sys.argv[2]]).quantize(Decimal('0.01'), ROUND_HALF_EVEN) for row in rows]
+print(len(amounts), sum(amounts), sum(amount < 0 for amount in amounts))
+";
+    let mut python = std::process::Command::new("python3");
+    let Ok(output) = python.args(["-c", PROGRAM]).arg(file).arg(column).output() else {
+        println!("skipped: no python3 to compute the sums with");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    Some((words[0].parse().unwrap(), words[1].to_owned(), words[2].parse().unwrap()))
+}
+
+#[test]
+fn every_layout_adds_up_to_what_another_program_computes() {
+    for (map, file, column) in [
+        ("devon", "devon-county-council/DCCSpendingOver500_202401.csv", "Amount"),
+        ("devon", "devon-county-council/DCCSpendingOver500_202402.csv", "Amount"),
+        ("devon", "devon-county-council/DCCSpendingOver500_202403.csv", "Amount"),
+        ("devon", "devon-county-council/DCCSpendingOver500_202404.csv", "Amount"),
+        ("cabinetoffice", "uk-bodies/cabinetoffice-2022-06.csv", "Amount"),
+        ("london", "uk-bodies/london-2014-P04.csv", "Amount"),
+        ("manchester", "uk-bodies/manchester-2021-12.csv", "Net Amount"),
+        ("tfl", "uk-bodies/tfl-2022-P04.csv", "Amount"),
+    ] {
+        let Some(file) = real_data(file) else { return };
+        let Some((rows, sum, negative)) = independent_sum(&file, column) else { return };
+        let log = FakeLog::start();
+        std::fs::copy(&file, log.path("rows.csv")).unwrap();
+        let maps = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
+        std::fs::copy(maps.join(format!("{map}.toml")), log.path("map.toml")).unwrap();
+        let run = log.civiclog(&format!("{RUN} --dry-run --json")).expect(Exit::Done);
+        let report = run.json();
+        let total = &report["totals"]["GBP"];
+        assert_eq!(report["accepted"], rows, "{map}");
+        assert_eq!((&total["sum"], &total["negative"]), (&sum.into(), &negative.into()), "{map}");
+    }
 }
 
 #[test]
@@ -345,6 +401,19 @@ fn a_real_countys_file_is_read_whole() {
     let report = log.civiclog(&format!("{RUN} --dry-run --json")).expect(Exit::Done).json();
     assert_eq!((&report["accepted"], &report["bad"]), (&11_963.into(), &0.into()));
     assert!(report["rounded"].as_u64().unwrap() > 500);
+}
+
+#[test]
+fn rows_without_a_number_are_known_by_their_file_and_place() {
+    let log = log_with([(1, "5"), (1, "5")]);
+    log.write("map.toml", MAP.replace("object = { column = \"No\" }\n", ""));
+    log.civiclog(RUN).expect(Exit::Done);
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    assert_eq!((&report["accepted"], &report["unchanged"]), (&2.into(), &2.into()));
+    let table = log.read("rows.csv.receipts.csv");
+    let object = table.lines().nth(2).unwrap().split(',').nth(1).unwrap();
+    let name = object.strip_prefix("XX-LAE-WMC/payment/").unwrap();
+    assert!(name.len() == 66 && name.ends_with("/3"), "{name}");
 }
 
 #[test]

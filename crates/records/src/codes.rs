@@ -2,7 +2,7 @@
 
 /// Why a record is corrected, voided or taken further.
 ///
-/// Spec: eForms `change-corrig-justification` and `modification-justification`, plus our own from `dup` to `person`.
+/// Spec: eForms `change-corrig-justification` and `modification-justification`, plus our own: `court-order`, `dup`, `erasure`, `late`, `observed-change`, `person`.
 pub const WHY: &[&str] = &[
     "add-wss",
     "cancel",
@@ -20,6 +20,7 @@ pub const WHY: &[&str] = &[
     "mod-nons",
     "mod-repl",
     "mod-rev",
+    "observed-change",
     "person",
     "susp-review",
     "update-add",

@@ -44,6 +44,17 @@ impl std::fmt::Display for Problem {
     }
 }
 
+/// A line of the log's list of objects.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedObject {
+    /// Its name.
+    pub object: String,
+    /// Its newest published revision.
+    pub rev: u32,
+    /// The entry that holds that revision.
+    pub index: u64,
+}
+
 /// What a submitter waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {

@@ -26,8 +26,8 @@ pub mod transport;
 pub mod tree;
 
 pub use answer::{
-    BatchLine, Consistency, DocumentAnswer, LineStatus, LogInfo, Problem, Published, SubmitAnswer,
-    Wait,
+    BatchLine, Consistency, DocumentAnswer, LineStatus, ListedObject, LogInfo, Problem, Published,
+    SubmitAnswer, Wait,
 };
 pub use error::{ClientError, TreeError};
 pub use log::LogClient;

@@ -7,7 +7,9 @@ use tlog::{
     BundleCoord, Hash, LeafIndex, Note, TILE_WIDTH_MAX, Tile, TileCoord, TilePath, TreeSize,
 };
 
-use crate::answer::{BatchLine, Consistency, DocumentAnswer, LogInfo, SubmitAnswer, Wait};
+use crate::answer::{
+    BatchLine, Consistency, DocumentAnswer, ListedObject, LogInfo, SubmitAnswer, Wait,
+};
 use crate::error::ClientError;
 use crate::transport::{Call, HttpClient, Limits, LogUrl};
 
@@ -136,6 +138,24 @@ impl LogClient {
             Err(ClientError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// One page of the log's list of objects whose names begin with `prefix`, in the order of their
+    /// names, from the one after `after`. A page of none is the end. Nothing of it is proven.
+    ///
+    /// # Errors
+    /// As any read.
+    pub async fn objects(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<ListedObject>, ClientError> {
+        // Names of objects have no character that a query would have to escape.
+        let after = after.map(|name| format!("&after={name}")).unwrap_or_default();
+        let path = format!("v1/objects?prefix={prefix}{after}");
+        let body = self.read(path.clone(), OBJECT_BYTES_MAX).await?;
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| self.parse_json(&path, line)).collect()
     }
 
     /// The `.tlog-proof` text of an entry.

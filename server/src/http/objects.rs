@@ -46,6 +46,16 @@ struct Current {
 struct RevisionView {
     rev: u32,
     op: &'static str,
+    /// The revision that it replaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u32>,
+    /// The reason code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    /// Who said it.
+    by: String,
+    /// When the log admitted it.
+    when: String,
     record_hash: String,
     #[serde(flatten)]
     entry: EntryView,
@@ -96,6 +106,10 @@ pub(super) async fn object(
         revisions.push(RevisionView {
             rev,
             op: record.op().as_str(),
+            of: record.of(),
+            why: record.why().map(str::to_owned),
+            by: record.submitter().to_owned(),
+            when: records::format_millis(entry.admitted_ms()),
             record_hash: record.hash().to_string(),
             entry: view,
         });

@@ -1,0 +1,285 @@
+//! What must be sent so that the log says what the file says.
+//!
+//! | the newest revision of the row's object | the row becomes |
+//! |---|---|
+//! | there is none | `add` |
+//! | says the same | nothing: it is unchanged |
+//! | says something else, or is a `void` | `correct` of it, if a reason was given; else an error |
+//! | was in the period, and the file has no such row | `void` of it, if the file is complete |
+//!
+//! The journal answers first, for it holds what was sealed. A row that the journal does not know,
+//! or knows otherwise, is looked up in the log: only there is seen what others have added.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use records::{Disclosure, Entry, Money, Op, Record, RecordHash, Submission};
+use tlog_client::{LogClient, TreeView};
+
+use super::journal::{Journal, Kept};
+use super::lookup::{self, Found};
+use super::row::{Draft, RowError};
+use super::seal::{Likeness, Sealer};
+use super::{Fate, Item, Scope, report};
+use crate::exit::{Exit, Explain, Outcome};
+use crate::screen::Screen;
+
+/// What a new revision does to its object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// The first of its object.
+    Add,
+    /// The row says something else than before.
+    Correct(Standing),
+    /// The row is gone.
+    Void(Standing),
+}
+
+impl Act {
+    /// The number of the new revision.
+    pub(crate) fn rev(&self) -> u32 {
+        match self {
+            Self::Add => 0,
+            Self::Correct(on) | Self::Void(on) => on.rev.saturating_add(1),
+        }
+    }
+}
+
+/// The newest revision of an object, which the next one replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) rev: u32,
+    pub(crate) hash: RecordHash,
+    /// The money it speaks of; nothing if it is a void.
+    pub(crate) money: Option<Money>,
+}
+
+impl Standing {
+    fn of(record: &Record, sealer: &Sealer<'_>) -> Self {
+        Self { rev: record.rev(), hash: record.hash(), money: sealer.money_of(record) }
+    }
+}
+
+/// What the journal holds as the newest revision of an object.
+struct Past {
+    kept: Kept,
+    record: Record,
+    disclosures: Vec<Disclosure>,
+}
+
+/// Decides what becomes of rows.
+pub(crate) struct Planner<'a> {
+    pub(crate) client: &'a LogClient,
+    pub(crate) sealer: &'a Sealer<'a>,
+    /// The log as of one checkpoint.
+    pub(crate) view: &'a TreeView,
+}
+
+impl Planner<'_> {
+    /// Finds out what became of each row before, and so what is left to do.
+    pub(crate) async fn recognise(
+        &self,
+        items: &mut [Item],
+        journal: Option<&Journal>,
+        screen: &Screen,
+    ) -> Outcome<()> {
+        let mut otherwise = BTreeMap::new();
+        for item in items.iter_mut() {
+            let Some(past) = self.past(journal, &item.draft.object)? else { continue };
+            match self.sealer.compare(&item.draft, &past.record, &past.disclosures) {
+                Likeness::Same => send_again(item, past),
+                _ => drop(otherwise.insert(item.draft.object.clone(), past)),
+            }
+        }
+        let unknown: BTreeSet<&str> = items
+            .iter()
+            .filter(|item| matches!(item.fate, Fate::New))
+            .map(|item| item.draft.object.as_str())
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let bar = screen.progress("comparing", 0);
+        let progress = report::progress_of(&bar);
+        let mut found = lookup::find(self.client, self.view, &unknown, progress).await?;
+        bar.finish_and_clear();
+        for item in items.iter_mut().filter(|item| matches!(item.fate, Fate::New)) {
+            let found = found.remove(&item.draft.object);
+            let past = otherwise.remove(&item.draft.object);
+            self.decide(item, found, past);
+        }
+        Ok(())
+    }
+
+    /// The rows that the log has of the period and the file has not, as items to void.
+    pub(crate) async fn vanished(
+        &self,
+        items: &[Item],
+        journal: Option<&Journal>,
+        scope: Scope<'_>,
+    ) -> Outcome<Vec<Item>> {
+        let present: BTreeSet<&str> = items.iter().map(|item| item.draft.object.as_str()).collect();
+        let prefix = self.sealer.map.object_prefix();
+        let indices = lookup::newest_below(self.client, self.view, &prefix, &present).await?;
+        let entries = self.view.entries(&indices, |_, _| ()).await?;
+        let mut vanished = Vec::new();
+        for (index, proven) in entries {
+            let entry = Entry::parse(&proven.bytes)
+                .explain(Exit::Misbehaved, || format!("entry {index} is not a record"))?;
+            let record = entry.record();
+            if present.contains(record.object())
+                || !self.sealer.is_of_map(record)
+                || !scope.contains(record.occurred())
+            {
+                continue;
+            }
+            let past = self.past(journal, record.object())?;
+            // What this journal holds beyond the log was sent, or will be with this run.
+            let (first, standing) = match past.filter(|past| past.record.rev() > record.rev()) {
+                Some(past) => {
+                    let standing = Standing::of(&past.record, self.sealer);
+                    (Some((past.record.rev(), past.kept)), standing)
+                }
+                None => (None, Standing::of(record, self.sealer)),
+            };
+            vanished.extend(self.to_void(record, first, standing));
+        }
+        Ok(vanished)
+    }
+
+    fn to_void(
+        &self,
+        record: &Record,
+        first: Option<(u32, Kept)>,
+        standing: Standing,
+    ) -> Option<Item> {
+        let published = Standing::of(record, self.sealer);
+        match (first, standing.money.clone(), published.money.clone()) {
+            // Journalled as void and not published yet: the same bytes again.
+            (Some((_, kept)), None, Some(money)) => {
+                let draft = Draft::vanished(record.object(), record.occurred(), money);
+                Some(Item { draft, act: Act::Void(published), first: None, fate: Fate::Kept(kept) })
+            }
+            (first, Some(money), _) => {
+                let draft = Draft::vanished(record.object(), record.occurred(), money);
+                Some(Item { draft, act: Act::Void(standing), first, fate: Fate::New })
+            }
+            // It is a void already.
+            (_, None, _) => None,
+        }
+    }
+
+    /// Takes the newest journalled revision of an object apart.
+    fn past(&self, journal: Option<&Journal>, object: &str) -> Outcome<Option<Past>> {
+        let Some(journal) = journal else { return Ok(None) };
+        let head =
+            journal.head(object).explain(Exit::Usage, || "reading the journal".to_owned())?;
+        let Some((_, kept)) = head else { return Ok(None) };
+        let submission = Submission::parse(&kept.submission, self.sealer.origin)
+            .explain(Exit::Usage, || format!("the journal's submission of {object}"))?;
+        let mut disclosures = submission.disclosures().to_vec();
+        disclosures.extend(kept.disclosures.iter().filter_map(|text| Disclosure::parse(text).ok()));
+        Ok(Some(Past { kept, record: submission.record().clone(), disclosures }))
+    }
+
+    fn decide(&self, item: &mut Item, found: Option<Found>, past: Option<Past>) {
+        let published = found.as_ref().map(|found| found.entry.record().rev());
+        // The log is the authority; the journal is ahead of it only by what is not published yet.
+        if let Some(past) = past {
+            let ahead = published.is_none_or(|rev| past.record.rev() > rev);
+            if ahead {
+                self.settle(item, &past.record, &past.disclosures, "the journal holds");
+                if matches!(item.act, Act::Correct(_)) {
+                    item.first = Some((past.record.rev(), past.kept));
+                }
+                return;
+            }
+            if let Some(mut found) = found {
+                // The log does not show what it holds of persons; the journal may.
+                found.disclosures.extend(past.disclosures);
+                self.of_log(item, &found);
+            }
+            return;
+        }
+        if let Some(found) = found {
+            self.of_log(item, &found);
+        }
+    }
+
+    /// A row whose object the log has.
+    pub(crate) fn of_log(&self, item: &mut Item, found: &Found) {
+        let who = format!("entry {} of the log has", found.index);
+        let record = found.entry.record();
+        if self.settle(item, record, &found.disclosures, &who) {
+            item.fate = Fate::There { index: found.index, is_new: false };
+        }
+    }
+
+    /// Compares a row with the newest revision and plans the correction, or says why there is
+    /// none. True if they say the same.
+    fn settle(
+        &self,
+        item: &mut Item,
+        record: &Record,
+        disclosures: &[Disclosure],
+        who: &str,
+    ) -> bool {
+        match self.sealer.compare(&item.draft, record, disclosures) {
+            Likeness::Same => return true,
+            Likeness::Differs(pointer) if self.sealer.why.is_none() => {
+                item.fate = Fate::Bad(changed(&item.draft, &pointer, who));
+            }
+            Likeness::Differs(pointer) => match misfit(record, self.sealer) {
+                Some(words) => {
+                    let error = RowError::of_rule(&item.draft, "changed", &pointer, words);
+                    item.fate = Fate::Bad(error);
+                }
+                None => item.act = Act::Correct(Standing::of(record, self.sealer)),
+            },
+            Likeness::Unknown { pointer, is_personal } => {
+                item.fate = Fate::Bad(unknowable(&item.draft, &pointer, is_personal));
+            }
+        }
+        false
+    }
+}
+
+/// The row says what the journal's newest revision says: these bytes are sent again.
+fn send_again(item: &mut Item, past: Past) {
+    if let (Some(rev), Some(hash)) = (past.record.rev().checked_sub(1), past.record.prev()) {
+        item.act = Act::Correct(Standing { rev, hash, money: None });
+    }
+    item.fate = Fate::Kept(past.kept);
+}
+
+/// Why a row of a file cannot correct this revision.
+fn misfit(record: &Record, sealer: &Sealer<'_>) -> Option<&'static str> {
+    if !sealer.is_of_map(record) {
+        return Some(
+            "the log has another kind of record here, or another submitter's: a row of this file \
+             cannot correct it",
+        );
+    }
+    (record.op() == Op::Next).then_some(
+        "this object has gone further since: a row of a file corrects a first statement, not a \
+         later step",
+    )
+}
+
+fn changed(draft: &Draft, pointer: &str, who: &str) -> RowError {
+    let message = format!(
+        "{who} another value here under the same number: a row that changed needs a correction \
+         with a reason, not a second submission; give the reason with --why"
+    );
+    RowError::of_rule(draft, "changed", pointer, &message)
+}
+
+fn unknowable(draft: &Draft, pointer: &str, is_personal: bool) -> RowError {
+    let message = if is_personal {
+        "this object is in the log, and this value is sealed as personal data: only the journal of \
+         the first run can tell whether this row is unchanged (--journal)"
+    } else {
+        "this object is in the log, but nobody shows its sealed value any more, so whether the row \
+         changed cannot be told; use the journal it was submitted with (--journal)"
+    };
+    RowError::of_rule(draft, "held", pointer, message)
+}
