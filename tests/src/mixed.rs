@@ -226,7 +226,9 @@ impl Worker {
     }
 
     fn is_no_answer(&self, answer: &Answer) -> bool {
-        answer.status == 503 || self.machine == Machine::Failing && answer.status >= 500
+        // A read from the connection that fails is a body that ended early.
+        let is_cut = answer.status == 400 && answer.text().contains("nothing of it was taken in");
+        answer.status == 503 || self.machine == Machine::Failing && (answer.status >= 500 || is_cut)
     }
 }
 
