@@ -7,13 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use civiclog_server::anchor::AnchorMedium;
+use civiclog_server::anchor::{Anchor, AnchorMedium};
 use service::FreeSpace;
 use store::{
     Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, MemoryKv, Op, RowVisitor,
 };
 
 use super::faults::{DiskFaults, WriteFate};
+use super::fodder;
 use crate::random::Random;
 
 /// One disk. Clones are the same disk.
@@ -48,7 +49,7 @@ impl FreeSpace for Disk {
 }
 
 /// What happens in other threads while one waits for the disk.
-pub type Meanwhile = Box<dyn FnOnce() + Send>;
+pub type Meanwhile = Box<dyn FnMut() + Send>;
 
 /// What a disk holds at one moment: a backup.
 #[derive(Clone, Debug)]
@@ -193,6 +194,27 @@ impl Disk {
         self.lock().room = room;
     }
 
+    /// The power goes, and half of the anchor is there: a file system that does not keep its word.
+    pub fn tear_anchor(&self) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if let Some(anchor) = &mut state.anchor {
+            let left = pick(&mut state.random, anchor.len().max(1));
+            anchor.truncate(left);
+        }
+    }
+
+    /// Marks the anchor as restored, with the code that the operator's command runs. An anchor that
+    /// cannot be read stays as it is.
+    pub fn mark_restored(&self) {
+        let sane = Self::with(&self.copy(), DiskFaults::default(), Random::new(0));
+        let (_, medium) = sane.open();
+        if let Ok(mut anchor) = Anchor::open_on(Box::new(medium), &fodder::origin()) {
+            anchor.mark_restored().expect("memory takes it");
+            self.lock().anchor = sane.copy().anchor;
+        }
+    }
+
     /// From now on it does what it is told.
     pub fn heal(&self) {
         let mut state = self.lock();
@@ -299,9 +321,34 @@ impl Kv for SimKv {
     fn write(&self, batch: &Batch) -> Result<(), KvError> {
         // Taken first: what happens meanwhile may write too.
         let meanwhile = self.disk.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(meanwhile) = meanwhile {
+        let Some(mut meanwhile) = meanwhile else {
+            return self.write_now(batch);
+        };
+        // The others run before it reaches the disk, and before the caller knows that it did.
+        meanwhile();
+        let written = self.write_now(batch);
+        if !self.disk.is_dead() {
             meanwhile();
         }
+        written
+    }
+
+    fn background_errors(&self) -> Result<u64, KvError> {
+        Ok(self.alive()?.background_errors)
+    }
+
+    fn flush(&self) -> Result<(), KvError> {
+        let mut state = self.alive()?;
+        let state = &mut *state;
+        if state.room == Room::None || state.faults.write_fails.happens(&mut state.random) {
+            return Err(failed("a flush failed"));
+        }
+        Ok(())
+    }
+}
+
+impl SimKv {
+    fn write_now(&self, batch: &Batch) -> Result<(), KvError> {
         let mut state = self.alive()?;
         let state = &mut *state;
         let flipped;
@@ -332,19 +379,6 @@ impl Kv for SimKv {
             }
             WriteFate::FailsApplied | WriteFate::FailsNotApplied => Err(failed("a write failed")),
         }
-    }
-
-    fn background_errors(&self) -> Result<u64, KvError> {
-        Ok(self.alive()?.background_errors)
-    }
-
-    fn flush(&self) -> Result<(), KvError> {
-        let mut state = self.alive()?;
-        let state = &mut *state;
-        if state.faults.write_fails.happens(&mut state.random) {
-            return Err(failed("a flush failed"));
-        }
-        Ok(())
     }
 }
 

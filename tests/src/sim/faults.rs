@@ -118,6 +118,10 @@ pub struct Scenario {
     pub put_back: Rate,
     /// A copy of the machine starts beside the first one.
     pub clone: Rate,
+    /// A power cut leaves half of the anchor.
+    pub torn_anchor: Rate,
+    /// The operator names other witnesses before a start.
+    pub policy_changes: Rate,
     /// How one of the witnesses behaves.
     pub manner: Manner,
     /// Whether the log begins with a full tile.
@@ -155,12 +159,14 @@ impl Scenario {
             pool_flips: Rate(0),
             put_back: Rate(0),
             clone: Rate(0),
+            torn_anchor: Rate(0),
+            policy_changes: rate(random, 300),
             manner: Manner::Honest,
             is_long: random.below(4) == 0,
             submissions: 5 + super::disk::pick(random, 30),
             steps: 150 + super::disk::pick(random, 500),
         };
-        match random.below(12) {
+        match random.below(14) {
             0 => scenario.rot = Rate(5),
             1 => scenario.disk.read_flips = Rate(1 + random.below(3)),
             2 => scenario.disk.write_flips = Rate(5 + random.below(20)),
@@ -177,7 +183,14 @@ impl Scenario {
                 ];
                 scenario.manner = manners[super::disk::pick(random, manners.len())];
                 scenario.clone = rate(random, 10);
+                // Two policies may have but one witness in common: let that one lie, and a copy
+                // under each has a quorum. Nobody can build against that.
+                if scenario.clone.0 > 0 {
+                    scenario.policy_changes = Rate(0);
+                }
             }
+            7 => scenario.torn_anchor = Rate(5),
+            8 => scenario.put_back = Rate(20),
             _ => {}
         }
         scenario

@@ -11,7 +11,7 @@ use civiclog_server::state::BatchState;
 use civiclog_witness::identity::Signers;
 use records::{Algorithm, CheckedSubmission, EntryIndex, RecordDraft, Submission, Value, Verdict};
 use store::{MemoryKv, NewBatch, NewEntry, Store, Writer};
-use tlog::{CosignatureSigner, Ed25519Signer, KeyName, Origin, Policy, Rfc6962Signer};
+use tlog::{CosignatureSigner, Ed25519Signer, KeyName, Origin, Policy, Rfc6962Signer, VerifierKey};
 
 use super::disk::{Copy, Disk, SimKv};
 use super::faults::DiskFaults;
@@ -24,8 +24,8 @@ pub const ORIGIN: &str = "log.example/simulation";
 /// When every run begins: 2026-06-01, in Unix milliseconds.
 pub const START_MS: u64 = 1_780_272_000_000;
 
-/// Witnesses, three of which must cosign.
-pub const WITNESSES: u8 = 4;
+/// Witnesses: three of the first four must cosign, or three of the last four.
+pub const WITNESSES: u8 = 5;
 
 /// Submissions that clients can be given.
 pub const SUBMISSIONS: u64 = 60;
@@ -58,16 +58,27 @@ pub enum Expected {
 /// See the module.
 #[derive(Debug)]
 pub struct Fodder {
-    /// The witness policy.
-    pub policy: Policy,
-    /// Its text.
-    pub policy_text: String,
+    /// The witness policies, the one that entry 0 names first.
+    pub policies: [SimPolicy; 2],
+    /// The key that signs heads.
+    pub log_key: VerifierKey,
+    /// The keys of the witnesses of each policy.
+    pub quorums: [Vec<VerifierKey>; 2],
     /// A log after `init`, with its submitter registered.
     pub short: Copy,
     /// One that is about to fill its first tile.
     pub long: Copy,
     /// What clients send.
     pub sendable: Vec<Sendable>,
+}
+
+/// A witness policy.
+#[derive(Debug)]
+pub struct SimPolicy {
+    /// It.
+    pub policy: Policy,
+    /// Its text.
+    pub text: String,
 }
 
 /// The one that all runs of this process share.
@@ -104,15 +115,14 @@ pub fn origin() -> Origin {
 
 impl Fodder {
     fn make() -> Self {
-        let policy_text = policy_text();
-        let policy = Policy::parse(&policy_text).expect("a policy");
+        let policies = [SimPolicy::of(1..=4), SimPolicy::of(2..=5)];
         let treasury = Treasury::new(ORIGIN, "GB-LAE-SIM", Algorithm::Ed25519, 7);
         let disk =
             Disk::with(&Copy::new(&MemoryKv::new(), None), DiskFaults::default(), Random::new(0));
         let (kv, anchor) = disk.open();
         Store::create_on(&kv, &origin()).expect("creating");
         let (_, mut writer) = Store::open_on(kv, &origin(), 0).expect("opening");
-        let genesis = genesis(&policy_text);
+        let genesis = genesis(&policies[0].text);
         let genesis = Submission::parse(&genesis, ORIGIN).expect("a genesis");
         let genesis = CheckedSubmission::unchecked(genesis);
         commit_genesis(&mut writer, &genesis, START_MS - 10_000).expect("entry 0");
@@ -122,18 +132,32 @@ impl Fodder {
         let payments: Vec<_> = (0..LONG).map(|it| treasury.payment_bytes(1_000 + it)).collect();
         append(&mut writer, &payments);
         let long = disk.copy();
-        Self { policy, policy_text, short, long, sendable: sendable(&treasury) }
+        Self {
+            log_key: log_keys().ed25519.verifier_key(),
+            quorums: [1..=4, 2..=5].map(|it| it.map(|it| witness_key(it).verifier_key()).collect()),
+            policies,
+            short,
+            long,
+            sendable: sendable(&treasury),
+        }
     }
 }
 
-fn policy_text() -> String {
-    let mut text = format!("log {}\n", log_keys().ed25519.verifier_key());
-    for number in 1..=WITNESSES {
-        let key = witness_key(number).verifier_key();
-        let line = format!("witness w{number} {key} http://w{number}.example\n");
-        text.push_str(&line);
+impl SimPolicy {
+    /// Three of these must cosign.
+    fn of(witnesses: std::ops::RangeInclusive<u8>) -> Self {
+        let mut text = format!("log {}\n", log_keys().ed25519.verifier_key());
+        let mut group = "group enough 3".to_owned();
+        for number in witnesses {
+            let key = witness_key(number).verifier_key();
+            text.push_str(&format!("witness w{number} {key} http://w{number}.example\n"));
+            group.push_str(&format!(" w{number}"));
+        }
+        text.push_str(&group);
+        text.push_str("\nquorum enough\n");
+        let policy = Policy::parse(&text).expect("a policy");
+        Self { policy, text }
     }
-    text + "group enough 3 w1 w2 w3 w4\nquorum enough\n"
 }
 
 fn genesis(policy_text: &str) -> Vec<u8> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
-use tlog::{Hash, Policy, TreeHead};
+use tlog::{Hash, Note, TreeHead, TreeSize, VerifierKey};
 
 /// What must not have happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,7 @@ pub struct Judge {
     signed: History,
     published: History,
     largest_published: u64,
+    last_note: Vec<u8>,
     answers: BTreeMap<usize, Answer>,
     /// How many answers, for the report.
     pub answered: u64,
@@ -57,17 +58,62 @@ impl Judge {
         self.signed.add(head, entries, self.is_rotting, "signed")
     }
 
-    /// A note was shown to everybody.
+    /// A head was signed by a machine whose data was put back and marked so: it has to go on from
+    /// what each witness cosigned last.
     ///
     /// # Errors
     /// [`Violation`].
-    pub fn published(&mut self, note: &[u8], policy: &Policy, entries: &[Vec<u8>]) -> Verdict {
+    pub fn signed_after_restore(
+        &self,
+        head: TreeHead,
+        entries: &[Vec<u8>],
+        seen: &[TreeHead],
+    ) -> Verdict {
+        let leaves: Vec<_> = entries.iter().map(|it| leaf(it)).collect();
+        for seen in seen {
+            let size = usize::try_from(seen.size.get()).unwrap_or(usize::MAX);
+            let is_behind = head.size < seen.size;
+            let begins = leaves.get(..size).is_some_and(|it| root(it) == *seen.root.as_bytes());
+            if is_behind || !begins {
+                return Err(Violation(format!(
+                    "after a restore {} entries were signed that do not go on from the {} that a \
+                     witness knows",
+                    head.size, seen.size
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this is another note than the one that was judged last.
+    pub fn is_news(&self, note: &[u8]) -> bool {
+        self.last_note != note
+    }
+
+    /// A note was shown to everybody. `quorums`: of one of these lists, three must have cosigned.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn published(
+        &mut self,
+        note: &[u8],
+        log: &VerifierKey,
+        quorums: &[Vec<VerifierKey>],
+        entries: &[Vec<u8>],
+    ) -> Verdict {
         let refused = |what: &str| Violation(format!("published: {what}"));
-        let note = tlog::Note::parse(note).map_err(|_| refused("no note"))?;
-        let cosigned = policy
-            .check(&note)
-            .map_err(|error| refused(&format!("the policy does not accept it: {error}")))?;
-        let head = cosigned.head();
+        self.last_note = note.to_vec();
+        let note = Note::parse(note).map_err(|_| refused("no note"))?;
+        let has_signed = |key: &VerifierKey| {
+            let mut lines = note.signatures().iter().filter(|it| key.owns(it));
+            lines.any(|it| key.verify(note.text(), &it.bytes).is_ok())
+        };
+        let is_enough =
+            |keys: &Vec<VerifierKey>| keys.iter().filter(|it| has_signed(it)).count() >= 3;
+        if !has_signed(log) || !quorums.iter().any(is_enough) {
+            return Err(refused("too few have signed it"));
+        }
+        let head = head_in(note.text()).ok_or_else(|| refused("no head in it"))?;
         if head.size.get() < self.largest_published && !self.has_two_lives {
             return Err(refused(&format!(
                 "{} entries after {}",
@@ -75,6 +121,14 @@ impl Judge {
             )));
         }
         self.largest_published = self.largest_published.max(head.size.get());
+        self.quorate(head, entries)
+    }
+
+    /// A head had its quorum: an RFC 6962 tree head may exist for it, whether it was shown or not.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn quorate(&mut self, head: TreeHead, entries: &[Vec<u8>]) -> Verdict {
         // What was signed is known from then, whatever the disk says now; not what was signed beyond.
         let size = usize::try_from(head.size.get()).unwrap_or(usize::MAX);
         let signed = &self.signed.leaves[..size.min(self.signed.leaves.len())];
@@ -183,6 +237,14 @@ impl History {
         }
         Err(Violation(format!("{what} a tree of {size} entries with a root that is none of it")))
     }
+}
+
+/// The head in a checkpoint's text: origin, size and root, a line each.
+pub fn head_in(text: &str) -> Option<TreeHead> {
+    let mut lines = text.lines().skip(1);
+    let size = TreeSize::new(lines.next()?.parse().ok()?);
+    let root = Hash::from_base64(lines.next()?).ok()?;
+    Some(TreeHead { size, root })
 }
 
 fn leaf(entry: &[u8]) -> [u8; 32] {

@@ -23,11 +23,11 @@ use civiclog_server::time::AdmissionClock;
 use prometheus::Registry;
 use service::{Clock, ManualClock};
 use store::Store;
-use tlog::{SignedCheckpoint, TlogProof, TreeHead};
+use tlog::{SignedCheckpoint, TlogProof, TreeHead, TreeSize};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::disk::{Disk, ROOM_BYTES_MIN, SimKv};
-use super::fodder::{self, Fodder};
+use super::fodder::{self, SimPolicy};
 use crate::random::Random;
 
 /// How heads are paced: as by default, and patient witnesses.
@@ -44,6 +44,8 @@ pub struct Life {
     pub mode: ModeSwitch,
     /// What everybody is shown.
     pub board: Board,
+    /// The size of the tree that was signed before this life.
+    pub anchored: TreeSize,
     store: Store<SimKv>,
     pool: Arc<Pool>,
     room: Arc<Room>,
@@ -64,6 +66,8 @@ struct Rest {
     events: VecDeque<Event>,
     committed: Arc<Mutex<VecDeque<TreeHead>>>,
     signed: Vec<SignedCheckpoint>,
+    /// Heads that had their quorum, and for which an RFC 6962 tree head may exist.
+    quorate: Vec<TreeHead>,
     random: Random,
 }
 
@@ -120,8 +124,13 @@ impl Life {
     /// # Errors
     /// Why it refuses, in words.
     #[expect(clippy::too_many_lines, reason = "the wiring of a process, in one place as in `run`")]
-    pub fn start(disk: &Disk, clock: &Arc<ManualClock>, random: Random) -> anyhow::Result<Self> {
-        let Fodder { policy, policy_text, .. } = fodder::fodder();
+    pub fn start(
+        disk: &Disk,
+        clock: &Arc<ManualClock>,
+        policy: &SimPolicy,
+        random: Random,
+    ) -> anyhow::Result<Self> {
+        let SimPolicy { policy, text: policy_text } = policy;
         let (kv, anchor) = disk.open();
         let origin = fodder::origin();
         let anchor = Anchor::open_on(Box::new(anchor), &origin)?;
@@ -161,6 +170,7 @@ impl Life {
             batch_entries_max: 64,
         })?;
         let first_signed = opened.anchored.clone();
+        let anchored = first_signed.head().size;
         let start = Start {
             policy: opened.policy,
             policies_before: opened.policies_before,
@@ -197,6 +207,7 @@ impl Life {
             events: VecDeque::from([Event::Committed(opened.store.head())]),
             committed,
             signed: vec![first_signed],
+            quorate: Vec::new(),
             random,
         };
         rest.carry_out(effects);
@@ -205,6 +216,7 @@ impl Life {
             board,
             store: opened.store,
             pool,
+            anchored,
             room: Arc::new(room),
             disk: disk.clone(),
             sequencer: Some(sequencer),
@@ -307,6 +319,17 @@ impl Life {
         std::mem::take(&mut locked(&self.rest).signed)
     }
 
+    /// Heads that had their quorum and were not looked at yet.
+    pub fn take_quorate(&mut self) -> Vec<TreeHead> {
+        std::mem::take(&mut locked(&self.rest).quorate)
+    }
+
+    /// The witnesses that it asks, by their names.
+    pub fn witness_names(&self) -> Vec<String> {
+        let rest = locked(&self.rest);
+        rest.publisher.witnesses().iter().map(|it| it.name.clone()).collect()
+    }
+
     /// The store, for what the HTTP interface reads.
     pub fn store(&self) -> &Store<SimKv> {
         &self.store
@@ -357,6 +380,9 @@ impl Rest {
         let (Some(desk), Some(order)) = (&mut self.desk, order) else {
             return;
         };
+        if let Order::Publish(cosigned) = &order {
+            self.quorate.push(cosigned.head());
+        }
         match desk.carry_out(order) {
             Ok(Some(event)) => {
                 if let Event::Signed(signed) = &event {

@@ -143,15 +143,9 @@ fn carry(world: &mut World, packet: Packet) -> Result<(), Violation> {
         world.note(|| "a message is lost".to_owned());
         // Whoever sent it hears of a time-out.
         match packet {
-            Packet::ToWitness { machine, life, witness, round, .. }
-            | Packet::FromWitness { machine, life, witness, round, answer: Some(_) } => {
-                world.network.push(Packet::FromWitness {
-                    machine,
-                    life,
-                    witness,
-                    round,
-                    answer: None,
-                });
+            Packet::ToWitness { machine, life, id, round, .. }
+            | Packet::FromWitness { machine, life, id, round, answer: Some(_) } => {
+                world.network.push(Packet::FromWitness { machine, life, id, round, answer: None });
             }
             Packet::ToLog { client, .. } | Packet::ToClient { client, .. } => {
                 let now_ms = world.clock.monotonic_millis();
@@ -191,6 +185,12 @@ fn misfortune(world: &mut World) -> Result<(), Violation> {
         let room = rooms[pick(&mut world.random, rooms.len())];
         world.note(|| format!("the disk of machine {machine} has {room:?} room"));
         world.machines[machine].disk.fill(room);
+    }
+    if happens(world, world.scenario.torn_anchor) {
+        world.crash(machine, true);
+        world.malign.push("the anchor was torn");
+        world.note(|| format!("half of the anchor of machine {machine} is gone"));
+        world.machines[machine].disk.tear_anchor();
     }
     if happens(world, world.scenario.witness_stops) {
         let at = pick(&mut world.random, world.witnesses.len());
@@ -246,10 +246,19 @@ fn misdeed(world: &mut World, machine: usize) -> Result<(), Violation> {
         world.crash(machine, false);
         world.machines[machine].disk.put_back(&world.copies[at], rows, anchor);
         world.malign.push("an older copy was put back");
+        let is_marked = world.random.below(2) == 0;
+        world.machines[machine].is_restored = is_marked;
+        if is_marked {
+            world.machines[machine].disk.mark_restored();
+            // The machine before is long gone, and what it was about to say.
+            world.network.retain(|it| !matches!(it, Packet::ToWitness { .. }));
+        }
         // Under an older anchor there are two lives of one log; the database alone must be found.
         world.judge.has_two_lives |= anchor;
         world.judge.has_lost_rows |= rows;
-        world.note(|| format!("copy {at} is put back: rows {rows}, anchor {anchor}"));
+        world.note(|| {
+            format!("copy {at} is put back: rows {rows}, anchor {anchor}, marked {is_marked}")
+        });
     }
     if world.scenario.clone.happens(&mut world.random) && world.machines.len() == 1 {
         let copy = world.machines[0].disk.copy();
@@ -327,6 +336,8 @@ fn quieten(world: &mut World) {
         pool_flips: Rate(0),
         put_back: Rate(0),
         clone: Rate(0),
+        torn_anchor: Rate(0),
+        policy_changes: Rate(0),
         ..world.scenario.clone()
     };
     for machine in 0..world.machines.len() {

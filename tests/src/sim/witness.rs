@@ -2,7 +2,7 @@
 
 use civiclog_witness::decide::{Cosigned, Log, Logs, Refusal, Request, decide};
 use civiclog_witness::identity::Signers;
-use tlog::{CosignatureSigner, Note, UnixSeconds, encode_cosignatures};
+use tlog::{CosignatureSigner, Note, TreeHead, UnixSeconds, encode_cosignatures};
 
 use super::faults::{Manner, Rate};
 use super::fodder;
@@ -82,6 +82,12 @@ impl SimWitness {
         } else {
             self.start();
         }
+    }
+
+    /// The head that it must not forget: what lies on its disk, if it is honest.
+    pub fn known(&self) -> Option<TreeHead> {
+        let note = self.disk.as_ref().filter(|_| self.manner == Manner::Honest)?;
+        super::judge::head_in(note.text())
     }
 
     /// What it shows of the log.

@@ -30,6 +30,8 @@ pub struct World {
     pub(super) clients: Vec<SimClient>,
     pub(super) network: Vec<Packet>,
     pub(super) copies: Vec<Copy>,
+    /// Which witness policy the operator wants.
+    pub(super) policy: usize,
     pub(super) is_calm: bool,
     /// The judge.
     pub judge: Judge,
@@ -49,6 +51,8 @@ pub struct Machine {
     serving: Vec<Serving>,
     /// Why it did not start the last time.
     pub(super) refusal: Option<String>,
+    /// Whether its data was put back from a copy and marked so.
+    pub(super) is_restored: bool,
     /// What the disk and the signatures counted when the present life became read-only.
     counted_when_dead: Option<u64>,
 }
@@ -86,6 +90,8 @@ pub(super) enum Packet {
     ToWitness {
         machine: usize,
         life: u64,
+        /// As this life of the log counts them.
+        id: WitnessId,
         witness: usize,
         round: RoundNumber,
         body: Vec<u8>,
@@ -93,7 +99,7 @@ pub(super) enum Packet {
     FromWitness {
         machine: usize,
         life: u64,
-        witness: usize,
+        id: WitnessId,
         round: RoundNumber,
         answer: Option<RawAnswer>,
     },
@@ -128,6 +134,7 @@ impl World {
             clients,
             network: Vec::new(),
             copies: Vec::new(),
+            policy: 0,
             is_calm: false,
             judge: Judge::default(),
             malign: Vec::new(),
@@ -152,8 +159,13 @@ impl World {
     /// Starts the server of a machine.
     pub(super) fn start(&mut self, machine: usize) -> Step {
         self.lives += 1;
+        if self.scenario.policy_changes.happens(&mut self.random) {
+            self.policy = 1 - self.policy;
+            self.note(|| "the operator names other witnesses".to_owned());
+        }
+        let policy = &fodder::fodder().policies[self.policy];
         let at = &mut self.machines[machine];
-        match Life::start(&at.disk, &self.clock, self.random.fork()) {
+        match Life::start(&at.disk, &self.clock, policy, self.random.fork()) {
             Ok(life) => {
                 at.life = Some(life);
                 at.refusal = None;
@@ -209,8 +221,23 @@ impl World {
         let Some(life) = &mut at.life else {
             return Ok(());
         };
-        for signed in life.take_signed() {
-            self.judge.signed(signed.head(), &at.disk.entries())?;
+        let (signed, quorate) = (life.take_signed(), life.take_quorate());
+        if signed.is_empty() && quorate.is_empty() {
+            return Ok(());
+        }
+        let entries = at.disk.entries();
+        for signed in signed {
+            let head = signed.head();
+            self.judge.signed(head, &entries)?;
+            if at.is_restored && head.size > life.anchored {
+                let asked = life.witness_names();
+                let seen = asked.iter().filter_map(|it| self.witnesses[witness_of(it)].known());
+                let seen: Vec<_> = seen.collect();
+                self.judge.signed_after_restore(head, &entries, &seen)?;
+            }
+        }
+        for head in quorate {
+            self.judge.quorate(head, &entries)?;
         }
         Ok(())
     }
@@ -221,7 +248,11 @@ impl World {
             return Ok(());
         };
         // An older copy that was put back may show what it has; nothing else ever goes back.
-        self.judge.published(current.note(), &fodder::fodder().policy, &at.disk.entries())
+        if !self.judge.is_news(current.note()) {
+            return Ok(());
+        }
+        let Fodder { log_key, quorums, .. } = fodder::fodder();
+        self.judge.published(current.note(), log_key, quorums, &at.disk.entries())
     }
 
     /// A life that became read-only writes and signs nothing more.
@@ -252,16 +283,19 @@ impl World {
         let sent = life.take_asked().into_iter().map(|asking| Packet::ToWitness {
             machine,
             life: lives,
-            witness: asking.witness.0,
+            id: asking.witness,
+            witness: witness_of(&asking.name),
             round: asking.round,
             body: asking.request.encode(),
         });
         self.network.extend(sent);
-        for WitnessId(witness) in life.take_inquiries() {
+        let names = life.witness_names();
+        for id in life.take_inquiries() {
+            let witness = witness_of(&names[id.0]);
             let Some(note) = self.witnesses[witness].latest() else { continue };
             let [own_key, _] = fodder::log_keys().verifier_keys();
             if let Ok(Some(foreign)) = inquire::judge(note, &own_key, life.store()) {
-                life.tell(Event::Shown { witness: WitnessId(witness), shown: foreign.shown });
+                life.tell(Event::Shown { witness: id, shown: foreign.shown });
             }
         }
     }
@@ -298,23 +332,22 @@ impl World {
             Packet::ToClient { client, request, answers, job } => {
                 self.tell_client(client, request, &answers, &job)
             }
-            Packet::ToWitness { machine, life, witness, round, body } => {
+            Packet::ToWitness { machine, life, id, witness, round, body } => {
                 let fails = self.scenario.witness_write_fails;
                 let at = &mut self.witnesses[witness];
                 let answer = at.answer(&body, self.true_ms, fails, &mut self.random);
                 let status = answer.as_ref().map(|it| it.status);
                 self.note(|| format!("witness {witness} is asked: {status:?}"));
-                self.network.push(Packet::FromWitness { machine, life, witness, round, answer });
+                self.network.push(Packet::FromWitness { machine, life, id, round, answer });
                 Ok(())
             }
-            Packet::FromWitness { machine, life: of, witness, round, answer } => {
+            Packet::FromWitness { machine, life: of, id, round, answer } => {
                 // An answer to a process that is gone reaches nobody.
                 let is_current = of == self.lives || self.machines.len() > 1;
                 if let (Some(life), true) = (&mut self.machines[machine].life, is_current) {
                     let answer = answer
                         .map(|it| WitnessAnswer::parse(it.status, Some(it.content_type), &it.body));
-                    let witness = WitnessId(witness);
-                    life.tell(Event::Answered(Answered { witness, round, answer }));
+                    life.tell(Event::Answered(Answered { witness: id, round, answer }));
                 }
                 Ok(())
             }
@@ -369,7 +402,7 @@ impl World {
                     is_final &= !job.wants_published;
                 }
                 Told::Published(receipt, proof) => {
-                    match tlog::verify(proof, None, &fodder::fodder().policy) {
+                    match verified(proof) {
                         Ok(verified) if verified.index() == receipt.index() => {
                             let (index, leaf) = (receipt.index().get(), receipt.leaf_hash());
                             self.judge.answered(*submission, index, leaf, true)?;
@@ -401,9 +434,29 @@ impl World {
     }
 }
 
+/// What a client makes of a proof, under the policy that it was published under.
+fn verified(proof: &TlogProof) -> Result<tlog::Verified, tlog::WhyNot> {
+    let [first, second] = &fodder::fodder().policies;
+    let check = |it: &fodder::SimPolicy| tlog::verify(proof, None, &it.policy);
+    check(first).or_else(|_| check(second))
+}
+
+/// Which witness has this name in the policies: `w1` is the first.
+fn witness_of(name: &str) -> usize {
+    let number: usize = name[1..].parse().expect("a name of the simulation");
+    number - 1
+}
+
 impl Machine {
     pub(super) fn new(disk: Disk) -> Self {
-        Self { disk, life: None, serving: Vec::new(), refusal: None, counted_when_dead: None }
+        Self {
+            disk,
+            life: None,
+            serving: Vec::new(),
+            refusal: None,
+            is_restored: false,
+            counted_when_dead: None,
+        }
     }
 }
 
