@@ -150,8 +150,10 @@ impl SimPolicy {
         let mut group = "group enough 3".to_owned();
         for number in witnesses {
             let key = witness_key(number).verifier_key();
-            text.push_str(&format!("witness w{number} {key} http://w{number}.example\n"));
-            group.push_str(&format!(" w{number}"));
+            let line = format!("witness w{number} {key} http://w{number}.example\n");
+            text.push_str(&line);
+            group.push_str(" w");
+            group.push_str(&number.to_string());
         }
         text.push_str(&group);
         text.push_str("\nquorum enough\n");
