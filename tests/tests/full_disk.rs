@@ -89,7 +89,7 @@ fn above_the_low_water_mark_nothing_is_lost_and_no_restart_is_needed() {
         return skipped("the low-water mark", "this server has none");
     }
     let mut random = Random::announced("full_disk");
-    let mark = 24 * 1024 * 1024;
+    let mark = 8 * 1024 * 1024;
     let Some(Filling { mut log, disk, load }) = Filling::start(DISK_MIB, mark) else { return };
     let workers = load.start(&log, Machine::Whole, &mut random);
     disk.leave(mark / 1024 - 64);
@@ -106,9 +106,11 @@ fn above_the_low_water_mark_nothing_is_lost_and_no_restart_is_needed() {
     let reader = log.reader();
     reader.tree(&reader.checkpoint().head());
     disk.clear();
-    wait::until("records are taken again", || {
+    let is_ready = wait::within(wait::DEADLINE_MS, || {
         (log.admin().get("/readyz").status == 200).then_some(())
     });
+    let why_not = log.admin().get("/readyz").text();
+    assert!(is_ready.is_some(), "records are not taken again: {why_not}");
     load.publish_one(&log, FIRST_CHECKED);
     load.settle(&log);
     assert_eq!(log.stop_server(), Some(0));
@@ -196,7 +198,7 @@ fn has_low_water_mark() -> bool {
 }
 
 const LIFE_MS_MAX: u64 = 600;
-/// RocksDB reserves some 40 MiB ahead for its write-ahead log.
+/// RocksDB reserves some 90 MiB ahead for its log files.
 const DISK_MIB: u64 = 128;
 /// Numbers of payments that the load never draws: they are larger.
 const FIRST_CHECKED: u64 = 1_000_000;
