@@ -1,9 +1,9 @@
-//! What the simulation is worth: six bugs that have killed logs are planted in a copy of the sources,
+//! What the simulation is worth: seven bugs that have killed logs are planted in a copy of the sources,
 //! and each must be found within a stated number of seeds; the copy without any of them must not.
 //!
 //! The types of the product keep most of these bugs from being written, so they are planted as
 //! changes of text. A text that is not found exactly once fails here: then the table has to follow the
-//! code. All six are compiled at once, behind a switch that exists only in the copy.
+//! code. All of them are compiled at once, behind a switch that exists only in the copy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ struct Edit {
     that: &'static str,
 }
 
-const BUGS: [Bug; 6] = [
+const BUGS: [Bug; 7] = [
     Bug {
         name: "sign before commit",
         seeds: 400,
@@ -151,6 +151,15 @@ const BUGS: [Bug; 6] = [
                 that: "        if sequencer.sequence(batch).is_err() && !PLANTED {",
             },
         ],
+    },
+    Bug {
+        name: "a restored copy need not ask every witness",
+        seeds: 2_000,
+        edits: &[Edit {
+            file: "server/src/publish.rs",
+            this: "        let everybody_was_heard = if self.all_must_confirm {",
+            that: "        let everybody_was_heard = if !PLANTED && self.all_must_confirm {",
+        }],
     },
 ];
 

@@ -190,7 +190,11 @@ impl Scenario {
                 }
             }
             7 => scenario.torn_anchor = Rate(5),
-            8 => scenario.put_back = Rate(20),
+            8 => {
+                // The witness that knows more than the copy is the one that is silent.
+                scenario.put_back = Rate(20);
+                scenario.witness_stops = Rate(20);
+            }
             _ => {}
         }
         scenario

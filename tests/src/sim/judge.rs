@@ -20,7 +20,7 @@ pub struct Judge {
     pub has_two_lives: bool,
     /// Whether the operator put an older database back: then what was committed and never published
     /// may be gone.
-    pub has_lost_rows: bool,
+    has_lost_rows: bool,
     /// Whether bits flip on the disk: then what lies there may not be what lay there.
     pub is_rotting: bool,
     signed: History,
@@ -47,6 +47,13 @@ struct Answer {
 }
 
 impl Judge {
+    /// An older database is put back: it shows the head that it holds, which may be smaller than
+    /// the one before, and goes on from there.
+    pub fn loses_rows(&mut self) {
+        self.has_lost_rows = true;
+        self.largest_published = 0;
+    }
+
     /// A head was signed while these entries lay on the disk.
     ///
     /// # Errors

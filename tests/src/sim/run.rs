@@ -237,7 +237,10 @@ fn misdeed(world: &mut World, machine: usize) -> Result<(), Violation> {
         world.copies.push(world.machines[machine].disk.copy());
     }
     if world.scenario.put_back.happens(&mut world.random) && !world.copies.is_empty() {
-        let at = pick(&mut world.random, world.copies.len());
+        // Often the newest: then few know what came after it.
+        let newest = world.copies.len() - 1;
+        let is_newest = world.random.below(2) == 0;
+        let at = if is_newest { newest } else { pick(&mut world.random, newest + 1) };
         let (rows, anchor) = match world.random.below(3) {
             0 => (true, false),
             1 => (false, true),
@@ -255,7 +258,9 @@ fn misdeed(world: &mut World, machine: usize) -> Result<(), Violation> {
         }
         // Under an older anchor there are two lives of one log; the database alone must be found.
         world.judge.has_two_lives |= anchor;
-        world.judge.has_lost_rows |= rows;
+        if rows {
+            world.judge.loses_rows();
+        }
         world.note(|| {
             format!("copy {at} is put back: rows {rows}, anchor {anchor}, marked {is_marked}")
         });

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use civiclog_server::inquire;
-use civiclog_server::pool::Receipt;
 use civiclog_server::publish::{Answered, Event, RoundNumber, WitnessId};
 use service::{Clock as _, ManualClock};
 use tlog::{TlogProof, WitnessAnswer};
@@ -15,9 +14,14 @@ use super::disk::{Copy, Disk, pick};
 use super::faults::{Manner, Scenario};
 use super::fodder::{self, Expected, Fodder};
 use super::judge::{Judge, Violation};
-use super::life::{Handed, Life, Said, Waiting};
+use super::life::{Handed, Life};
 use super::witness::{RawAnswer, SimWitness};
 use crate::random::Random;
+
+mod serving;
+
+pub(super) use serving::Told;
+use serving::{Line, Serving};
 
 /// The whole of a run.
 pub struct World {
@@ -57,21 +61,6 @@ pub struct Machine {
     counted_when_dead: Option<u64>,
 }
 
-/// A request of a client under way in the server.
-struct Serving {
-    client: usize,
-    request: u64,
-    job: Job,
-    lines: Vec<Line>,
-}
-
-enum Line {
-    Waiting(Waiting),
-    Committed(Receipt),
-    Refused,
-    NotJudged,
-}
-
 /// Something in flight.
 #[derive(Clone)]
 pub(super) enum Packet {
@@ -103,15 +92,6 @@ pub(super) enum Packet {
         round: RoundNumber,
         answer: Option<RawAnswer>,
     },
-}
-
-/// What a client is told about one submission.
-#[derive(Clone)]
-pub(super) enum Told {
-    Committed(Receipt),
-    Published(Receipt, Box<TlogProof>),
-    Refused,
-    Later,
 }
 
 type Step = Result<(), Violation>;
@@ -457,49 +437,6 @@ impl Machine {
             is_restored: false,
             counted_when_dead: None,
         }
-    }
-}
-
-impl Line {
-    fn settle(&mut self) {
-        let Self::Waiting(waiting) = self else {
-            return;
-        };
-        match Life::said(waiting) {
-            Said::Nothing => {}
-            Said::Committed(receipt) => *self = Self::Committed(receipt),
-            Said::Refused => *self = Self::Refused,
-            Said::NotJudged => *self = Self::NotJudged,
-        }
-    }
-}
-
-impl Serving {
-    /// The answers, once there is one for every line.
-    fn answers(&self, life: &Life) -> Option<Vec<Told>> {
-        let current = life.board.current();
-        self.lines
-            .iter()
-            .map(|line| match line {
-                Line::Waiting(_) => None,
-                Line::Refused => Some(Told::Refused),
-                Line::NotJudged => Some(Told::Later),
-                Line::Committed(receipt) if !self.job.wants_published => {
-                    Some(Told::Committed(*receipt))
-                }
-                Line::Committed(receipt) => {
-                    let Some(published) = current.as_ref().filter(|it| it.covers(receipt.index()))
-                    else {
-                        // A process that will never publish it says what it knows.
-                        return life.mode.is_read_only().then_some(Told::Committed(*receipt));
-                    };
-                    Some(match life.proof(receipt, published) {
-                        Some(proof) => Told::Published(*receipt, Box::new(proof)),
-                        None => Told::Later,
-                    })
-                }
-            })
-            .collect()
     }
 }
 
