@@ -256,7 +256,7 @@ fn of_several_fields_only_the_one_that_is_meant_goes() {
     assert_eq!(answer["withdrawn"].as_array().map(Vec::len), Some(1));
 }
 
-/// A payment to a person, whose name the log holds and never shows; beside it a payer's name, and a
+/// A payment to a person, whose name the log holds and never shows; beside it what it was for, and a
 /// reference that only the submitter has.
 fn two_fields(treasury: &Treasury) -> (records::Record, Vec<Disclosure>) {
     let sealed = |path: &str, value: &str, salt: u8, held| {
@@ -267,7 +267,7 @@ fn two_fields(treasury: &Treasury) -> (records::Record, Vec<Disclosure>) {
     let person =
         |field| SealedField { why: Some("person".to_owned()), until: Some(Until::Open), ..field };
     let (id, _) = sealed("/data/payee/id", "XI-PERSON-11", 0x12, Held::Submitter);
-    let (payer, payer_text) = sealed("/data/payer/name", "Harrowmere Council", 0x13, Held::Log);
+    let (purpose, purpose_text) = sealed("/data/purpose", "A ramp at the door", 0x13, Held::Log);
     let (native, _) = sealed("/data/native", "CFADDAY-11", 0x14, Held::Submitter);
     let draft: RecordDraft = treasury
         .payment(11)
@@ -279,6 +279,6 @@ fn two_fields(treasury: &Treasury) -> (records::Record, Vec<Disclosure>) {
         .sealed(native)
         .sealed(person(id))
         .sealed(person(payee))
-        .sealed(payer);
-    (draft.build().expect("a payment"), vec![payee_text, payer_text])
+        .sealed(purpose);
+    (draft.build().expect("a payment"), vec![payee_text, purpose_text])
 }
