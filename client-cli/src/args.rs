@@ -1,4 +1,6 @@
 //! The command line. Its help texts are the first documentation people read.
+//!
+//! This file is long because it is one table: every command with its arguments, its help and its examples.
 
 use std::path::PathBuf;
 
