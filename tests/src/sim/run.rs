@@ -282,7 +282,8 @@ fn calm(world: &mut World) -> Result<bool, Violation> {
     quieten(world);
     world.start(0)?;
     for _ in 0..CALM_STEPS_MAX {
-        if world.clients.iter().all(super::client::SimClient::is_done) {
+        // All may have been answered in the storm: it still has to find out where it stands.
+        if is_answered(world) && !is_starting(world) {
             break;
         }
         step(world)?;
@@ -293,8 +294,7 @@ fn calm(world: &mut World) -> Result<bool, Violation> {
         Some(life) => life.read_only_because(),
         None => at.refusal.clone(),
     };
-    let is_done = world.clients.iter().all(super::client::SimClient::is_done);
-    let stands_still = reason.is_some() || !is_done;
+    let stands_still = reason.is_some() || !is_answered(world) || is_starting(world);
     if stands_still && world.malign.is_empty() {
         let mode = at.life.as_ref().map(|it| it.mode.current());
         return Err(Violation(format!(
@@ -318,6 +318,15 @@ fn calm(world: &mut World) -> Result<bool, Violation> {
         }
     }
     Ok(stands_still)
+}
+
+fn is_answered(world: &World) -> bool {
+    world.clients.iter().all(super::client::SimClient::is_done)
+}
+
+fn is_starting(world: &World) -> bool {
+    let life = world.machines[0].life.as_ref();
+    life.is_some_and(|it| !it.mode.is_running() && !it.mode.is_read_only())
 }
 
 fn quieten(world: &mut World) {
