@@ -17,19 +17,20 @@ use hyper::body::Body as _;
 /// # Errors
 /// One variant for each way to fail; see [`BodyError`]. Nothing of the body is kept.
 pub async fn read_body_capped(
-    body: Body,
+    mut body: Body,
     bytes_max: usize,
     timeout: Duration,
 ) -> Result<Bytes, BodyError> {
-    read_body_metered(body, bytes_max, timeout, |_| true).await
+    read_body_metered(&mut body, bytes_max, timeout, |_| true).await
 }
 
-/// As [`read_body_capped`], and asks `take` for room before each piece is kept.
+/// As [`read_body_capped`], and asks `take` for room before each piece is kept. What was not read
+/// is still in `body`, for [`discard_body`].
 ///
 /// # Errors
 /// As [`read_body_capped`], and [`BodyError::NoRoom`] when `take` said no.
 pub async fn read_body_metered(
-    body: Body,
+    body: &mut Body,
     bytes_max: usize,
     timeout: Duration,
     take: impl FnMut(usize) -> bool,
@@ -44,7 +45,7 @@ pub async fn read_body_metered(
 }
 
 async fn collect(
-    mut body: Body,
+    body: &mut Body,
     bytes_max: usize,
     mut take: impl FnMut(usize) -> bool,
 ) -> Result<Bytes, BodyError> {
@@ -162,9 +163,9 @@ mod tests {
             left = left.saturating_sub(bytes);
             fits
         };
-        let read = read_body_metered(chunks(&["12", "3"]), 9, SECOND, &mut take).await;
+        let read = read_body_metered(&mut chunks(&["12", "3"]), 9, SECOND, &mut take).await;
         assert_eq!(read.unwrap(), "123");
-        let error = read_body_metered(chunks(&["4"]), 9, SECOND, &mut take).await.unwrap_err();
+        let error = read_body_metered(&mut chunks(&["4"]), 9, SECOND, &mut take).await.unwrap_err();
         assert!(matches!(error, BodyError::NoRoom), "{error:?}");
     }
 

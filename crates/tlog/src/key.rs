@@ -65,10 +65,10 @@ impl KeyType {
 /// When a signature says it was made. Ordered: a time is later than none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignedAt {
-    /// The signature type carries no time.
+    /// The signature type carries no time, or it is of type 0x06 with the time 0: the head is
+    /// consistent with all that its signer saw, but need not have been the newest.
     Untimed,
-    /// The time in a cosignature. In one of type 0x06, 0 is no time: the head is consistent with
-    /// all its signer saw, but need not have been the newest.
+    /// The time in a cosignature.
     Seconds(UnixSeconds),
     /// The time in an RFC 6962 tree head signature.
     Millis(UnixMillis),
@@ -157,7 +157,13 @@ impl VerifierKey {
                 verify_tree_head(key, text, signature).map(SignedAt::Millis)
             }
             PublicKey::MlDsa44(key) => {
-                verify_subtree(&self.name, key, text, signature).map(SignedAt::Seconds)
+                let at = verify_subtree(&self.name, key, text, signature)?;
+                // SPEC tlog-cosignature: only here is 0 no time.
+                Ok(if at == UnixSeconds::new(0) {
+                    SignedAt::Untimed
+                } else {
+                    SignedAt::Seconds(at)
+                })
             }
             PublicKey::Unknown { type_byte, .. } => {
                 Err(SignatureError::UnknownType { type_byte: *type_byte })

@@ -166,10 +166,8 @@ impl Policy {
 
 fn cosigner(witness: &Witness, note: &Note) -> Option<Cosigner> {
     match note.verified_by(&witness.key) {
-        // SPEC tlog-cosignature: without a time, type 0x06 says nothing of the newest tree seen.
-        Ok(Some(SignedAt::Seconds(at))) if at > UnixSeconds::new(0) => {
-            Some(Cosigner { name: witness.name.clone(), at })
-        }
+        // SPEC tlog-cosignature: without a time it says nothing of the newest tree seen.
+        Ok(Some(SignedAt::Seconds(at))) => Some(Cosigner { name: witness.name.clone(), at }),
         _ => None,
     }
 }

@@ -77,7 +77,7 @@ async fn answer(
     query: Option<&str>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let (wait, kind, room) = match before_the_body(app, query, &head.headers) {
         Ok(admitted) => admitted,
         Err(error) => {
@@ -96,16 +96,24 @@ async fn answer(
         }
         None => false,
     };
-    let body = read_body_metered(body, bytes_max, app.body_timeout, take).await;
-    let body = body.map_err(|error| match error {
-        BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
-        BodyError::Timeout { .. } => ApiError::BodyTimeout,
-        BodyError::NoRoom => ApiError::Overloaded,
-        _ => ApiError::BodyTruncated,
-    })?;
+    let read = read_body_metered(&mut body, bytes_max, app.body_timeout, take).await;
+    let whole = match read {
+        Ok(whole) => whole,
+        Err(error) => {
+            // What it held is free for others before the rest is thrown away.
+            drop(room);
+            discard_body(body, DISCARD_BYTES_MAX, DISCARD_TIME_MAX).await;
+            return Err(match error {
+                BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
+                BodyError::Timeout { .. } => ApiError::BodyTimeout,
+                BodyError::NoRoom => ApiError::Overloaded,
+                _ => ApiError::BodyTruncated,
+            });
+        }
+    };
     match kind {
-        Kind::One => one(app, wait, body, room).await,
-        Kind::Lines => lines(app, wait, body, room).await,
+        Kind::One => one(app, wait, whole, room).await,
+        Kind::Lines => lines(app, wait, whole, room).await,
     }
 }
 
