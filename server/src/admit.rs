@@ -11,6 +11,7 @@ use records::{CheckedSubmission, Es256Verify, PublicKey, Refusal, Submission};
 use store::{Kv, ReadError, Store};
 use tokio::sync::oneshot;
 
+use crate::mode::ModeSwitch;
 use crate::pool::Room;
 use crate::posted::Posted;
 use crate::state::CommittedState;
@@ -41,9 +42,26 @@ pub enum AdmitError {
     /// The store could not say whether a key is known.
     #[error("looking up a key")]
     Store(#[from] ReadError),
+    /// A state value that this program wrote cannot be understood: whoever judged by the rest of it
+    /// could be wrong about anything.
+    #[error("the admission state is damaged; `audit` names the place, `rebuild` writes it anew")]
+    DamagedState(#[source] records::StateError<ReadError>),
     /// What was parsed is not what was posted.
     #[error("a submission changed in memory while it was read")]
     Altered,
+}
+
+impl AdmitError {
+    /// Logs a failure that is no refusal. Where it is damage, the process judges and signs nothing
+    /// more, as when the sequencer meets it.
+    pub fn report(&self, mode: &ModeSwitch) {
+        let words = crate::sequence::error_chain(self);
+        if matches!(self, Self::DamagedState(_)) {
+            mode.read_only(words);
+        } else {
+            tracing::error!(error = words, "admission");
+        }
+    }
 }
 
 /// A submission that passed, and what it was made from.
@@ -58,8 +76,8 @@ pub struct Checked {
 /// Checks everything about a submission that needs no order.
 ///
 /// # Errors
-/// [`AdmitError::Refused`] with rule, place and words; [`AdmitError::Store`] when a key could not
-/// be looked up, and [`AdmitError::Altered`]: both say nothing about the submission.
+/// [`AdmitError::Refused`] with rule, place and words. The others say nothing about the submission:
+/// they are for [`AdmitError::report`].
 pub fn check<K: Kv>(store: &Store<K>, origin: &str, bytes: &[u8]) -> Result<Checked, AdmitError> {
     // First of all: what changes from here on is noticed.
     let posted = Posted::of(bytes);
@@ -85,8 +103,7 @@ pub fn check<K: Kv>(store: &Store<K>, origin: &str, bytes: &[u8]) -> Result<Chec
 fn key_error(error: records::StateError<ReadError>) -> AdmitError {
     match error {
         records::StateError::Read(source) => AdmitError::Store(source),
-        // The state is written by `records` alone, so a value it cannot read is damage.
-        _ => AdmitError::Store(crate::state::DAMAGED),
+        damaged => AdmitError::DamagedState(damaged),
     }
 }
 

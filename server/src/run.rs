@@ -291,7 +291,8 @@ fn start_sequencer(
 /// The signer of refusals, if this log has a key for them that entry 0 names.
 fn refusal_signer(config: &Config, store: &store::Store) -> anyhow::Result<Option<RefusalSigner>> {
     let key = RefusalKey::load(&config.keys_dir())?;
-    let entry = store.entry(tlog::LeafIndex::new(0))?.context("entry 0 is not in the database")?;
+    let entry =
+        store.entry_in_tree(tlog::LeafIndex::new(0))?.context("entry 0 is not in the database")?;
     let entry = records::Entry::parse(&entry).context("entry 0")?;
     let genesis = entry.record().body().genesis().context("entry 0 is no genesis")?;
     RefusalSigner::new(&config.origin, genesis, key)

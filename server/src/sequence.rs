@@ -305,25 +305,21 @@ fn leaf_hash_of<K: Kv>(
     if let Some(leaf_hash) = in_batch.and_then(|it| batch.get(it)) {
         return Ok(*leaf_hash);
     }
-    let entry = store.entry(index)?.ok_or(ReadError::MissingEntry { index })?;
-    let leaf_hash = tlog::leaf_hash(&entry);
-    if store.leaf_in_tree(index)? == leaf_hash {
-        return Ok(leaf_hash);
-    }
-    // Somebody was, or is about to be, answered for other bytes than these.
-    Err(ReadError::ChangedEntry { index })
+    let entry = store.entry_in_tree(index)?.ok_or(ReadError::MissingEntry { index })?;
+    Ok(tlog::leaf_hash(&entry))
 }
 
-/// The admission time of the last entry; 0 in an empty log.
+/// The admission time of the last entry; 0 in an empty log. A damaged entry could name any time, and
+/// with a late one nothing would be admitted any more.
 ///
 /// # Errors
-/// [`SequenceError`] when the entry cannot be read.
+/// [`SequenceError`] when the entry cannot be read, or is not the one in the tree.
 pub(crate) fn last_admitted_ms<K: Kv>(store: &Store<K>) -> Result<u64, SequenceError> {
     let Some(last) = store.head().size.get().checked_sub(1) else {
         return Ok(0);
     };
     let entry = store
-        .entry(LeafIndex::new(last))
+        .entry_in_tree(LeafIndex::new(last))
         .map_err(SequenceError::Read)?
         .ok_or(SequenceError::LastEntryMissing)?;
     let entry = records::Entry::parse(&entry).map_err(SequenceError::LastEntry)?;

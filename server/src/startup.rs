@@ -189,7 +189,7 @@ pub(crate) fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> any
          folder, keep `keys`, and run `init --genesis` again"
     );
     let entry = store
-        .entry(LeafIndex::new(0))
+        .entry_in_tree(LeafIndex::new(0))
         .context("reading entry 0")?
         .context("entry 0 is not in the database")?;
     check_genesis_entry(&entry, vkeys)
@@ -243,7 +243,8 @@ fn policies_before<K: Kv>(
 ) -> anyhow::Result<Vec<Policy>> {
     let mut texts = anchor.policies().to_vec();
     if texts.is_empty() {
-        let entry = store.entry(LeafIndex::new(0))?.context("entry 0 is not in the database")?;
+        let entry =
+            store.entry_in_tree(LeafIndex::new(0))?.context("entry 0 is not in the database")?;
         let entry = records::Entry::parse(&entry).context("entry 0")?;
         texts.push(crate::init::genesis_policy(entry.record()).join("\n"));
     }

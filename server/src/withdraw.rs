@@ -194,7 +194,8 @@ struct Opened {
 
 impl Opened {
     fn of<K: Kv>(store: &Store<K>, index: LeafIndex) -> anyhow::Result<Self> {
-        let entry = store.entry(index)?.with_context(|| format!("there is no entry {index}"))?;
+        let entry =
+            store.entry_in_tree(index)?.with_context(|| format!("there is no entry {index}"))?;
         let entry = Entry::parse(&entry).with_context(|| format!("entry {index}"))?;
         let fields = entry.record().sealed().to_vec();
         let row = store.disclosures(index)?;

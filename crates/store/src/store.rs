@@ -60,11 +60,24 @@ impl<K: Kv> Store<K> {
         entry.map(Some).ok_or(ReadError::MissingEntry { index })
     }
 
-    /// The leaf hash of a committed entry as the tree has it, which is not read from the entry.
+    /// As [`Store::entry`], and only bytes that have the hash that is in the tree: for whatever the
+    /// log itself acts upon.
     ///
     /// # Errors
-    /// [`ReadError::MissingTile`] when the log is not that long.
-    pub fn leaf_in_tree(&self, index: LeafIndex) -> Result<Hash, ReadError> {
+    /// [`ReadError`], among them [`ReadError::ChangedEntry`].
+    pub fn entry_in_tree(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, ReadError> {
+        let Some(entry) = self.entry(index)? else {
+            return Ok(None);
+        };
+        if tlog::leaf_hash(&entry) == self.leaf_in_tree(index)? {
+            Ok(Some(entry))
+        } else {
+            Err(ReadError::ChangedEntry { index })
+        }
+    }
+
+    /// The leaf hash of a committed entry as the tree has it, which is not read from the entry.
+    fn leaf_in_tree(&self, index: LeafIndex) -> Result<Hash, ReadError> {
         let (tile, position) =
             (index.get() / u64::from(TILE_WIDTH_MAX), index.get() % u64::from(TILE_WIDTH_MAX));
         let missing = |stored| ReadError::MissingTile {

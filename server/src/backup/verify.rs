@@ -146,7 +146,7 @@ fn check_anchor(store: &Store, manifest: &Manifest, anchor: &AnchorCopy) -> anyh
 /// The log's Ed25519 key: the one that entry 0 names, which must be one that the caller trusts.
 fn log_key(store: &Store, trust: &Trust) -> anyhow::Result<VerifierKey> {
     let entry = store
-        .entry(LeafIndex::new(0))
+        .entry_in_tree(LeafIndex::new(0))
         .context("reading entry 0")?
         .context("the backup is of a log without entry 0")?;
     let entry = records::Entry::parse(&entry).context("entry 0")?;

@@ -140,7 +140,7 @@ async fn check_and_put(
                     Line::Refused(Box::new(refusal))
                 }
                 Err(error) => {
-                    tracing::error!(error = %crate::sequence::error_chain(&error), "admission");
+                    error.report(&app.mode);
                     Line::Failed
                 }
             });

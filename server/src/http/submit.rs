@@ -261,7 +261,10 @@ fn refusal_of(app: &App, error: AdmitError) -> ApiError {
             app.metrics.refused();
             ApiError::Refused { refusal, conflicts_with: None, signed: None }
         }
-        other => ApiError::internal(&other),
+        other => {
+            other.report(&app.mode);
+            ApiError::Internal
+        }
     }
 }
 

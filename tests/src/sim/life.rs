@@ -82,8 +82,8 @@ pub enum Said {
     Committed(Receipt),
     /// A rule refuses it.
     Refused,
-    /// It was not judged.
-    NotJudged,
+    /// It was not judged, and why.
+    NotJudged(String),
 }
 
 /// What the log says when it is handed a submission.
@@ -92,8 +92,8 @@ pub enum Handed {
     Waiting(Waiting),
     /// A rule refuses it.
     Refused,
-    /// It could not be checked.
-    Failed,
+    /// It could not be checked, and why.
+    Failed(String),
 }
 
 #[derive(Default)]
@@ -228,12 +228,15 @@ impl Life {
     /// was checked, as a bit that flips in memory would.
     pub fn hand(&mut self, bytes: &[u8], flip: bool) -> Handed {
         if !self.mode.is_running() {
-            return Handed::Failed;
+            return Handed::Failed("closed".to_owned());
         }
         let mut checked = match admit::check(&self.store, fodder::ORIGIN, bytes) {
             Ok(checked) => checked,
             Err(AdmitError::Refused(_)) => return Handed::Refused,
-            Err(_) => return Handed::Failed,
+            Err(error) => {
+                error.report(&self.mode);
+                return Handed::Failed(error.to_string());
+            }
         };
         if flip {
             let mut other = bytes.to_vec();
@@ -251,7 +254,8 @@ impl Life {
         match waiting.0.try_recv() {
             Ok(Outcome::Committed(receipt)) => Said::Committed(receipt),
             Ok(Outcome::Refused { .. }) => Said::Refused,
-            Ok(Outcome::NotJudged(_)) | Err(TryRecvError::Closed) => Said::NotJudged,
+            Ok(Outcome::NotJudged(why)) => Said::NotJudged(why.to_string()),
+            Err(TryRecvError::Closed) => Said::NotJudged("nobody answers".to_owned()),
             Err(TryRecvError::Empty) => Said::Nothing,
         }
     }

@@ -173,7 +173,7 @@ impl World {
             format!("machine {machine} {how}")
         });
         for serving in broken {
-            let answers = vec![Told::Later; serving.job.submissions.len()];
+            let answers = vec![Told::Later("cut off".to_owned()); serving.job.submissions.len()];
             let Serving { client, request, job, .. } = serving;
             self.network.push(Packet::ToClient { client, request, answers, job });
         }
@@ -338,7 +338,7 @@ impl World {
         let flips = self.scenario.pool_flips;
         let at = &mut self.machines[machine];
         let Some(life) = &mut at.life else {
-            let answers = vec![Told::Later; job.submissions.len()];
+            let answers = vec![Told::Later("nobody listens".to_owned()); job.submissions.len()];
             self.network.push(Packet::ToClient { client, request, answers, job });
             return;
         };
@@ -352,7 +352,7 @@ impl World {
             lines.push(match life.hand(bytes, is_flipped) {
                 Handed::Waiting(waiting) => Line::Waiting(waiting),
                 Handed::Refused => Line::Refused,
-                Handed::Failed => Line::NotJudged,
+                Handed::Failed(why) => Line::NotJudged(why),
             });
         }
         at.serving.push(Serving { client, request, job, lines });
@@ -367,7 +367,10 @@ impl World {
         for (submission, told) in job.submissions.iter().zip(answers) {
             let sendable = &fodder::fodder().sendable[*submission];
             match told {
-                Told::Later => is_final = false,
+                Told::Later(why) => {
+                    self.note(|| format!("client {client} may ask again about {submission}: {why}"));
+                    is_final = false;
+                }
                 Told::Refused if sendable.expected == Expected::Taken && !is_flipping => {
                     return Err(Violation(format!("good submission {submission} was refused")));
                 }

@@ -19,7 +19,7 @@ pub(super) enum Line {
     Waiting(Waiting),
     Committed(Receipt),
     Refused,
-    NotJudged,
+    NotJudged(String),
 }
 
 /// What a client is told about one submission.
@@ -28,7 +28,8 @@ pub(in super::super) enum Told {
     Committed(Receipt),
     Published(Receipt, Box<TlogProof>),
     Refused,
-    Later,
+    /// Not yet, and why.
+    Later(String),
 }
 
 impl Line {
@@ -40,7 +41,7 @@ impl Line {
             Said::Nothing => {}
             Said::Committed(receipt) => *self = Self::Committed(receipt),
             Said::Refused => *self = Self::Refused,
-            Said::NotJudged => *self = Self::NotJudged,
+            Said::NotJudged(why) => *self = Self::NotJudged(why),
         }
     }
 }
@@ -54,7 +55,7 @@ impl Serving {
             .map(|line| match line {
                 Line::Waiting(_) => None,
                 Line::Refused => Some(Told::Refused),
-                Line::NotJudged => Some(Told::Later),
+                Line::NotJudged(why) => Some(Told::Later(why.clone())),
                 Line::Committed(receipt) if !self.job.wants_published => {
                     Some(Told::Committed(*receipt))
                 }
@@ -66,7 +67,7 @@ impl Serving {
                     };
                     Some(match life.proof(receipt, published) {
                         Some(proof) => Told::Published(*receipt, Box::new(proof)),
-                        None => Told::Later,
+                        None => Told::Later("there is no proof".to_owned()),
                     })
                 }
             })
