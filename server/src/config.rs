@@ -1,5 +1,6 @@
 //! The server's configuration: one TOML file, every field named, unknown fields refused.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -135,6 +136,8 @@ pub struct Publish {
     pub witness_timeout_ms: u64,
     /// Requests that each witness allows in a day; rounds are paced to it. Default 864,000.
     pub requests_per_day: u64,
+    /// Witnesses that allow another number, by their names in the policy.
+    pub requests_per_day_of: BTreeMap<String, u64>,
     /// `/readyz` fails when the published head is older than this. Default 180,000 ms.
     pub ready_age_max_ms: u64,
 }
@@ -146,6 +149,7 @@ impl Default for Publish {
             refresh_interval_ms: 60_000,
             witness_timeout_ms: 5_000,
             requests_per_day: 864_000,
+            requests_per_day_of: BTreeMap::new(),
             ready_age_max_ms: 180_000,
         }
     }
@@ -272,6 +276,9 @@ impl Config {
         in_range("publish.refresh_interval_ms", publish.refresh_interval_ms, 1_000, 3_600_000)?;
         in_range("publish.witness_timeout_ms", publish.witness_timeout_ms, 100, 60_000)?;
         in_range("publish.requests_per_day", publish.requests_per_day, 24, 864_000_000)?;
+        for per_day in publish.requests_per_day_of.values() {
+            in_range("publish.requests_per_day_of", *per_day, 24, 864_000_000)?;
+        }
         in_range("publish.ready_age_max_ms", publish.ready_age_max_ms, 1_000, 86_400_000)
     }
 }
@@ -315,5 +322,8 @@ mod tests {
         let text = format!("{LEAST}[publish]\ncheckpoint_interval_ms = 1\n");
         let error = load(&text).expect_err("too small");
         assert!(format!("{error:#}").contains("publish.checkpoint_interval_ms"), "{error:#}");
+        let text = format!("{LEAST}[publish]\nrequests_per_day_of = {{ w1 = 5 }}\n");
+        let error = load(&text).expect_err("too few");
+        assert!(format!("{error:#}").contains("publish.requests_per_day_of"), "{error:#}");
     }
 }

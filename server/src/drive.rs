@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::anchor::Anchor;
 use crate::cosign::{AskError, WitnessClient};
 use crate::guard::{confirm, guard};
-use crate::inquire::{judge, keep};
+use crate::inquire::{evidence, judge, keep};
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
 use crate::publish::{
@@ -234,7 +234,12 @@ async fn inquire<K: Kv>(
         return Ok(None);
     };
     // One small file, once in the life of a log.
-    let path = keep(&evidence_dir, &foreign)?;
+    // What convinces a stranger comes second: the head alone already stops this log.
+    let found = evidence(&foreign, &own_key, &store).unwrap_or_else(|error| {
+        tracing::error!("no evidence for strangers could be made: {error:#}");
+        None
+    });
+    let path = keep(&evidence_dir, &foreign, found.as_ref())?;
     tracing::error!(shown = %foreign.shown, path = %path.display(), "our key signed elsewhere");
     Ok(Some(foreign.shown))
 }

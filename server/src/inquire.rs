@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use store::{Kv, Store};
-use tlog::{Note, SignedCheckpoint, VerifierKey};
+use tlog::{Evidence, Note, SignedCheckpoint, VerifierKey};
 
 use crate::publish::Shown;
 
@@ -45,12 +45,40 @@ pub fn judge<K: Kv>(
     Ok((root != head.root).then_some(Foreign { shown, signed }))
 }
 
-/// Keeps it as a file of its own, named by size and root, and returns where. What is there already
-/// is never replaced.
+/// What convinces a stranger that our key signed two histories: the foreign head beside the one that
+/// this log published last. `None` while what is published does not reach that far.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn keep(folder: &Path, foreign: &Foreign) -> anyhow::Result<PathBuf> {
+/// When the published checkpoint or its proof cannot be read.
+pub fn evidence<K: Kv>(
+    foreign: &Foreign,
+    own_key: &VerifierKey,
+    store: &Store<K>,
+) -> anyhow::Result<Option<Evidence>> {
+    let Some(published) = store.latest_published() else {
+        return Ok(None);
+    };
+    let size = foreign.signed.head().size;
+    if size > published.head().size {
+        return Ok(None);
+    }
+    let ours = Note::parse(published.note().as_bytes()).context("the last published checkpoint")?;
+    let proof = tlog::prove_consistency(size, published.head().size, store)
+        .context("proving what this log has at that size")?;
+    let keys = std::slice::from_ref(own_key);
+    Ok(Evidence::find(keys, foreign.signed.note(), &ours, &proof))
+}
+
+/// Keeps it as a file of its own, named by size and root, and returns where: the checkpoint, and
+/// beside it what [`evidence`] found. What is there already is never replaced.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn keep(
+    folder: &Path,
+    foreign: &Foreign,
+    evidence: Option<&Evidence>,
+) -> anyhow::Result<PathBuf> {
     let head = foreign.signed.head();
     let root: String = head
         .root
@@ -63,12 +91,17 @@ pub fn keep(folder: &Path, foreign: &Foreign) -> anyhow::Result<PathBuf> {
     let path = folder.join(format!("head-{}-{root}.txt", head.size));
     service::durable::create_dir_synced(folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
-    let text = foreign.signed.note().to_string();
-    match service::durable::write_new(&path, text.as_bytes(), EVIDENCE_MODE) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(path),
-        written => {
-            written.map(|()| path.clone()).with_context(|| format!("writing {}", path.display()))
-        }
+    write_once(&path, &foreign.signed.note().to_string())?;
+    if let Some(evidence) = evidence {
+        write_once(&path.with_extension("evidence"), &evidence.to_string())?;
+    }
+    Ok(path)
+}
+
+fn write_once(path: &Path, text: &str) -> anyhow::Result<()> {
+    match service::durable::write_new(path, text.as_bytes(), EVIDENCE_MODE) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        written => written.with_context(|| format!("writing {}", path.display())),
     }
 }
 
@@ -78,7 +111,10 @@ const EVIDENCE_MODE: u32 = 0o644;
 #[cfg(test)]
 mod tests {
     use store::{MemoryKv, NewBatch, NewEntry};
-    use tlog::{Checkpoint, Ed25519Signer, Hash, Origin, TreeHead, TreeSize};
+    use tlog::{
+        Checkpoint, CosignatureSigner, Ed25519Signer, Hash, Origin, Policy, TreeHead, TreeSize,
+        UnixMillis, UnixSeconds,
+    };
 
     use super::*;
 
@@ -143,12 +179,52 @@ mod tests {
         let foreign = foreign.expect("readable").expect("foreign");
         let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path().join("evidence");
-        let path = keep(&dir, &foreign).expect("writing");
+        let none = evidence(&foreign, &ours.verifier_key(), &store).expect("readable");
+        assert!(none.is_none(), "nothing is published");
+        let path = keep(&dir, &foreign, None).expect("writing");
         assert!(path.ends_with("head-3-0707070707070707.txt"), "{}", path.display());
         let text = std::fs::read(&path).expect("reading");
         assert_eq!(text, foreign.signed.note().to_string().into_bytes());
         std::fs::write(&path, "somebody's notes").expect("writing");
-        assert_eq!(keep(&dir, &foreign).expect("it is there"), path);
+        assert_eq!(keep(&dir, &foreign, None).expect("it is there"), path);
         assert_eq!(std::fs::read(&path).expect("reading"), b"somebody's notes");
+    }
+
+    #[test]
+    fn beside_what_was_published_it_convinces_a_stranger() {
+        let store = grown(5);
+        let ours = key(1);
+        publish(&store, &ours);
+        let folder = tempfile::tempdir().expect("a folder");
+        for size in [3, 5] {
+            let wrong = TreeHead { size: TreeSize::new(size), root: Hash::new([7; 32]) };
+            let foreign = judge(note(&ours, ORIGIN, wrong), &ours.verifier_key(), &store);
+            let foreign = foreign.expect("readable").expect("foreign");
+            let found = evidence(&foreign, &ours.verifier_key(), &store).expect("readable");
+            let path = keep(folder.path(), &foreign, found.as_ref()).expect("writing");
+            let bytes = std::fs::read(path.with_extension("evidence")).expect("it is there");
+            let read = Evidence::parse(&bytes).expect("it proves something");
+            assert_eq!(read.keys(), [ours.verifier_key()]);
+        }
+        let newer = TreeHead { size: TreeSize::new(9), root: Hash::new([7; 32]) };
+        let foreign = judge(note(&ours, ORIGIN, newer), &ours.verifier_key(), &store);
+        let foreign = foreign.expect("readable").expect("foreign");
+        let found = evidence(&foreign, &ours.verifier_key(), &store).expect("readable");
+        assert!(found.is_none(), "a longer tree may begin with ours");
+    }
+
+    /// Publishes the whole tree, under a policy of one witness.
+    fn publish(store: &Store<MemoryKv>, log: &Ed25519Signer) {
+        let witness =
+            CosignatureSigner::new("witness.example/w1".parse().expect("a name"), [9; 32]);
+        let policy = format!(
+            "log {}\nwitness w1 {}\nquorum w1\n",
+            log.verifier_key(),
+            witness.verifier_key()
+        );
+        let mut note = note(log, ORIGIN, store.head());
+        note.push(witness.sign(note.text(), UnixSeconds::new(1))).expect("room");
+        let cosigned = Policy::parse(&policy).expect("a policy").check(&note).expect("a quorum");
+        store.publish(&cosigned, UnixMillis::new(1)).expect("publishing");
     }
 }

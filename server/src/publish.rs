@@ -93,13 +93,23 @@ pub struct Start {
     pub set_aside: Vec<VerifierKey>,
     /// Whether every other witness must confirm, because the data was put back from a copy.
     pub all_must_confirm: bool,
+    /// The least time between two requests to a witness of this name, where it is not that of the
+    /// [`Pace`].
+    pub request_intervals_ms: BTreeMap<String, u64>,
 }
 
 impl Publisher {
     /// Starts with the effects that show the head signed last to the witnesses.
     pub fn new(start: Start, pace: Pace, now_ms: u64) -> (Self, Vec<Effect>) {
-        let Start { policy, policies_before, anchored, published, set_aside, all_must_confirm } =
-            start;
+        let Start {
+            policy,
+            policies_before,
+            anchored,
+            published,
+            set_aside,
+            all_must_confirm,
+            request_intervals_ms,
+        } = start;
         let head = anchored.head();
         let current = policy.witnesses().len();
         let witnesses = witnesses_to_ask(&policy, &policies_before)
@@ -107,7 +117,10 @@ impl Publisher {
             .enumerate()
             .map(|(at, it)| {
                 let is_set_aside = set_aside.contains(&it.key);
-                WitnessStatus { is_set_aside, ..WitnessStatus::new(it, at >= current, head.size) }
+                let interval_ms = request_intervals_ms.get(&it.name).copied();
+                let interval_ms = interval_ms.unwrap_or(pace.request_interval_ms);
+                let status = WitnessStatus::new(it, at >= current, head.size, interval_ms);
+                WitnessStatus { is_set_aside, ..status }
             })
             .collect();
         let mut publisher = Self {
@@ -177,7 +190,7 @@ impl Publisher {
             let is_asked_at_all = witness.is_asked()
                 && (!witness.is_former || matches!(self.phase, Phase::Confirming));
             if is_asked_at_all && witness.asked.is_none() {
-                let due = self.due_ms(witness);
+                let due = witness.due_ms();
                 if due > now_ms {
                     at = at.min(due);
                 }
@@ -468,7 +481,6 @@ impl Publisher {
         let Some((&number, round)) = self.rounds.last_key_value() else {
             return;
         };
-        let request_interval_ms = self.pace.request_interval_ms;
         let is_starting = matches!(self.phase, Phase::Confirming);
         for (at, witness) in self.witnesses.iter_mut().enumerate() {
             let is_idle = witness.is_asked() && witness.asked.is_none();
@@ -478,7 +490,7 @@ impl Publisher {
             {
                 continue;
             }
-            if witness.due_ms(request_interval_ms) > now_ms {
+            if witness.due_ms() > now_ms {
                 continue;
             }
             witness.asked = Some(number);
@@ -490,10 +502,6 @@ impl Publisher {
                 signed: Arc::clone(&round.signed),
             });
         }
-    }
-
-    fn due_ms(&self, witness: &WitnessStatus) -> u64 {
-        witness.due_ms(self.pace.request_interval_ms)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Runs the log: opens what `init` made, applies the start-up rule, and serves until told to stop.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,6 +190,7 @@ fn start_data_path(
     let witnesses = witness_clients(config, &opened)?;
     let [own_key, _] = opened.signer.verifier_keys();
     let sequencer = start_sequencer(config, shared, opened.writer, events.clone())?;
+    let request_intervals_ms = request_intervals_ms(config, &policy)?;
     let start = Start {
         policy: opened.policy,
         policies_before: opened.policies_before,
@@ -196,6 +198,7 @@ fn start_data_path(
         published: shared.board.current().map(|it| it.size()),
         set_aside: opened.set_aside,
         all_must_confirm: opened.anchor.is_restored(),
+        request_intervals_ms,
     };
     let now_ms = shared.clock.monotonic_millis();
     let (publisher, first) = Publisher::new(start, pace(config), now_ms);
@@ -318,8 +321,22 @@ fn witness_clients(
         .collect()
 }
 
+/// The pace of each witness that allows another number of requests than most.
+fn request_intervals_ms(
+    config: &Config,
+    policy: &tlog::Policy,
+) -> anyhow::Result<BTreeMap<String, u64>> {
+    let of = &config.publish.requests_per_day_of;
+    for name in of.keys() {
+        anyhow::ensure!(
+            policy.witnesses().iter().any(|it| it.name == *name),
+            "publish.requests_per_day_of: the witness policy names no witness {name:?}"
+        );
+    }
+    Ok(of.iter().map(|(name, per_day)| (name.clone(), DAY_MS / per_day)).collect())
+}
+
 fn pace(config: &Config) -> Pace {
-    const DAY_MS: u64 = 86_400_000;
     let publish = &config.publish;
     Pace {
         checkpoint_interval_ms: publish.checkpoint_interval_ms,
@@ -451,6 +468,8 @@ async fn prune_history(shared: Shared) {
 }
 
 /// How long the publisher may take, after the last answer, to publish what was committed last.
+const DAY_MS: u64 = 86_400_000;
+
 const LAST_WORDS_MS: u64 = 5_000;
 
 /// How often the history of published checkpoints is thinned out.

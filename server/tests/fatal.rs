@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use civiclog_server::admit::{AwsLcEs256, Checked, check};
+use civiclog_server::admit::{AdmitError, AwsLcEs256, Checked, check};
 use civiclog_server::anchor::{Anchor, AnchorMedium};
 use civiclog_server::drive::{Order, SigningDesk};
 use civiclog_server::keys::LogKeys;
@@ -24,7 +24,7 @@ use records::{
 use service::{Clock, FileSystems, ManualClock};
 use store::{
     Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, MemoryKv, NewBatch, NewEntry,
-    RowVisitor, Store,
+    ReadError, RowVisitor, Store,
 };
 use tlog::{CosignatureSigner, Frontier, Note, Origin, Policy, UnixSeconds};
 use tokio::sync::oneshot;
@@ -115,6 +115,44 @@ impl AnchorMedium for FaultyAnchor {
     }
 }
 
+/// What sequencer and desk share.
+struct Around {
+    clock: Arc<dyn Clock>,
+    clock_rule: Arc<AdmissionClock>,
+    mode: ModeSwitch,
+    metrics: Arc<Metrics>,
+}
+
+impl Around {
+    fn new() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_unix_millis(NOW_MS));
+        let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&clock)));
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
+        let mode = ModeSwitch::new();
+        mode.start();
+        Self { clock, clock_rule, mode, metrics: Arc::new(metrics) }
+    }
+
+    fn deps(
+        &self,
+        writer: store::Writer<FaultyKv>,
+        pool: &Arc<Pool>,
+        low_water: LowWater,
+    ) -> Deps<FaultyKv> {
+        Deps {
+            writer,
+            pool: Arc::clone(pool),
+            clock: Arc::clone(&self.clock),
+            clock_rule: Arc::clone(&self.clock_rule),
+            low_water: Arc::new(low_water),
+            mode: self.mode.clone(),
+            metrics: Arc::clone(&self.metrics),
+            committed: Box::new(|_| {}),
+            batch_entries_max: 10,
+        }
+    }
+}
+
 /// A log in memory: everything between a submission and a published head but the network.
 struct Log {
     kv: FaultyKv,
@@ -149,11 +187,7 @@ impl Log {
         let (store, mut writer) = Store::open_on(kv.clone(), &origin, 0).expect("opening");
         commit_genesis(&mut writer, &vkeys.map(|it| it.to_string()), &policy_text, &governance);
 
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_unix_millis(NOW_MS));
-        let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&clock)));
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
-        let (metrics, mode) = (Arc::new(metrics), ModeSwitch::new());
-        mode.start();
+        let around = Around::new();
         let pool = Arc::new(Pool::new());
         let anchor = FaultyAnchor::default();
         let desk = SigningDesk {
@@ -163,32 +197,23 @@ impl Log {
             policy: Arc::new(policy),
             policy_text,
             board: Board::new(None),
-            mode: mode.clone(),
-            clock: Arc::clone(&clock),
-            clock_rule: Arc::clone(&clock_rule),
-            metrics: Arc::clone(&metrics),
+            mode: around.mode.clone(),
+            clock: Arc::clone(&around.clock),
+            clock_rule: Arc::clone(&around.clock_rule),
+            metrics: Arc::clone(&around.metrics),
             last_tree_head_ms: 0,
         };
-        let deps = Deps {
-            writer,
-            pool: Arc::clone(&pool),
-            clock,
-            clock_rule,
-            low_water: Arc::new(low_water),
-            mode: mode.clone(),
-            metrics,
-            committed: Box::new(|_| {}),
-            batch_entries_max: 10,
-        };
+        let deps = around.deps(writer, &pool, low_water);
         let sequencer = Sequencer::new(deps).expect("a sequencer");
+        let mode = around.mode;
         let mut log = Self { kv, anchor, store, mode, pool, sequencer, desk, witness, governance };
         // Its witness told the time, and the log has a published head.
         log.publish().expect("publishing");
         log
     }
 
-    /// A submission on its way, and where its answer comes.
-    fn pending(&self, number: u8) -> (Pending, oneshot::Receiver<Outcome>) {
+    /// A good submission: each number registers another submitter.
+    fn submission(&self, number: u8) -> Vec<u8> {
         let own = key(number);
         let submitter = format!("GB-LAE-T{number}");
         let data = Value::map([
@@ -200,7 +225,12 @@ impl Log {
         let object = format!("log/submitter/{submitter}");
         let record = registry("submitter.add", &object, data);
         let signatures = [&self.governance, &own].map(|it| it.sign_detached(record.bytes()));
-        let bytes = Submission::assemble(&record, &signatures, &[]);
+        Submission::assemble(&record, &signatures, &[])
+    }
+
+    /// A submission on its way, and where its answer comes.
+    fn pending(&self, number: u8) -> (Pending, oneshot::Receiver<Outcome>) {
+        let bytes = self.submission(number);
         let checked: Checked = check(&self.store, ORIGIN, &bytes).expect("a good submission");
         let room = Budget::new(1, 1 << 20).room_for_submissions(1).expect("room");
         let (answer, outcome) = oneshot::channel();
@@ -331,6 +361,55 @@ fn after_an_anchor_that_failed_nothing_is_committed_or_signed() {
         assert!(log.desk.carry_out(Order::Sign(head)).is_err(), "{fault:?}");
         log.expect_dead("anchor");
     }
+}
+
+#[test]
+fn damaged_rows_end_admission_and_signing_instead_of_failing_for_ever() {
+    let mut log = Log::new();
+    assert_eq!(log.submit(10).0, Ok(()));
+    let rows = log.store.state_scan(b"", None, 1_000).expect("reading");
+    let mut batch = Batch::default();
+    for (key, _) in rows {
+        batch.put(Family::State, &key, b"damaged");
+    }
+    log.kv.inner.write(&batch).expect("memory");
+    let bytes = log.submission(11);
+    let error = check(&log.store, ORIGIN, &bytes).expect_err("no key can be looked up");
+    error.report(&log.mode);
+    let Mode::ReadOnly(reason) = log.mode.current() else { panic!("it goes on") };
+    assert!(reason.words().contains("the admission state is damaged"), "{}", reason.words());
+    assert!(log.desk.sign(log.store.head()).is_err());
+}
+
+#[test]
+fn a_failed_lookup_is_no_damage() {
+    let log = Log::new();
+    let failed = AdmitError::Store(ReadError::Database(failure()));
+    failed.report(&log.mode);
+    AdmitError::Altered.report(&log.mode);
+    assert!(log.mode.is_running());
+}
+
+#[test]
+fn a_last_entry_with_another_time_is_not_believed() {
+    let mut log = Log::new();
+    assert_eq!(log.submit(10).0, Ok(()));
+    let last = tlog::LeafIndex::new(1);
+    let entry = log.store.entry(last).expect("reading").expect("the last entry");
+    let entry = String::from_utf8(entry).expect("UTF-8");
+    // One bit: `2` becomes `3` in the year 2026.
+    let late = entry.replacen("{\"admitted\":\"2", "{\"admitted\":\"3", 1);
+    assert_ne!(entry, late, "no time to flip in {entry}");
+    assert!(records::Entry::parse(late.as_bytes()).is_ok_and(|it| it.admitted_ms() > NOW_MS));
+    let mut batch = Batch::default();
+    batch.put(Family::Entries, &last.get().to_be_bytes(), late.as_bytes());
+    log.kv.inner.write(&batch).expect("memory");
+    let origin: Origin = ORIGIN.parse().expect("an origin");
+    let (_, writer) = Store::open_on(log.kv.clone(), &origin, 0).expect("opening");
+    let nothing_is_low = LowWater::new(Box::new(FileSystems), Vec::new(), 0);
+    let deps = Around::new().deps(writer, &Arc::new(Pool::new()), nothing_is_low);
+    let Err(error) = Sequencer::new(deps) else { panic!("it was believed") };
+    assert!(format!("{error:?}").contains("ChangedEntry"), "{error:?}");
 }
 
 #[test]

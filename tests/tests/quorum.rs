@@ -79,10 +79,13 @@ fn a_log_that_no_witness_confirms_takes_nothing_and_serves_nothing_new() {
     let mut log = TestLog::create(LogOptions::default());
     log.start_server_unready();
     let treasury = e2e::Treasury::new(log.origin(), "GB-LAE-DEV", records::Algorithm::Es256, 1);
-    let refused = log.http().post("/v1/records", JSON, treasury.payment_bytes(1));
-    let refused = refused.expect_status(503);
+    // For a moment after the start it knows only that it waits.
+    let refused = e2e::wait::until("it says for whom it waits", || {
+        let body = treasury.payment_bytes(1);
+        let refused = log.http().post("/v1/records", JSON, body).expect_status(503);
+        refused.text().contains("w1").then_some(refused)
+    });
     assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|it| it >= 1));
-    assert!(refused.text().contains("w1"), "it says for whom it waits: {}", refused.text());
     assert_eq!(log.http().get("/checkpoint").status, 404);
     assert_eq!(log.admin().get("/readyz").status, 503);
     assert_eq!(log.admin().get("/healthz").status, 200);

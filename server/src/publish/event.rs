@@ -13,7 +13,9 @@ pub struct Pace {
     pub refresh_interval_ms: u64,
     /// How long a round may keep the next one waiting.
     pub round_timeout_ms: u64,
-    /// The least time between two requests to one witness.
+    /// The least time between two requests to one witness, unless [`Start`] has another for it.
+    ///
+    /// [`Start`]: super::Start
     pub request_interval_ms: u64,
 }
 

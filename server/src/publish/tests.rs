@@ -53,6 +53,7 @@ impl World {
             published: None,
             set_aside: Vec::new(),
             all_must_confirm: false,
+            request_intervals_ms: BTreeMap::new(),
         }
     }
 
@@ -333,6 +334,33 @@ fn a_head_is_published_with_the_third_of_four_cosignatures() {
     assert_eq!(published(&publisher.step(304, world.cosigned(&asked[1]))), [9]);
     // The fourth is late; it changes nothing that was published.
     assert!(published(&publisher.step(305, world.cosigned(&asked[2]))).is_empty());
+}
+
+#[test]
+fn a_witness_that_allows_few_requests_gets_few_and_holds_nobody_up() {
+    let world = World::new();
+    let request_intervals_ms = BTreeMap::from([("w1".to_owned(), 10_000)]);
+    let start = Start { request_intervals_ms, ..world.start(head(5)) };
+    let (mut publisher, effects) = Publisher::new(start, PACE, 0);
+    let mut asked = Vec::new();
+    let mut heads = Vec::new();
+    let mut to_answer = asks(&effects);
+    for round in 1..=40_u64 {
+        let now_ms = round * 500;
+        let mut effects = Vec::new();
+        for ask in to_answer.drain(..) {
+            asked.extend((ask.witness == WitnessId(0)).then_some(now_ms));
+            effects.extend(publisher.step(now_ms, world.cosigned(&ask)));
+        }
+        effects.extend(publisher.step(now_ms, Event::Committed(head(5 + round))));
+        for size in signs(&effects) {
+            effects.extend(publisher.step(now_ms, Event::Signed(world.signed(head(size)))));
+        }
+        heads.extend(published(&effects));
+        to_answer = asks(&effects);
+    }
+    assert!(heads.len() > 30, "{heads:?}");
+    assert_eq!(asked.len(), 2, "at the start, and after its pause: {asked:?}");
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct WitnessStatus {
     /// Whether the operator set it aside: it is never asked.
     pub is_set_aside: bool,
     pub(super) key: VerifierKey,
+    /// The least time between two requests to it.
+    pub(super) request_interval_ms: u64,
     pub(super) asked: Option<RoundNumber>,
     pub(super) cosigned_round: Option<RoundNumber>,
     pub(super) asked_ms: Option<u64>,
@@ -43,10 +45,16 @@ pub struct WitnessStatus {
 }
 
 impl WitnessStatus {
-    pub(super) fn new(witness: Witness, is_former: bool, size: TreeSize) -> Self {
+    pub(super) fn new(
+        witness: Witness,
+        is_former: bool,
+        size: TreeSize,
+        request_interval_ms: u64,
+    ) -> Self {
         Self {
             name: witness.name,
             key: witness.key,
+            request_interval_ms,
             has_confirmed: false,
             is_former,
             is_set_aside: false,
@@ -67,7 +75,7 @@ impl WitnessStatus {
     }
 
     /// The earliest time at which this witness may be asked again.
-    pub(super) fn due_ms(&self, request_interval_ms: u64) -> u64 {
-        self.asked_ms.map_or(0, |it| it + request_interval_ms).max(self.not_before_ms)
+    pub(super) fn due_ms(&self) -> u64 {
+        self.asked_ms.map_or(0, |it| it + self.request_interval_ms).max(self.not_before_ms)
     }
 }

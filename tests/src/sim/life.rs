@@ -2,7 +2,7 @@
 //! the operating system would give them, threads, sockets and a disk, are queues here.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -178,6 +178,7 @@ impl Life {
             published: board.current().map(|it| it.size()),
             set_aside: opened.set_aside,
             all_must_confirm: opened.anchor.is_restored(),
+            request_intervals_ms: BTreeMap::new(),
         };
         let (publisher, effects) = Publisher::new(start, PACE, clock.monotonic_millis());
         let desk = SigningDesk {

@@ -368,7 +368,9 @@ impl World {
             let sendable = &fodder::fodder().sendable[*submission];
             match told {
                 Told::Later(why) => {
-                    self.note(|| format!("client {client} may ask again about {submission}: {why}"));
+                    self.note(|| {
+                        format!("client {client} may ask again about {submission}: {why}")
+                    });
                     is_final = false;
                 }
                 Told::Refused if sendable.expected == Expected::Taken && !is_flipping => {

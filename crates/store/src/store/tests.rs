@@ -5,6 +5,7 @@ use tlog::{leaf_hash, parse_bundle, tile_of_size};
 use super::*;
 use crate::Settings;
 use crate::fixtures::{FaultyKv, entry, grow, log_of, new_log, open_in, origin};
+use crate::kv::{Batch, Family};
 
 #[test]
 fn a_bundle_is_the_encoded_range_of_its_entries() {
@@ -49,6 +50,22 @@ fn full_tiles_are_read_once() {
     kv.fail_reads(true);
     assert_eq!(store.read_tile(full).unwrap(), tile);
     assert!(store.read_tile(TileCoord::new(0, 1, 44).unwrap()).is_err());
+}
+
+#[test]
+fn an_entry_that_is_not_the_one_in_the_tree_is_refused_where_it_matters() {
+    let kv = FaultyKv::over(new_log());
+    let (store, mut writer) = open_in(&kv);
+    grow(&mut writer, 3);
+    let last = LeafIndex::new(2);
+    assert_eq!(store.entry_in_tree(last).unwrap(), Some(entry(2)));
+    assert_eq!(store.entry_in_tree(LeafIndex::new(3)).unwrap(), None);
+    let mut batch = Batch::default();
+    batch.put(Family::Entries, &index_key(last), b"other bytes");
+    kv.write(&batch).unwrap();
+    assert_eq!(store.entry(last).unwrap(), Some(b"other bytes".to_vec()));
+    let refused = store.entry_in_tree(last).unwrap_err();
+    assert!(matches!(refused, ReadError::ChangedEntry { index } if index == last), "{refused}");
 }
 
 #[test]
