@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A backup holds the database, a copy of the anchor whose head is the beginning of the database's
-//! tree, the witness policy, and a manifest with a checksum of every file. It never holds the private
+//! tree, the witness policy, the documents, and a manifest with a checksum of every file. It never holds the private
 //! keys: those are copied once, offline, and must not lie wherever the last thirty backups lie.
 //!
 //! A backup is an *old copy* from the moment it is made. [`crate::restore`] puts one back in a way
@@ -23,9 +23,11 @@ use tlog::TreeHead;
 
 use crate::anchor::{AnchorCopy, AnchorError, AnchorFile};
 use crate::config::Config;
+use crate::documents::{DocumentId, path_of};
 use crate::fetch::Fetcher;
 
 pub mod copy;
+pub mod documents;
 mod list;
 pub mod manifest;
 mod snapshot;
@@ -36,6 +38,16 @@ pub use snapshot::{Place, SNAPSHOTS_MAX, Snapshot, SnapshotMade, SnapshotMaker};
 
 use copy::{FileSum, Progress, copy_synced, files_below, remove_folder};
 use manifest::Manifest;
+
+/// The backups of the list that are there and hold this document, under whatever name it is kept.
+///
+/// # Errors
+/// When the list cannot be read.
+pub fn holding(config: &Config, id: DocumentId) -> anyhow::Result<Vec<Listed>> {
+    let mut all = backups(config)?;
+    all.retain(|it| path_of(&it.folder.join(documents::DOCUMENTS), id).exists());
+    Ok(all)
+}
 
 /// The copy of the anchor in a backup.
 pub const ANCHOR: &str = "anchor";
@@ -128,7 +140,8 @@ fn make(
     let made_at_ms = clock.unix_millis();
     let name = records::format_millis(made_at_ms).replace(':', "-");
     let unfinished = to.join(format!("{UNFINISHED}{name}"));
-    let files = copy_all(config, &snapshot, &unfinished)?;
+    let mut files = copy_all(config, &snapshot, &unfinished)?;
+    files.extend(documents::copy(&config.documents_dir(), &unfinished)?);
     let (published_size, published) = seen.published.unzip();
     let manifest = Manifest::new(manifest::Contents {
         origin: &config.origin,

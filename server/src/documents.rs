@@ -207,7 +207,7 @@ pub fn hash_of(file: &mut File) -> io::Result<DocumentId> {
 }
 
 /// Where a document is. The first byte of its name is a folder, so that none gets too many files.
-fn path_of(folder: &Path, id: DocumentId) -> PathBuf {
+pub(crate) fn path_of(folder: &Path, id: DocumentId) -> PathBuf {
     let name = id.to_string();
     folder.join(&name[..2]).join(name)
 }
@@ -240,7 +240,10 @@ fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     entries.map(|it| Ok(it.with_context(listing)?.path())).collect()
 }
 
-const INCOMING: &str = "incoming";
+/// The folder of uploads under way.
+pub(crate) const INCOMING: &str = "incoming";
+/// How the name of a word on a withdrawn document ends.
+pub(crate) const WITHDRAWN: &str = "withdrawn";
 const LEDGER: &str = "ledger";
 const READ_BYTES: usize = 256 * 1024;
 

@@ -13,9 +13,9 @@ use serde::Serialize;
 use tlog::TreeSize;
 
 use crate::anchor::{Adoption, Anchor, AnchorCopy, AnchorFile, AnchorMedium as _};
-use crate::backup::DATABASE;
 use crate::backup::copy::{Progress, copy_synced, remove_folder};
 use crate::backup::verify::{Trust, Whole, check_all};
+use crate::backup::{DATABASE, documents};
 use crate::config::Config;
 use crate::keys::LogKeys;
 use crate::startup;
@@ -30,6 +30,8 @@ pub struct Restored {
     made_at: String,
     /// Whether the anchor knows of entries that the backup does not hold.
     is_behind_anchor: bool,
+    /// Documents that were not there and came back.
+    documents: usize,
 }
 
 /// Puts a backup in place. It is verified first, all of it.
@@ -66,6 +68,8 @@ pub fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
 
     let restoring = config.data_dir.join("db.restoring");
     copy_database(&whole, from, &restoring)?;
+    let documents = documents::put_back(whole.manifest.files(), from, &config.documents_dir())
+        .context("putting the documents back")?;
     let mut anchor = Anchor::restore_on(Box::new(medium), &whole.anchor)?;
     adopt_published(&mut anchor, &whole, &own_key)?;
     // Last: an anchor without a database is refused, and this command can be run again; a database
@@ -82,6 +86,7 @@ pub fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
         anchored_size: anchor.head().size.get(),
         made_at: whole.manifest.made_at().to_owned(),
         is_behind_anchor: anchor.head().size > head.size,
+        documents,
     };
     say_what_follows(&restored);
     Ok(restored)

@@ -260,6 +260,35 @@ fn a_withheld_document_is_gone_with_a_reason_and_every_proof_holds() {
 }
 
 #[test]
+fn documents_are_in_backups_and_an_erased_one_does_not_come_back() {
+    let (mut log, treasury) = TestLog::start();
+    let (kept, gone) = (bytes_of(4, 3000), bytes_of(5, 3000));
+    for bytes in [&kept, &gone] {
+        put(&log, &treasury, bytes).expect_status(201);
+    }
+    assert_eq!(log.stop_server(), Some(0));
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = e2e::mirror::backup(&log, folder.path(), &[]);
+    let said = server(&log, "erase", &name_of(&gone)).expect_success("erase").stdout;
+    let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let named = said["backups"][0]["folder"].as_str().expect("a backup that holds it");
+    assert_eq!(std::path::Path::new(named), backup, "{said}");
+
+    // The database and one document are lost; the word on the other is not.
+    std::fs::remove_dir_all(log.data_path().join("db")).expect("losing the database");
+    let at = log.data_path().join("documents").join(&name_of(&kept)[..2]).join(name_of(&kept));
+    std::fs::remove_file(&at).expect("losing a document");
+    let restored = log.server_command_with("restore", &["--from".as_ref(), backup.as_path()]);
+    let restored = restored.expect_success("restore").stdout;
+    assert!(restored.contains("\"documents\":1"), "{restored}");
+    log.start_server();
+    assert_eq!(get(&log, &name_of(&kept), None).expect_status(200).body, kept);
+    assert_eq!(get(&log, &name_of(&gone), None).expect_status(410).json()["act"], "erased");
+    assert_eq!(log.stop_server(), Some(0));
+    log.audit();
+}
+
+#[test]
 fn a_damaged_document_is_not_served_and_the_audit_names_it() {
     let (mut log, treasury) = TestLog::start();
     let bytes = bytes_of(4, 3000);

@@ -10,7 +10,7 @@ use store::Store;
 use tlog::{CosignedCheckpoint, LeafIndex, Note, Policy, TreeHead, VerifierKey};
 
 use super::manifest::Manifest;
-use super::{ANCHOR, DATABASE, POLICY};
+use super::{ANCHOR, DATABASE, POLICY, documents};
 use crate::anchor::AnchorCopy;
 use crate::check;
 use crate::config::Config;
@@ -89,6 +89,7 @@ impl Trust {
 pub fn verify(folder: &Path, trust: &Trust) -> anyhow::Result<Verified> {
     let clock = SystemClock::new();
     let whole = check_all(folder, trust)?;
+    documents::check_names(whole.manifest.files())?;
     let head = whole.manifest.head()?;
     Ok(Verified {
         backup: folder.to_owned(),

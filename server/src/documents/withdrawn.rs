@@ -8,7 +8,8 @@ use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 use service::{Clock, SystemClock};
 
-use super::{DocumentId, path_of};
+use super::{DocumentId, WITHDRAWN, path_of};
+use crate::backup;
 use crate::config::Config;
 use crate::withdraw::{Act, check_words};
 
@@ -41,12 +42,22 @@ pub struct Order<'a> {
     pub because: &'a str,
 }
 
+/// A document that was withdrawn, for standard output.
+#[derive(Debug, Serialize)]
+pub struct Withdrawn {
+    /// What readers are told.
+    #[serde(flatten)]
+    said: Said,
+    /// The backups that hold it: where else it is.
+    backups: Vec<backup::Listed>,
+}
+
 /// Withdraws a document. The word is on the disk before the bytes go; repeating it changes nothing but
 /// that what was hidden can be erased.
 ///
 /// # Errors
 /// When the log never had it, or the disk refused.
-pub fn withdraw(config: &Config, order: &Order<'_>) -> anyhow::Result<Said> {
+pub fn withdraw(config: &Config, order: &Order<'_>) -> anyhow::Result<Withdrawn> {
     check_words(order.ground, order.because)?;
     let folder = config.documents_dir();
     let path = path_of(&folder, order.id);
@@ -75,7 +86,8 @@ pub fn withdraw(config: &Config, order: &Order<'_>) -> anyhow::Result<Said> {
     if said.act == Act::Erased {
         remove(&path).with_context(|| format!("removing {}", path.display()))?;
     }
-    Ok(said)
+    let backups = backup::holding(config, order.id)?;
+    Ok(Withdrawn { said, backups })
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -98,5 +110,5 @@ pub(super) fn read(folder: &Path, id: DocumentId) -> anyhow::Result<Option<Said>
 }
 
 fn word_of(folder: &Path, id: DocumentId) -> PathBuf {
-    path_of(folder, id).with_extension("withdrawn")
+    path_of(folder, id).with_extension(WITHDRAWN)
 }

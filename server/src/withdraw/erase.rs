@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use service::{Clock, SystemClock};
 use store::Store;
 use tlog::LeafIndex;
@@ -16,6 +16,7 @@ use super::{
     search, settle,
 };
 use crate::anchor::Anchor;
+use crate::backup;
 use crate::config::Config;
 
 /// What is to be withdrawn, and why.
@@ -199,22 +200,9 @@ fn not_searched(config: &Config) -> [PathBuf; 2] {
     [config.keys_dir(), config.documents_dir()]
 }
 
-/// A line of the list of backups.
-#[derive(Deserialize)]
-struct Listed {
-    folder: PathBuf,
-    made_at: String,
-    size: u64,
-}
-
-/// The backups of the list `backup/made.json` that are long enough to hold the entry.
+/// The backups of the list that are long enough to hold the entry.
 fn backups_with(config: &Config, index: LeafIndex, sought: &Sought) -> anyhow::Result<Vec<Backup>> {
-    let path = config.data_dir.join("backup").join("made.json");
-    let reading = || format!("reading the list of backups {}", path.display());
-    let listed: Vec<Listed> = match std::fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        read => serde_json::from_slice(&read.with_context(reading)?).with_context(reading)?,
-    };
+    let listed = backup::backups(config)?;
     let mut backups = Vec::new();
     for backup in listed.into_iter().filter(|it| index.get() < it.size) {
         let holds = if backup.folder.is_dir() {
