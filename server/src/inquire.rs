@@ -80,14 +80,7 @@ pub fn keep(
     evidence: Option<&Evidence>,
 ) -> anyhow::Result<PathBuf> {
     let head = foreign.signed.head();
-    let root: String = head
-        .root
-        .as_bytes()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .concat();
+    let root: String = head.root.to_hex().chars().take(16).collect();
     let path = folder.join(format!("head-{}-{root}.txt", head.size));
     service::durable::create_dir_synced(folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;

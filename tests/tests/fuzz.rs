@@ -8,7 +8,7 @@ use service::{Clock as _, SystemClock};
 
 #[test]
 fn no_mutated_seed_breaks_a_parser() {
-    all_for(SECONDS);
+    println!("fuzz: {:?}", all_for(SECONDS));
 }
 
 #[test]
@@ -16,12 +16,13 @@ fn no_mutated_seed_breaks_a_parser() {
 fn no_mutated_seed_breaks_a_parser_in_ten_minutes() {
     let seconds = std::env::var_os("CIVICLOG_FUZZ_SECONDS")
         .and_then(|it| it.to_str().and_then(|it| it.parse().ok()));
-    all_for(seconds.unwrap_or(SECONDS_LONG));
+    println!("fuzz: {:?}", all_for(seconds.unwrap_or(SECONDS_LONG)));
 }
 
 /// Each parser on a thread of its own, all at the same time, for so many seconds of the clock on the
-/// wall, and for at least [`INPUTS_MIN`] inputs however busy the machine is.
-fn all_for(seconds: u64) {
+/// wall, and for at least [`INPUTS_MIN`] inputs however busy the machine is. Returns how many inputs
+/// each got.
+fn all_for(seconds: u64) -> Vec<(&'static str, u64)> {
     let mut random = Random::announced("fuzz");
     std::thread::scope(|scope| {
         let started = TARGETS.iter().map(|target| {
@@ -33,13 +34,14 @@ fn all_for(seconds: u64) {
                         || count % 256 != 0
                         || clock.monotonic_millis() < seconds * 1_000
                 });
-                println!("fuzz: {}: {count} inputs in {seconds} s", target.name);
+                (target.name, count)
             })
         });
-        for thread in started.collect::<Vec<_>>() {
-            thread.join().unwrap_or_else(|broken| resume_unwind(broken));
-        }
-    });
+        // All are started before the first is waited for.
+        let started: Vec<_> = started.collect();
+        let counts = started.into_iter().map(|it| it.join().unwrap_or_else(|it| resume_unwind(it)));
+        counts.collect()
+    })
 }
 
 #[test]

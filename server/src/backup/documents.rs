@@ -8,8 +8,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 use super::copy::{FileSum, Progress, copy_synced, files_below};
 use crate::documents::{DocumentId, INCOMING, Said, WITHDRAWN};
@@ -86,10 +84,9 @@ pub fn put_back(files: &[FileSum], backup: &Path, documents: &Path) -> anyhow::R
 pub(super) fn check_names(files: &[FileSum]) -> anyhow::Result<()> {
     for file in files {
         let Some(id) = below(file).and_then(|it| id_of(Path::new(it))) else { continue };
-        let sum = STANDARD.decode(&file.sha256).context("a sum in the manifest")?;
-        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = tlog::Hash::from_base64(&file.sha256).context("a sum in the manifest")?;
         ensure!(
-            sum == id.to_string(),
+            sum.to_hex() == id.to_string(),
             "{} does not have the hash that it is named by: it was damaged before the backup was made",
             file.path
         );
@@ -166,7 +163,7 @@ mod tests {
     use super::*;
 
     fn name_of(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        tlog::Hash::new(Sha256::digest(bytes).into()).to_hex()
     }
 
     fn put(documents: &Path, bytes: &[u8]) -> PathBuf {
