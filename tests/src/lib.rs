@@ -34,6 +34,9 @@
 //! | `main_path` | a record goes in, is cosigned, and everybody can check it |
 //! | `bad_input` | whatever is wrong with a record is refused by rule, place and words |
 //! | `replay` | whoever replays the entries reaches the log's own verdicts, whatever was submitted |
+//! | `procurement` | a tender ends with every commitment accounted for, and the command line says how |
+//! | `new_profile` | a profile goes into a running log, and judges records from then on |
+//! | `receipts` | a receipt accounts for whoever signed, however the key came to count |
 //! | `refusals` | a refusal is the log's own word, and only for records that were signed |
 //! | `bad_clients` | slow, broken and too many clients harm nobody else |
 //! | `overload` | a flood of bad requests stays within the memory that is stated |

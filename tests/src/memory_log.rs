@@ -11,7 +11,10 @@ use civiclog_server::low_water::LowWater;
 use civiclog_server::metrics::Metrics;
 use civiclog_server::mode::ModeSwitch;
 use civiclog_server::pool::{Budget, Outcome, Pending, Pool};
+use civiclog_server::published::Published;
+use civiclog_server::receipt;
 use civiclog_server::sequence::{Deps, Sequencer};
+use civiclog_server::state::CommittedState;
 use civiclog_server::time::AdmissionClock;
 use prometheus::Registry;
 use records::{
@@ -19,7 +22,9 @@ use records::{
 };
 use service::{Clock, FileSystems, ManualClock};
 use store::{MemoryKv, Store};
-use tlog::{Cosigner, TreeSize, UnixSeconds, bundles_of_size, parse_bundle};
+use tlog::{
+    Checkpoint, Cosigner, LeafIndex, Note, TreeSize, UnixSeconds, bundles_of_size, parse_bundle,
+};
 use tokio::sync::oneshot;
 
 use crate::sim::fodder::{self, ORIGIN};
@@ -59,6 +64,21 @@ impl Said {
             _ => None,
         }
     }
+}
+
+/// What a record says.
+#[derive(Clone, Debug)]
+pub struct Say<'a> {
+    /// Who says it.
+    pub submitter: &'a str,
+    /// By which profile.
+    pub profile: &'a str,
+    /// Of which kind.
+    pub kind: &'a str,
+    /// About what.
+    pub object: &'a str,
+    /// The clear data.
+    pub data: serde_json::Value,
 }
 
 /// See the module.
@@ -170,6 +190,28 @@ impl MemoryLog {
         entries.split_off(usize::try_from(first % 256).expect("few"))
     }
 
+    /// The receipt file of an entry, as it is served under a head that its witnesses cosigned.
+    ///
+    /// # Panics
+    /// When there is no such entry.
+    pub fn receipt(&self, index: u64) -> String {
+        let text = Checkpoint::new(fodder::origin(), self.store.head()).to_text();
+        let signature = fodder::log_keys().ed25519.sign(&text);
+        let mut note = Note::new(text.clone(), vec![signature]).expect("a note");
+        for number in 1..=4 {
+            let at = UnixSeconds::new(self.now_ms() / 1000);
+            note.push(fodder::witness_key(number).sign(&text, at)).expect("room for a line");
+        }
+        let policy = &fodder::fodder().policies[0].policy;
+        let published = Published::new(policy.check(&note).expect("the quorum"), None);
+        receipt::receipt(&self.store, LeafIndex::new(index), &published).expect("a receipt")
+    }
+
+    /// The policy under which receipts verify.
+    pub fn policy_text() -> &'static str {
+        &fodder::fodder().policies[0].text
+    }
+
     /// How many entries there are.
     pub fn size(&self) -> TreeSize {
         self.store.head().size
@@ -199,6 +241,26 @@ impl MemoryLog {
             .expect("a registry record");
         let signatures: Vec<_> = keys.iter().map(|key| key.sign_detached(record.bytes())).collect();
         Submission::assemble(&record, &signatures, &[])
+    }
+
+    /// Submits the next step of an object by this submitter, signed by these keys.
+    ///
+    /// # Panics
+    /// When the draft breaks a rule that needs no state.
+    pub fn say(&mut self, say: &Say<'_>, keys: &[&SigningKey]) -> Said {
+        let mut draft = RecordDraft::new(ORIGIN, say.profile, say.kind)
+            .object(say.object)
+            .submitter(say.submitter)
+            .occurred("2026-06-01")
+            .data(value(&say.data));
+        let state = CommittedState(&self.store);
+        let head = records::object_head(&state, say.object).expect("memory can be read");
+        if let Some(head) = head {
+            draft = draft.next(head.rev + 1, head.record_hash);
+        }
+        let record = draft.build().expect("a record");
+        let signatures: Vec<_> = keys.iter().map(|key| key.sign_detached(record.bytes())).collect();
+        self.submit(&Submission::assemble(&record, &signatures, &[]))
     }
 
     /// Registers a submitter with its first key.
