@@ -49,7 +49,7 @@ pub(super) async fn submitters(State(app): State<Arc<App>>) -> Result<Response, 
                 profiles: state.profiles,
                 roles: state.roles,
                 // A close that is committed and not published may yet be lost.
-                closed: state.closed.map(|it| it.get()).filter(|it| *it < size.get()),
+                closed: state.closed.map(records::EntryIndex::get).filter(|it| *it < size.get()),
             });
         }
     }
