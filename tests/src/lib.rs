@@ -37,6 +37,8 @@
 //! | `procurement` | a tender ends with every commitment accounted for, and the command line says how |
 //! | `new_profile` | a profile goes into a running log, and judges records from then on |
 //! | `receipts` | a receipt accounts for whoever signed, however the key came to count |
+//! | `rules` | every rule has a record that breaks it, every flag one that raises it |
+//! | `examples` | every example of `docs/examples.md` is admitted, and no kind lacks one |
 //! | `refusals` | a refusal is the log's own word, and only for records that were signed |
 //! | `bad_clients` | slow, broken and too many clients harm nobody else |
 //! | `overload` | a flood of bad requests stays within the memory that is stated |
