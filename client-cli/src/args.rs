@@ -36,6 +36,8 @@ pub enum Command {
     Prove(Prove),
     /// Show an entry or an object as the log serves it
     Get(Get),
+    /// Show a tender: every commitment of a bid and what became of it, proven
+    Tender(Tender),
     /// Show what a log says about itself
     Log(AtLog),
     /// Check that the log still contains all it showed you before
@@ -199,6 +201,22 @@ pub struct Get {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the field's documentation would become help text")]
     pub at: AtLog,
+}
+
+/// `civiclog tender`
+#[derive(Debug, Args)]
+#[command(after_long_help = TENDER_EXAMPLES)]
+pub struct Tender {
+    /// The object of the tender
+    #[arg(value_name = "OBJECT")]
+    pub object: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the field's documentation would become help text")]
+    pub at: AtLog,
+    /// The log and the witnesses you trust (tlog-policy file) [default: the policy the log names
+    /// itself]
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PathBuf>,
 }
 
 /// `civiclog consistency`
@@ -565,6 +583,14 @@ Examples:
   civiclog get GB-LAE-DEV/payment/CFADDAY36539932 --log https://log.example/spending-2026
 
 Shows what the log serves, unverified. To be sure of it: civiclog prove, then civiclog verify.";
+
+const TENDER_EXAMPLES: &str = "\
+Example:
+  civiclog tender GB-LAE-DEV/tender/2026-17 --log https://log.example/spending-2026 --policy policy.txt
+
+Every commitment ends revealed, withdrawn, or listed as unrevealed by the buyer; until then it is
+not revealed. A commitment that came too late is in no log: its bidder holds the refusal. Each
+entry is proven. Exit code 4: the count in the record that closed the tender is another one.";
 
 const CONSISTENCY_EXAMPLES: &str = "\
 Example, once a day:

@@ -116,6 +116,10 @@ impl FakeLog {
         assert_eq!(self.lock().admit(&bytes).0, 200);
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

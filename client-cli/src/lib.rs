@@ -10,7 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`args`] | the command line and its help |
-//! | `submit`, `observe`, `map_init`, `verify`, `refusal`, `evidence`, `prove`, `get`, `consistency`, `post`, `disclose`, `document`, `governance`, `keygen` | a command each |
+//! | `submit`, `observe`, `map_init`, `verify`, `refusal`, `evidence`, `prove`, `get`, `tender`, `consistency`, `post`, `disclose`, `document`, `governance`, `keygen` | a command each |
 //! | `disclosures` | the file of opened values |
 //! | `trust` | policies and the checkpoints they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
@@ -38,6 +38,7 @@ mod refusal;
 pub mod screen;
 mod state;
 mod submit;
+mod tender;
 mod trust;
 mod verify;
 
@@ -107,6 +108,7 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
             | Command::Map(_) => Ok(Exit::Usage),
             Command::Prove(args) => prove::run(args, screen).await,
             Command::Get(args) => get::run(args, screen).await,
+            Command::Tender(args) => tender::run(args, screen).await,
             Command::Log(args) => get::log(args, screen).await,
             Command::Post(args) => post::run(args, screen).await,
             Command::Document(command) => document::run(command, screen).await,

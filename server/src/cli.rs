@@ -117,6 +117,10 @@ pub struct WithdrawArguments {
     /// The reason in a sentence. It is published: name nobody in it.
     #[arg(long, value_name = "TEXT")]
     pub because: String,
+    /// Also write the record that tells it in the log, `registry/1` `withhold`, unsigned, into this new
+    /// file: for `civiclog governance sign` and `civiclog post`.
+    #[arg(long, value_name = "FILE", conflicts_with = "document")]
+    pub draft: Option<PathBuf>,
 }
 
 impl WithdrawArguments {
@@ -127,6 +131,7 @@ impl WithdrawArguments {
             path: self.path.as_deref(),
             ground: &self.ground,
             because: &self.because,
+            draft: self.draft.as_deref(),
         })
     }
 

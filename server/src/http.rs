@@ -39,6 +39,7 @@ mod log;
 mod objects;
 mod proofs;
 mod records;
+mod registry;
 mod respond;
 mod submit;
 mod tiles;
@@ -110,8 +111,8 @@ pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
         .route("/tile/{*path}", get(tiles::tile))
         .route("/v1/log", get(log::log))
         .route("/v1/witnesses", get(log::witnesses))
-        .route("/v1/submitters", get(log::submitters))
-        .route("/v1/profiles/{*id}", get(log::profile))
+        .route("/v1/submitters", get(registry::submitters))
+        .route("/v1/profiles/{*id}", get(registry::profile))
         .route("/v1/records/{index}", get(records::record))
         .route("/v1/objects", get(objects::list))
         .route("/v1/objects/{*object}", get(objects::object))

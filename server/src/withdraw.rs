@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use store::{Kv, Store, Writer};
 use tlog::LeafIndex;
 
+mod draft;
 mod erase;
 mod list;
 mod search;

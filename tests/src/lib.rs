@@ -14,6 +14,8 @@
 //! | [`witness`], [`log`] | four witnesses and a log, started, stopped, killed, put back |
 //! | [`mirror`] | copies of a log elsewhere: backups, tiles, servers that only read |
 //! | [`forged`], [`conformance`] | a log that signs anything; what a witness must answer to it |
+//! | [`memory_log`], [`auditor`] | a log in one thread under a clock of the test, and who judges its entries again |
+//! | [`drawn`] | submissions of every profile from a seed, good and bad |
 //! | [`submitter`] | a treasury with its key, and the records it signs |
 //! | [`reader`] | a stranger who believes only what he verified |
 //! | [`history`] | every answer a log ever gave, held against each other |
@@ -31,6 +33,12 @@
 //! |---|---|
 //! | `main_path` | a record goes in, is cosigned, and everybody can check it |
 //! | `bad_input` | whatever is wrong with a record is refused by rule, place and words |
+//! | `replay` | whoever replays the entries reaches the log's own verdicts, whatever was submitted |
+//! | `procurement` | a tender ends with every commitment accounted for, and the command line says how |
+//! | `new_profile` | a profile goes into a running log, and judges records from then on |
+//! | `receipts` | a receipt accounts for whoever signed, however the key came to count |
+//! | `rules` | every rule has a record that breaks it, every flag one that raises it |
+//! | `examples` | every example of `docs/examples.md` is admitted, and no kind lacks one |
 //! | `refusals` | a refusal is the log's own word, and only for records that were signed |
 //! | `bad_clients` | slow, broken and too many clients harm nobody else |
 //! | `overload` | a flood of bad requests stays within the memory that is stated |
@@ -61,7 +69,9 @@
 //! | `cli` | a CSV goes in, receipts come out, tampering shows, re-runs add nothing |
 //! | `architecture`, `docs` | the workspace keeps its rules; the pages of docs run |
 
+pub mod auditor;
 pub mod conformance;
+pub mod drawn;
 pub mod forged;
 pub mod fuzz;
 pub mod history;
@@ -69,6 +79,7 @@ pub mod http;
 pub mod impostor;
 pub mod load;
 pub mod log;
+pub mod memory_log;
 pub mod mirror;
 pub mod mixed;
 pub mod order;

@@ -6,7 +6,9 @@ use std::fs;
 use e2e::process::{Finished, finish};
 use e2e::{Answer, LogOptions, RawConnection, TestLog, Treasury, programs, wait};
 use http::Method;
-use records::{Algorithm, DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim, SigningKey};
+use records::{
+    Algorithm, DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim, RecordDraft, SigningKey, Value,
+};
 use sha2::{Digest as _, Sha256};
 
 fn name_of(bytes: &[u8]) -> String {
@@ -151,6 +153,71 @@ fn only_a_registered_key_brings_a_document_and_only_the_one_it_signed_for() {
     );
     assert_eq!(raw.answer().expect("an answer").0, 413);
     put(&log, &treasury, &bytes).expect_status(201);
+}
+
+#[test]
+fn a_key_that_may_submit_nothing_of_its_own_brings_no_document() {
+    let (log, treasury) = TestLog::start();
+    let bytes = bytes_of(2, 500);
+    let by = |key: &SigningKey| {
+        put_as(&log, &name_of(&bytes), &bytes, &signature(log.origin(), key, &name_of(&bytes), 500))
+    };
+    let post = |body: Vec<u8>| {
+        log.http().post("/v1/records", "application/json", body).expect_status(200);
+    };
+    let [recovered, bidder] = [0x71, 0x72].map(|it| e2e::submitter::key(Algorithm::Ed25519, it));
+
+    // Governance alone added it, so it counts in seven days.
+    let data =
+        Value::map([("key", recovered.public().to_jwk()), ("submitter", treasury.id().into())]);
+    let object = format!("log/key/{}", recovered.public().kid());
+    post(log.registry("key.add", &object, data, &[log.governance(), &recovered]));
+    by(&recovered).expect_status(403);
+
+    // A key that its own first record registers is no submitter: there may be any number of them.
+    let other = e2e::submitter::key(Algorithm::Ed25519, 0x73);
+    let data = Value::map([
+        ("bodies", Value::list(["GB-LAE-BUY"])),
+        ("key", other.public().to_jwk()),
+        ("profiles", Value::list(["procurement/1"])),
+        ("submitter", "GB-LAE-BUY".into()),
+    ]);
+    let keys = [log.governance(), &other];
+    post(log.registry("submitter.add", "log/submitter/GB-LAE-BUY", data, &keys));
+    let tender = "GB-LAE-BUY/tender/1";
+    let draft = |kind: &str, object: &str, submitter: &str, data: Value| {
+        let draft = RecordDraft::new(log.origin(), "procurement/1", kind).object(object);
+        draft.submitter(submitter).occurred("2026-06-01").data(data)
+    };
+    let later = Value::from("2999-01-01T00:00:00.000Z");
+    let open = Value::map([
+        ("buyer", Value::map([("id", "GB-LAE-BUY")])),
+        ("deadline", later.clone()),
+        ("opening", later.clone()),
+        ("reveal_until", later),
+    ]);
+    let buyer = Treasury::with_key(log.origin(), "GB-LAE-BUY", other);
+    post(buyer.sign_draft(draft("tender.open", tender, "GB-LAE-BUY", open)));
+    let commit = Value::map([
+        ("commitment", "0".repeat(64).as_str().into()),
+        ("key", bidder.public().to_jwk()),
+        ("tender", tender.into()),
+    ]);
+    let id = format!("key:{}", bidder.public().kid());
+    let object = format!("{tender}/bid/{}", bidder.public().kid());
+    let commit = draft("bid.commit", &object, &id, commit).build().expect("a record");
+    let signed = [bidder.sign_detached(commit.bytes())];
+    post(records::Submission::assemble(&commit, &signed, &[]));
+    by(&bidder).expect_status(403);
+
+    by(buyer.key()).expect_status(201);
+    let data = Value::map([("submitter", treasury.id())]);
+    let object = format!("log/close/{}", treasury.id());
+    post(log.registry("submitter.close", &object, data, &[log.governance()]));
+    by(treasury.key()).expect_status(403);
+    log.http()
+        .post("/v1/records", "application/json", treasury.payment_bytes(1))
+        .expect_status(422);
 }
 
 fn put_head(log: &TestLog, treasury: &Treasury, bytes: &[u8]) -> String {

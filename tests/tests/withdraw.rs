@@ -128,6 +128,37 @@ fn what_is_erased_is_in_no_file_and_every_proof_stays_whole() {
 }
 
 #[test]
+fn a_withdrawal_is_told_in_the_log_by_a_record_that_governance_signs() {
+    let Stopped { mut log, index, .. } = log_with_payments();
+    for (number, command) in ["withhold", "erase"].into_iter().enumerate() {
+        let path = log.path(&format!("draft-{number}.json"));
+        let draft = path.to_str().expect("a path");
+        let more = [&WHY[..], &["--draft", draft]].concat();
+        server(&log, command, index, &more).expect_success(command);
+        let again = server(&log, command, index, &more);
+        assert_eq!(again.code, Some(1), "it must not exist yet");
+        assert!(again.stderr.contains("must not exist"), "{}", again.stderr);
+        let mut submission =
+            records::Submission::parse_draft(&fs::read(&path).expect("a draft")).expect("a draft");
+        let bytes = submission.record().bytes().to_vec();
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains("asked for it"),
+            "words cannot be erased"
+        );
+        submission.add_signature(log.governance().sign_detached(&bytes));
+        log.start_server();
+        let told = post(&log, submission.to_canonical());
+        let record = record_of(&log, told)["entry"]["record"].clone();
+        assert_eq!(record["rev"], number, "the next word about the entry");
+        assert_eq!(record["data"]["entry"], index);
+        assert_eq!(record["data"]["paths"][0], "/data/payee/name");
+        assert_eq!(record["data"]["why"], "erasure");
+        assert_eq!(log.stop_server(), Some(0));
+    }
+    log.audit();
+}
+
+#[test]
 fn an_older_copy_is_erased_again_before_it_serves() {
     let Stopped { mut log, index, disclosure, .. } = log_with_payments();
     let copy = log.copy_data("copy");

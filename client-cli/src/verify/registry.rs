@@ -4,48 +4,96 @@
 //! registration is signed as the log's rules ask, link by link down to entry 0:
 //!
 //! ```text
-//! key ◄─ submitter.add ◄─ governance keys of the genesis, as many as its threshold
+//! key ◄─ submitter.add ◄─ governance keys, as many as their threshold
 //! key ◄─ key.add ◄─ the new key, and a key of the same submitter that is itself reached
+//! key ◄─ key.add ◄─ the new key and governance: a recovery, which counts seven days later
+//! governance keys ◄─ governance.rotate ◄─ the new keys, to each of which those before committed
+//! key:… ◄─ the record that brings the key of this thumbprint
 //! ```
 //! A link that the file lacks leaves the signature unchecked, in words. A link that is there and
 //! wrong breaks the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod check;
+mod governance;
 
+use std::collections::BTreeMap;
+
+use records::profile::{Body, Profile};
 use records::registry::SubmitterAdd;
-use records::{DetachedJws, Entry, Genesis, Kid, P256Verify, PublicKey, RegistryRecord};
+use records::{DetachedJws, Entry, Genesis, Kid, P256Verify, PublicKey, RegistryRecord, RuleId};
 
-use super::{Broken, Link, Proven, SignatureFinding};
+use super::{Broken, Link, Proven};
+use governance::Governs;
 
 /// The registrations of one file.
+#[derive(Default)]
 pub(super) struct Registry {
-    genesis: Option<Genesis>,
+    /// Who governs, as of the entry that is being judged.
+    governs: Option<Governs>,
     /// Which entry of the file registers which key, be it judged yet or not.
     homes: BTreeMap<Kid, u64>,
     /// The keys whose registrations were judged.
     keys: BTreeMap<Kid, RegisteredKey>,
     /// What each submitter may do, as far as the file holds its registration.
     grants: BTreeMap<String, SubmitterAdd>,
+    /// Where a submitter ended.
+    closed: BTreeMap<String, u64>,
+    /// In log order.
+    delegations: Vec<Delegated>,
+    /// The profiles that the file holds.
+    profiles: BTreeMap<String, Profile>,
 }
 
 struct RegisteredKey {
     key: PublicKey,
-    /// `log` for the keys of the genesis.
-    submitter: String,
+    owner: Owner,
     added: u64,
+    /// The admission time from which it counts, in Unix milliseconds; 0: at once.
+    counts_from_ms: u64,
     revoked: Option<(u64, Option<String>)>,
     /// What the file lacks between this key and entry 0; nothing: the key counts.
     missing: Option<String>,
 }
 
+/// Whose key it is.
+#[derive(Clone, PartialEq, Eq)]
+enum Owner {
+    Governance,
+    Operator,
+    Submitter(String),
+}
+
+impl Owner {
+    fn of(submitter: &str) -> Self {
+        Self::Submitter(submitter.to_owned())
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Governance | Self::Operator => "log",
+            Self::Submitter(id) => id,
+        }
+    }
+}
+
+/// A body that one submitter lends to another.
+struct Delegated {
+    index: u64,
+    to: String,
+    body: String,
+    /// None: it ends.
+    profiles: Vec<String>,
+    missing: Option<String>,
+}
+
 /// Whether an entry is one of the log's own.
 pub(super) fn is_registration(entry: &Entry) -> bool {
-    entry.record().body().genesis().is_some() || registration(entry).is_some()
+    registration(entry).is_some()
 }
 
 fn registration(entry: &Entry) -> Option<&RegistryRecord> {
     match entry.record().body() {
-        records::profile::Body::Registry(record) => Some(record),
+        Body::Registry(record) => Some(record),
         _ => None,
     }
 }
@@ -54,15 +102,10 @@ impl Registry {
     /// Judges the registrations in log order, so that what one depends on was judged before it.
     pub(super) fn collect(proven: &[Proven]) -> Result<Self, Broken> {
         let mut by_index: BTreeMap<u64, &Proven> = BTreeMap::new();
-        for one in proven.iter().filter(|one| is_registration(&one.entry)) {
+        for one in proven {
             by_index.insert(one.index, one);
         }
-        let mut registry = Self {
-            genesis: None,
-            homes: homes(&by_index)?,
-            keys: BTreeMap::new(),
-            grants: BTreeMap::new(),
-        };
+        let mut registry = Self { homes: homes(&by_index)?, ..Self::default() };
         for one in by_index.into_values() {
             registry.take(one)?;
         }
@@ -70,55 +113,80 @@ impl Registry {
     }
 
     fn take(&mut self, one: &Proven) -> Result<(), Broken> {
-        match registration(&one.entry) {
-            Some(RegistryRecord::Genesis(genesis)) => {
-                if one.index != 0 {
-                    let why = format!("a genesis at index {}, not 0", one.index);
-                    return Err(one.broken(Link::Registration, why));
-                }
-                expect_governance(genesis, one)?;
-                for key in keys_of_genesis(genesis) {
-                    self.add(key, "log", 0, None);
-                }
-                self.genesis = Some(genesis.clone());
+        let Some(said) = registration(&one.entry) else {
+            // A one-time key needs no registration: its thumbprint is the submitter's name.
+            if let Some(key) = one.entry.record().brought_key()
+                && !self.keys.contains_key(key.kid())
+            {
+                self.add(&key, Owner::of(one.entry.record().submitter()), one.index, None);
             }
-            Some(RegistryRecord::SubmitterAdd(add)) => {
+            return Ok(());
+        };
+        match said {
+            RegistryRecord::Genesis(genesis) => self.found(one, genesis)?,
+            RegistryRecord::GovernanceRotate(rotation) => self.rotate(one, rotation)?,
+            RegistryRecord::SubmitterAdd(add) => {
                 Self::expect_signature_by(one, &add.key)?;
-                let missing = match &self.genesis {
-                    Some(genesis) => {
-                        expect_governance(genesis, one)?;
-                        None
-                    }
-                    // Nobody knows whose signatures to expect.
-                    None => Some(format!(
-                        "the file lacks entry 0, which names the keys that may register {}",
-                        add.submitter
-                    )),
-                };
-                self.add(&add.key, &add.submitter, one.index, missing);
+                let missing = self.governed(one)?;
+                self.add(&add.key, Owner::of(&add.submitter), one.index, missing);
                 if self.grants.insert(add.submitter.clone(), add.clone()).is_some() {
                     let why = format!("{} was registered before", add.submitter);
                     return Err(one.broken(Link::Registration, why));
                 }
             }
-            Some(RegistryRecord::KeyAdd { submitter, key }) => {
-                Self::expect_signature_by(one, key)?;
-                let missing = self.follow(one, submitter, key)?;
-                self.add(key, submitter, one.index, missing);
+            RegistryRecord::KeyAdd { submitter, key } => self.add_key(one, submitter, key)?,
+            RegistryRecord::OperatorKey(operator) => {
+                Self::expect_signature_by(one, &operator.key)?;
+                let missing = self.governed(one)?;
+                self.add(&operator.key, Owner::Operator, one.index, missing);
             }
-            Some(RegistryRecord::KeyRevoke { kid, since }) => {
+            RegistryRecord::KeyRevoke { kid, since } => {
                 self.revoke(one, kid, since.as_deref())?;
             }
-            // The rest registers nobody whose records a receipt is for.
-            Some(_) | None => {}
+            RegistryRecord::SubmitterDelegate { submitter, to, body, profiles } => {
+                let missing = self.lent(one, submitter, body, profiles)?;
+                let (to, body, profiles) = (to.clone(), body.clone(), profiles.clone());
+                let lent = Delegated { index: one.index, to, body, profiles, missing };
+                self.delegations.push(lent);
+            }
+            // Whoever signed it: it only ever takes trust away.
+            RegistryRecord::SubmitterClose { submitter } => {
+                self.closed.entry(submitter.clone()).or_insert(one.index);
+            }
+            RegistryRecord::ProfilePublish(profile) if self.governed(one)?.is_none() => {
+                self.profiles.insert(profile.id().to_owned(), profile.as_ref().clone());
+            }
+            // The rest says nothing about who may sign.
+            _ => {}
         }
         Ok(())
     }
 
-    fn add(&mut self, key: &PublicKey, submitter: &str, added: u64, missing: Option<String>) {
-        let (key, submitter) = (key.clone(), submitter.to_owned());
-        let kid = key.kid().clone();
-        self.keys.insert(kid, RegisteredKey { key, submitter, added, revoked: None, missing });
+    fn add(&mut self, key: &PublicKey, owner: Owner, added: u64, missing: Option<String>) {
+        let (key, kid) = (key.clone(), key.kid().clone());
+        let registered =
+            RegisteredKey { key, owner, added, counts_from_ms: 0, revoked: None, missing };
+        self.keys.insert(kid, registered);
+    }
+
+    /// A further key: let in by another of the submitter, or by governance.
+    fn add_key(&mut self, one: &Proven, submitter: &str, key: &PublicKey) -> Result<(), Broken> {
+        Self::expect_signature_by(one, key)?;
+        let is_governance = |it: &DetachedJws| {
+            self.keys.get(it.kid()).is_some_and(|known| known.owner == Owner::Governance)
+        };
+        let is_recovery = one.entry.signatures().iter().any(is_governance);
+        let missing =
+            if is_recovery { self.governed(one)? } else { self.follow(one, submitter, key)? };
+        self.add(key, Owner::of(submitter), one.index, missing);
+        // The flag is the log's word: it is enough to doubt the key, as the signers are.
+        if is_recovery || one.entry.flags().contains(&RuleId::RECOVERY) {
+            let from_ms = one.entry.admitted_ms().saturating_add(RECOVERY_MS);
+            if let Some(added) = self.keys.get_mut(key.kid()) {
+                added.counts_from_ms = from_ms;
+            }
+        }
+        Ok(())
     }
 
     /// Follows a `key.add` to the keys that let the new one in. One that is reached suffices; if
@@ -159,8 +227,8 @@ impl Registry {
             let why = format!("key {kid} let in key {new}, but was registered later, at {home}");
             return Err(one.broken(Link::Registration, why));
         };
-        let why = if known.submitter != submitter {
-            format!("key {new} of {submitter} was let in by a key of {}", known.submitter)
+        let why = if known.owner != Owner::of(submitter) {
+            format!("key {new} of {submitter} was let in by a key of {}", known.owner.name())
         } else if known.revoked.is_some() {
             format!("key {new} was let in by key {kid}, which was revoked before")
         } else if !holds(signature, &known.key, &one.entry) {
@@ -180,10 +248,12 @@ impl Registry {
             .signatures()
             .iter()
             .filter_map(|signature| self.keys.get(signature.kid()))
-            .map(|signer| signer.submitter.as_str());
-        let stranger = owners.find(|owner| *owner != "log" && *owner != revoked.submitter);
+            .map(|signer| &signer.owner);
+        let stranger =
+            owners.find(|owner| matches!(owner, Owner::Submitter(_)) && **owner != revoked.owner);
         if let Some(stranger) = stranger {
-            let why = format!("key {kid} of {} was revoked by {stranger}", revoked.submitter);
+            let (whose, stranger) = (revoked.owner.name(), stranger.name());
+            let why = format!("key {kid} of {whose} was revoked by {stranger}");
             return Err(one.broken(Link::Registration, why));
         }
         if let Some(revoked) = self.keys.get_mut(kid) {
@@ -197,73 +267,6 @@ impl Registry {
             return Ok(());
         }
         let why = format!("the new key {} did not sign its own registration", key.kid());
-        Err(one.broken(Link::Registration, why))
-    }
-
-    /// Checks the signatures of an entry as far as the file holds their keys.
-    pub(super) fn check(&self, one: &Proven) -> Result<Vec<SignatureFinding>, Broken> {
-        let found = one.entry.signatures().iter().map(|signature| self.check_one(one, signature));
-        let found = found.collect::<Result<Vec<SignatureFinding>, Broken>>()?;
-        if !is_registration(&one.entry) {
-            self.expect_grant(one)?;
-        }
-        Ok(found)
-    }
-
-    fn check_one(&self, one: &Proven, signature: &DetachedJws) -> Result<SignatureFinding, Broken> {
-        let kid = signature.kid();
-        let mut finding = SignatureFinding {
-            kid: kid.to_string(),
-            algorithm: signature.algorithm().as_str(),
-            checked: false,
-            missing: None,
-            registered_at: None,
-            registered_for: None,
-            in_doubt_since: None,
-        };
-        let Some(known) = self.keys.get(kid) else {
-            finding.missing = Some(NO_REGISTRATION.to_owned());
-            return Ok(finding);
-        };
-        if !holds(signature, &known.key, &one.entry) {
-            let why = format!("the signature of key {kid} is not one over this record");
-            return Err(one.broken(Link::SubmitterSignature, why));
-        }
-        finding.checked = known.missing.is_none();
-        finding.missing.clone_from(&known.missing);
-        if finding.checked {
-            finding.registered_at = Some(known.added);
-            finding.registered_for = Some(known.submitter.clone());
-        }
-        if is_registration(&one.entry) {
-            return Ok(finding);
-        }
-        let submitter = one.entry.record().submitter();
-        let why = if known.submitter != submitter {
-            format!("key {kid} is registered for {}, not for {submitter}", known.submitter)
-        } else if known.added >= one.index {
-            format!("key {kid} was registered at index {} only, not before", known.added)
-        } else if let Some((revoked, _)) = known.revoked.as_ref().filter(|(at, _)| *at <= one.index)
-        {
-            format!("key {kid} was revoked at index {revoked}")
-        } else {
-            finding.in_doubt_since = known.revoked.as_ref().and_then(|(_, since)| since.clone());
-            return Ok(finding);
-        };
-        Err(one.broken(Link::Registration, why))
-    }
-
-    fn expect_grant(&self, one: &Proven) -> Result<(), Broken> {
-        let record = one.entry.record();
-        let Some(grant) = self.grants.get(record.submitter()) else { return Ok(()) };
-        let body = records::name::body_of(record.object());
-        let why = if !grant.bodies.iter().any(|granted| granted == body) {
-            format!("{} is not registered to write for {body}", record.submitter())
-        } else if !grant.profiles.iter().any(|granted| granted == record.profile()) {
-            format!("{} is not registered for {}", record.submitter(), record.profile())
-        } else {
-            return Ok(());
-        };
         Err(one.broken(Link::Registration, why))
     }
 }
@@ -293,26 +296,14 @@ fn keys_of_genesis(genesis: &Genesis) -> impl Iterator<Item = &PublicKey> {
     genesis.governance.iter().chain(operators)
 }
 
-fn expect_governance(genesis: &Genesis, one: &Proven) -> Result<(), Broken> {
-    let signatures = one.entry.signatures().iter();
-    let signed: BTreeSet<&Kid> = signatures
-        .filter(|signature| genesis.governance.iter().any(|key| holds(signature, key, &one.entry)))
-        .map(DetachedJws::kid)
-        .collect();
-    if signed.len() >= genesis.threshold {
-        return Ok(());
-    }
-    let why = format!(
-        "{} of the log's governance keys signed this registration, {} must",
-        signed.len(),
-        genesis.threshold
-    );
-    Err(one.broken(Link::Registration, why))
-}
-
 fn holds(signature: &DetachedJws, key: &PublicKey, entry: &Entry) -> bool {
     signature.kid() == key.kid() && signature.verify(key, entry.record().bytes(), &P256Verify)
 }
+
+/// How long after its admission a key counts that governance alone added.
+///
+/// Spec: `records::RECOVERY_DAYS`.
+const RECOVERY_MS: u64 = records::RECOVERY_DAYS * 86_400_000;
 
 /// What is missing when nothing of a key is in the file.
 pub(super) const NO_REGISTRATION: &str = "this file lacks the key's registration";

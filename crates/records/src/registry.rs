@@ -38,6 +38,25 @@ pub use genesis::{Continues, Genesis, OperatorKey};
 /// The profile of registry records.
 pub const REGISTRY_PROFILE: &str = "registry/1";
 
+/// The kinds of engine version 1.
+pub const KINDS: &[&str] = &[
+    "codelist.publish",
+    "engine.activate",
+    "genesis",
+    "governance.rotate",
+    "key.add",
+    "key.revoke",
+    "log.freeze",
+    "operator.key",
+    "policy.publish",
+    "profile.publish",
+    "profile.retire",
+    "submitter.add",
+    "submitter.close",
+    "submitter.delegate",
+    "withhold",
+];
+
 /// Kinds that are reserved and refused by this engine version.
 pub const RESERVED_KINDS: &[&str] = &["index.root"];
 

@@ -13,7 +13,9 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
-use records::{DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DetachedJws, DocumentClaim, EntryIndex, KeyRole};
+use records::{
+    DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DetachedJws, DocumentClaim, EntryIndex, KeyRole, KeyState,
+};
 use serde::Serialize;
 use service::{Clock, discard_body};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -131,8 +133,15 @@ fn uploader(app: &App, id: DocumentId, size: u64, headers: &HeaderMap) -> Result
     let state = CommittedState(&app.store);
     let key = records::state::key(&state, jws.kid()).map_err(|it| ApiError::internal(&it))?;
     let next = EntryIndex::new(app.store.head().size.get());
-    let key = key.filter(|it| it.role == KeyRole::Submitter && it.counts_at(next));
-    let key = key.ok_or_else(unknown)?;
+    let now_ms = app.documents.clock.unix_millis();
+    let counts = |it: &KeyState| {
+        it.role == KeyRole::Submitter && it.counts_at(next) && now_ms >= it.counts_from_ms
+    };
+    let key = key.filter(counts).ok_or_else(unknown)?;
+    // A one-time key is nobody's: anybody could make as many as there is room on the disk.
+    let submitter =
+        records::submitter(&state, &key.submitter).map_err(|it| ApiError::internal(&it))?;
+    submitter.filter(|it| it.closed.is_none()).ok_or_else(unknown)?;
     let name = id.to_string();
     let claim = DocumentClaim { log: app.origin.as_str(), sha256: &name, size };
     if !jws.verify(&key.public, &claim.bytes(), &AwsLcEs256) {

@@ -1,18 +1,14 @@
-//! What the log says about itself: its keys, its policy, its witnesses, who may submit.
+//! What the log says about itself: its keys, its policy, its witnesses.
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
-use tlog::TreeSize;
 
 use super::respond::{Caching, json};
-use super::{ApiError, App};
-
-/// Submitters in one answer.
-pub(super) const SUBMITTERS_MAX: usize = 10_000;
+use super::{ApiError, App, registry};
 
 #[derive(Serialize)]
 struct LogView {
@@ -24,6 +20,9 @@ struct LogView {
     witnesses_down_tolerated: usize,
     /// The thumbprint of the operator key that signs refusals; null when they are unsigned.
     refusal_key: Option<String>,
+    /// The witness policy that governance published last, as an entry of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_entry: Option<PolicyView>,
     committed_size: u64,
     published: Option<HeadView>,
 }
@@ -49,10 +48,30 @@ pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiErro
         liars_for_split_view: resilience.liars_for_split_view,
         witnesses_down_tolerated: resilience.down_tolerated,
         refusal_key: app.refusals.as_ref().map(|it| it.kid().to_owned()),
+        policy_entry: policy_entry(&app)?,
         committed_size: app.store.head().size.get(),
         published,
     };
     Ok(json(StatusCode::OK, Caching::NoStore, &answer))
+}
+
+/// A witness policy in the log. That the log works under it is for the reader to see: `agrees`.
+#[derive(Serialize)]
+struct PolicyView {
+    index: u64,
+    policy: Vec<String>,
+    /// Whether these are the lines that the log works under.
+    agrees: bool,
+}
+
+fn policy_entry(app: &App) -> Result<Option<PolicyView>, ApiError> {
+    let Some((index, record)) = registry::newest(app, "log/policy/witnesses")? else {
+        return Ok(None);
+    };
+    let records::profile::Body::Registry(said) = record.body() else { return Ok(None) };
+    let records::RegistryRecord::PolicyPublish { policy } = said.as_ref() else { return Ok(None) };
+    let agrees = policy.iter().map(String::as_str).eq(app.policy_text.lines());
+    Ok(Some(PolicyView { index, policy: policy.clone(), agrees }))
 }
 
 /// What a policy protects from, in a sentence.
@@ -120,76 +139,3 @@ fn set_aside(app: &App, vkey: &str) -> Option<SetAsideView> {
     let it = app.set_aside.iter().find(|it| it.vkey == vkey)?;
     Some(SetAsideView { because: it.because.clone(), at: it.at.clone() })
 }
-
-#[derive(Serialize)]
-struct SubmitterView {
-    submitter: String,
-    added: u64,
-    bodies: Vec<String>,
-    profiles: Vec<String>,
-}
-
-/// `GET /v1/submitters`
-pub(super) async fn submitters(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let size = app.board.current().map_or(TreeSize::ZERO, |it| it.size());
-    let found = app
-        .store
-        .state_scan(&records::state::submitter_key(""), None, SUBMITTERS_MAX)
-        .map_err(|it| ApiError::internal(&it))?;
-    let mut answer = Vec::new();
-    for (key, value) in found {
-        let state = records::parse_submitter(&key, &value)
-            .ok_or_else(|| ApiError::internal(&crate::state::DAMAGED))?;
-        if state.added.get() < size.get() {
-            answer.push(SubmitterView {
-                submitter: state.submitter,
-                added: state.added.get(),
-                bodies: state.bodies,
-                profiles: state.profiles,
-            });
-        }
-    }
-    Ok(json(StatusCode::OK, Caching::NoStore, &answer))
-}
-
-#[derive(Serialize)]
-struct ProfileView {
-    profile: &'static str,
-    engine: u32,
-    kinds: &'static [&'static str],
-    rules: Vec<RuleView>,
-}
-
-#[derive(Serialize)]
-struct RuleView {
-    rule: &'static str,
-    means: &'static str,
-}
-
-/// `GET /v1/profiles/{id}`: the kinds of a built-in profile, and the rules that judge them.
-pub(super) async fn profile(
-    State(_): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let (profile, kinds) = BUILT_IN_PROFILES
-        .iter()
-        .find(|(profile, _)| *profile == id)
-        .ok_or(ApiError::NotFound("the log knows no profile of that name"))?;
-    let answer = ProfileView {
-        profile,
-        engine: records::ENGINE_VERSION,
-        kinds,
-        rules: records::rules()
-            .iter()
-            .map(|(rule, means)| RuleView { rule: rule.as_str(), means })
-            .collect(),
-    };
-    Ok(json(StatusCode::OK, Caching::NoStore, &answer))
-}
-
-/// The profiles of engine version 1 and the kinds that it judges.
-const BUILT_IN_PROFILES: [(&str, &[&str]); 3] = [
-    ("contract/1", &["register"]),
-    ("registry/1", &["genesis", "key.add", "key.revoke", "submitter.add"]),
-    ("spending/1", &["payment"]),
-];

@@ -12,8 +12,8 @@ use store::Store;
 use tlog::LeafIndex;
 
 use super::{
-    Act, BECAUSE_BYTES_MAX, GROUNDS, List, Opened, Sought, Withdrawal, apply, join, of_entry,
-    search, settle,
+    Act, BECAUSE_BYTES_MAX, GROUNDS, List, Opened, Sought, Withdrawal, apply, draft, join,
+    of_entry, search, settle,
 };
 use crate::anchor::Anchor;
 use crate::backup;
@@ -30,6 +30,8 @@ pub struct Order<'a> {
     pub ground: &'a str,
     /// The reason, for everybody to read.
     pub because: &'a str,
+    /// Where the record goes that tells it in the log.
+    pub draft: Option<&'a Path>,
 }
 
 /// What an erasure did, for standard output.
@@ -142,6 +144,8 @@ impl OpenedLog {
         act: Act,
     ) -> anyhow::Result<(Vec<Withdrawal>, Vec<records::Disclosure>)> {
         check_words(order.ground, order.because)?;
+        // Before anything is done: a draft that cannot be written is noticed in time.
+        let mut draft = order.draft.map(draft::create).transpose()?;
         let since = records::format_millis(SystemClock::new().unix_millis());
         let opened = Opened::of(&self.store, order.index)?;
         let meant: Vec<Withdrawal> = opened
@@ -159,6 +163,9 @@ impl OpenedLog {
         // The list first: from here on no copy of the database can forget it.
         self.list.add(order.index, &all)?;
         let gone = apply(&mut self.writer, order.index, &all)?;
+        if let Some(file) = &mut draft {
+            draft::write(file, &self.store, order.index, &meant)?;
+        }
         let is_meant = |it: &Withdrawal| meant.iter().any(|field| field.path == it.path);
         Ok((all.into_iter().filter(is_meant).collect(), gone))
     }

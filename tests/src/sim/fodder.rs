@@ -162,7 +162,8 @@ impl SimPolicy {
     }
 }
 
-fn genesis(policy_text: &str) -> Vec<u8> {
+/// Entry 0 under this policy, as it is posted.
+pub fn genesis(policy_text: &str) -> Vec<u8> {
     let governance = submitter::key(Algorithm::Ed25519, 0x60);
     let next = submitter::key(Algorithm::Ed25519, 0x61);
     let vkeys = log_keys().verifier_keys().map(|it| it.to_string());

@@ -6,7 +6,7 @@ use crate::fixture::{
 use crate::json::Value;
 use crate::jws::Algorithm;
 use crate::refusal::{Refusal, RuleId};
-use crate::registry::RESERVED_KINDS;
+use crate::registry::{KINDS, RESERVED_KINDS};
 use crate::state::{self, KeyRole};
 use crate::{RecordDraft, Verdict};
 
@@ -621,4 +621,16 @@ fn an_engine_that_this_software_does_not_have_is_not_activated() {
     let first = accept(&mut log, policy("log x"), &[&governance()]);
     let head = state::object_head(&log.state, &first.object).unwrap().unwrap();
     accept(&mut log, policy("log y").next(1, head.record_hash), &[&governance()]);
+}
+
+#[test]
+fn the_kinds_that_are_named_are_the_ones_that_are_known() {
+    let rule = |kind: &str| refused(registry(kind, "log/x", Value::map::<&str, Value>([]))).rule;
+    assert!(KINDS.is_sorted());
+    for kind in KINDS {
+        assert_ne!(rule(kind), RuleId::UNKNOWN_PROFILE, "{kind}");
+    }
+    for kind in RESERVED_KINDS.iter().chain(&["key.lend"]) {
+        assert_eq!(rule(kind), RuleId::UNKNOWN_PROFILE, "{kind}");
+    }
 }
