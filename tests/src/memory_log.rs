@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use civiclog_server::admit::{self, AdmitError};
+use civiclog_server::admit::{self, AdmitError, Checked};
 use civiclog_server::init::commit_genesis;
 use civiclog_server::low_water::LowWater;
 use civiclog_server::metrics::Metrics;
@@ -146,32 +146,44 @@ impl MemoryLog {
     /// # Panics
     /// When the log fails.
     pub fn submit_batch(&mut self, posted: &[Vec<u8>]) -> Vec<Said> {
+        let checked: Vec<Result<Checked, Refusal>> =
+            posted.iter().map(|bytes| check(&self.store, bytes)).collect();
+        let (mut in_order, mut at_once) = (Vec::new(), Vec::new());
+        for checked in checked {
+            at_once.push(checked.map(|checked| in_order.push(checked)).err());
+        }
+        let mut in_order = self.sequence(in_order).into_iter();
+        let said = at_once.into_iter().map(|refusal| match refusal {
+            Some(refusal) => Said::RefusedAtOnce(refusal),
+            None => in_order.next().expect("an answer for each"),
+        });
+        said.collect()
+    }
+
+    /// Sequences what was checked, in one batch.
+    ///
+    /// # Panics
+    /// When the log fails.
+    pub fn sequence(&mut self, checked: Vec<Checked>) -> Vec<Said> {
         let room = Budget::new(1, 1 << 20).room_for_submissions(1).expect("room");
         let room = Arc::new(room);
-        let (mut batch, mut answers) = (Vec::new(), Vec::new());
-        for bytes in posted {
-            match admit::check(&self.store, ORIGIN, bytes) {
-                Ok(checked) => {
-                    let (answer, outcome) = oneshot::channel();
-                    batch.push(Pending { checked, answer, room: Arc::clone(&room) });
-                    answers.push(Ok(outcome));
-                }
-                Err(AdmitError::Refused(refusal)) => answers.push(Err(refusal)),
-                Err(error) => panic!("a submission could not be checked: {error}"),
-            }
-        }
+        let (batch, answers): (Vec<_>, Vec<_>) = checked
+            .into_iter()
+            .map(|checked| {
+                let (answer, outcome) = oneshot::channel();
+                (Pending { checked, answer, room: Arc::clone(&room) }, outcome)
+            })
+            .unzip();
         self.sequencer.sequence(batch).expect("the sequencer goes on");
-        let said = answers.into_iter().map(|answer| match answer {
-            Err(refusal) => Said::RefusedAtOnce(refusal),
-            Ok(mut outcome) => match outcome.try_recv().expect("an answer") {
+        let said =
+            answers.into_iter().map(|mut outcome| match outcome.try_recv().expect("an answer") {
                 Outcome::Committed(receipt) if receipt.is_duplicate() => {
                     Said::AlreadyThere(receipt.index().get())
                 }
                 Outcome::Committed(receipt) => Said::Committed(receipt.index().get()),
                 Outcome::Refused { refusal, .. } => Said::Refused(refusal),
                 Outcome::NotJudged(because) => panic!("not judged: {because}"),
-            },
-        });
+            });
         said.collect()
     }
 
@@ -282,6 +294,21 @@ impl MemoryLog {
         let posted =
             Self::registry("submitter.add", &object, Value::map(data), &[&Self::governance(), key]);
         self.submit(&posted).index();
+    }
+}
+
+/// What the server does with a submission before its turn comes.
+///
+/// # Errors
+/// The refusal.
+///
+/// # Panics
+/// When the store cannot be read.
+pub fn check(store: &Store<MemoryKv>, posted: &[u8]) -> Result<Checked, Refusal> {
+    match admit::check(store, ORIGIN, posted) {
+        Ok(checked) => Ok(checked),
+        Err(AdmitError::Refused(refusal)) => Err(refusal),
+        Err(error) => panic!("a submission could not be checked: {error}"),
     }
 }
 
