@@ -9,6 +9,7 @@
 //! A file is read twice: first whole, without a draft made of it, so that nothing goes in of one
 //! that turns out to be broken, hostile or cut off further down.
 
+mod booked;
 pub(crate) mod camt053;
 mod control;
 mod leaves;

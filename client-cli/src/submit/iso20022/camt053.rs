@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 use records::{Money, Value};
 
-use super::super::report;
 use super::super::row::{Draft, Place, RowError, Secret, segment, sorted};
 use super::super::source::{Kind, Publisher};
 use super::Opened;
-use super::control::{Control, Stated, amount, differs, sums, waits};
+use super::booked::{Balances, DEBIT, apart, signed};
+use super::control::{Control, Stated, sums, waits};
 use super::leaves::{Leaves, NOT_PROVIDED, PURPOSE, below, day_of, kept, party};
 use super::xml::{Element, Node};
 use crate::exit::Outcome;
@@ -316,88 +316,6 @@ impl Statements {
     }
 }
 
-/// The booked balances before and after, in one currency.
-struct Balances {
-    opening: Money,
-    closing: Money,
-}
-
-impl Balances {
-    /// Both, if the statement has both.
-    fn of(balances: &[Leaves], line: u64) -> Result<Option<Self>, RowError> {
-        let (mut opening, mut closing) = (None, None);
-        for balance in balances {
-            let side = match balance.text("Tp/CdOrPrtry/Cd") {
-                Some("OPBD") => &mut opening,
-                Some("CLBD") => &mut closing,
-                _ => continue,
-            };
-            if side.is_none() {
-                *side = Some(signed(balance, None, &["Amt"], line)?);
-            }
-        }
-        Ok(opening.zip(closing).and_then(|(opening, closing): (Money, Money)| {
-            let is_one = opening.currency() == closing.currency();
-            is_one.then_some(Self { opening, closing })
-        }))
-    }
-
-    /// The one before, and what was booked, give the one after.
-    fn check(&self, sums: &BTreeMap<&'static str, i128>, line: u64) -> Result<(), RowError> {
-        let currency = self.opening.currency();
-        let sum = sums.get(currency).copied().unwrap_or_default();
-        let expected = self.opening.in_minor_units().saturating_add(sum);
-        if expected == self.closing.in_minor_units() {
-            return Ok(());
-        }
-        let decimals = records::minor_units(currency).unwrap_or(0);
-        let found = format!("opening and entries, {}", report::decimal(expected, decimals));
-        Err(differs("Stmt", "Bal", self.closing.value(), &found, line))
-    }
-}
-
-/// An amount with the sign of its side: what left the account is negative. `side`: that of the
-/// whole, for a part that does not say its own.
-fn signed(
-    leaves: &Leaves,
-    side: Option<&str>,
-    paths: &[&str],
-    line: u64,
-) -> Result<Money, RowError> {
-    let money = amount(leaves, paths, line)?;
-    match leaves.text("CdtDbtInd").or(side) {
-        Some(CREDIT) => Ok(money),
-        Some(DEBIT) if money.in_minor_units() == 0 => Ok(money),
-        Some(DEBIT) => {
-            let negative = format!("-{}", money.value());
-            Money::parse(&negative, money.currency()).map_err(|refusal| {
-                RowError::new(line, refusal.rule.as_str(), "Amt", refusal.message)
-            })
-        }
-        other => {
-            let error = RowError::new(line, "amount", "CdtDbtInd", "expected CRDT or DBIT");
-            Err(RowError { value: other.unwrap_or_default().to_owned(), ..error })
-        }
-    }
-}
-
-/// The amounts of the payments that were booked as one, if they add up to it.
-fn apart(entry: &Leaves, details: &[Leaves], line: u64) -> Option<Vec<Money>> {
-    if details.len() < 2 {
-        return None;
-    }
-    let whole = signed(entry, None, &["Amt"], line).ok()?;
-    let side = entry.text("CdtDbtInd");
-    let parts: Option<Vec<Money>> = details
-        .iter()
-        .map(|details| signed(details, side, &["Amt", "AmtDtls/TxAmt/Amt"], line).ok())
-        .collect();
-    let parts = parts?;
-    let is_one = parts.iter().all(|part| part.currency() == whole.currency());
-    let sum: i128 = parts.iter().map(Money::in_minor_units).sum();
-    (is_one && sum == whole.in_minor_units()).then_some(parts)
-}
-
 /// Whether the details of one payment are those of the entry.
 fn is_single(entry: &Leaves) -> bool {
     entry.text("NtryDtls/Btch/NbOfTxs").is_none_or(|count| count == "1")
@@ -418,8 +336,6 @@ const CREATED: &str = "BkToCstmrStmt/GrpHdr/CreDtTm";
 const BALANCE: &str = "BkToCstmrStmt/Stmt/Bal";
 const ENTRY: &str = "BkToCstmrStmt/Stmt/Ntry";
 const DETAILS: &str = "BkToCstmrStmt/Stmt/Ntry/NtryDtls/TxDtls";
-const CREDIT: &str = "CRDT";
-const DEBIT: &str = "DBIT";
 /// Spec: ISO 20022 `EntryStatus`.
 const BOOKED: &str = "BOOK";
 const YEAR_BYTES: usize = 4;

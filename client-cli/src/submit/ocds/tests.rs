@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fake_log::{FakeLog, Run, SUBMITTER};
+use crate::fake_log::{FakeLog, Fault, Run, SUBMITTER};
 
 const RUN: &str =
     "submit @r.json --submitter XX-LAE-WMC --key @key.pem --log LOG --policy @policy.txt";
@@ -106,6 +106,34 @@ fn a_rehearsal_uploads_nothing_and_a_second_run_adds_nothing() {
         // What the journal holds is sent again, its documents before it; what the log shows is not.
         if is_lost {
             assert!(log.lock().requests.iter().all(|request| !request.starts_with("PUT ")));
+        }
+    }
+}
+
+#[test]
+fn killed_between_a_document_and_its_record_nothing_is_lost_or_doubled() {
+    for fault in [Fault::Cut, Fault::AppliedThenCut] {
+        let log = FakeLog::start();
+        let file = format!("{}\n{}\n", release("1", "12"), release("2", "13"));
+        log.lock().faults.push_back(fault);
+        submit(&log, &file, "").expect(Exit::NotVerified);
+        assert_eq!(documents(&log).len(), 2, "documents go first");
+        let report = submit(&log, &file, "").expect(Exit::Done).json();
+        assert_eq!((&report["accepted"], log.size()), (&2.into(), 4), "{fault:?}");
+    }
+}
+
+#[test]
+fn no_change_of_a_byte_makes_a_release_panic() {
+    let whole = release("1", "12.50");
+    for position in 0..whole.len() {
+        for byte in [b'0', b'"', b'{', b'}', b'[', b',', b'\\', b'e', b'-'] {
+            let mut bytes = whole.clone().into_bytes();
+            bytes[position] = byte;
+            let text = String::from_utf8(bytes).unwrap();
+            for release in json::releases(&text).unwrap_or_default() {
+                drop(facts::read(release, 1));
+            }
         }
     }
 }

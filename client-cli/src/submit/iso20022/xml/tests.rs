@@ -163,3 +163,16 @@ fn lines_are_those_of_the_file() {
     let file = message("<A>\n1\n</A>\n<B>2</C>");
     assert_eq!(refused(file.as_bytes()).line, 6);
 }
+
+#[test]
+fn no_change_of_a_byte_makes_it_panic_or_run_on() {
+    let whole = message("<A><B Ccy='EUR'>1.00</B><!-- c --><![CDATA[d]]>&amp;</A><x xmlns='o'/>");
+    for position in 0..whole.len() {
+        for byte in [0, b'<', b'>', b'&', b'"', b'/', b'!', b'[', 0xff] {
+            let mut bytes = whole.clone().into_bytes();
+            bytes[position] = byte;
+            // Refused or read, and at an end either way.
+            drop(walked(bytes.as_slice()));
+        }
+    }
+}
