@@ -45,7 +45,7 @@ pub enum Command {
     /// Check files that prove that a log or a witness contradicted itself
     #[command(subcommand)]
     Evidence(EvidenceCommand),
-    /// Submit the rows of a CSV file and collect their receipts
+    /// Submit a file of payments, releases or bank transactions and collect the receipts
     Submit(Submit),
     /// Log what a portal publishes, as its observer: files, folders or a git history
     Observe(Observe),
@@ -254,12 +254,21 @@ pub struct EvidenceVerify {
 #[derive(Debug, Args)]
 #[command(long_about = SUBMIT_ABOUT, after_long_help = SUBMIT_EXAMPLES)]
 pub struct Submit {
-    /// The CSV file, with a header row
-    #[arg(value_name = "FILE.csv")]
+    /// The file: CSV with a header row, OCDS releases, or an ISO 20022 message
+    #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// How its columns become records (TOML; see deploy/maps for three)
+    /// What the file is [default: guessed from its content, and said]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Of a CSV file: how its columns become records (TOML; see deploy/maps)
     #[arg(long, value_name = "MAP.toml")]
-    pub map: PathBuf,
+    pub map: Option<PathBuf>,
+    /// Of any other file: your id at the log, such as GB-LAE-DEV; a map says it for a CSV file
+    #[arg(long, value_name = "ID")]
+    pub submitter: Option<String>,
+    /// Of any other file: the body that all its objects belong to [default: the submitter]
+    #[arg(long, value_name = "ID")]
+    pub body: Option<String>,
     /// Your private key (PKCS#8 PEM); its public half must be registered with the log
     #[arg(long, value_name = "KEY.pem")]
     pub key: PathBuf,
@@ -270,7 +279,7 @@ pub struct Submit {
     /// itself]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<PathBuf>,
-    /// Receipts of all rows, one file; its table goes to FILE.csv beside it [default: the CSV's
+    /// Receipts of all rows, one file; its table goes to FILE.csv beside it [default: the file's
     /// name with .receipts]
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
@@ -278,14 +287,14 @@ pub struct Submit {
     /// sealed for yourself [default: in the state folder, one per log and submitter]
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
-    /// Rows that did not go in [default: the CSV's name with .errors.csv]
+    /// Rows that did not go in [default: the file's name with .errors.csv]
     #[arg(long, value_name = "FILE")]
     pub errors: Option<PathBuf>,
     /// Why rows that changed since they were submitted did so, a code such as cor-pub (the
     /// publisher corrects), cancel or dup. Without it such rows are errors
     #[arg(long, value_name = "CODE", value_parser = reason)]
     pub why: Option<String>,
-    /// The file holds all there is of these days (2024, 2024-01 or FROM..TO): what the log has of
+    /// The CSV file holds all there is of these days (2024, 2024-01 or FROM..TO): what the log has of
     /// them and the file has not is voided
     #[arg(long, value_name = "PERIOD", requires = "why")]
     pub complete: Option<Period>,
@@ -295,6 +304,33 @@ pub struct Submit {
     /// How long to wait for the witnesses after the last row is in
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub wait_seconds: u64,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table, with a map
+    Csv,
+    /// OCDS 1.1: a release, a release package, or one of these a line
+    Ocds,
+    /// ISO 20022 payment orders (customer credit transfer initiation)
+    #[value(name = "pain.001")]
+    Pain001,
+    /// ISO 20022 bank statements (bank to customer statement)
+    #[value(name = "camt.053")]
+    Camt053,
+}
+
+impl Format {
+    /// As the command line writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ocds => "ocds",
+            Self::Pain001 => "pain.001",
+            Self::Camt053 => "camt.053",
+        }
+    }
 }
 
 /// `civiclog observe`
@@ -469,6 +505,9 @@ pub struct SubmitterAdd {
     /// Profile it may use; repeat for several
     #[arg(long, value_name = "PROFILE", required = true)]
     pub profile: Vec<String>,
+    /// What it is to others, such as bank; repeat for several. Some kinds of records are for one role
+    #[arg(long, value_name = "ROLE")]
+    pub role: Vec<String>,
     /// Its public key, a JWK file
     #[arg(long, value_name = "K.jwk")]
     pub key: PathBuf,
@@ -608,12 +647,21 @@ Exit code 0: the signatures hold and contradict each other, whoever sent you the
 proves nothing, or its key is not one that the policy names.";
 
 const SUBMIT_ABOUT: &str = "\
-Submit the rows of a CSV file and collect their receipts.
+Submit a file and collect the receipts of all that is in it.
 
-Each row becomes one signed record. Names and free text are sealed: the log's tree holds only
-their salted digests, so that they can be erased. The command may be killed at any moment and run
-again: nothing is submitted twice, and the same rows give the same receipts, with the journal and
-without it.";
+A file is one of these; the command looks what it is, and says so:
+  csv       a table with a map (--map) that says which column is what. A row is a record
+  ocds      OCDS 1.1: a release, a release package, or one of these a line. The bytes of a release
+            become a public document, its ids, dates and amounts a record
+  pain.001  ISO 20022 payment orders. Each transaction is a record, and the message one more with
+            its count and sums, which the log holds against what it has
+  camt.053  ISO 20022 statements of a bank, likewise; the opening balance and the entries must give
+            the closing one. The log takes them from a submitter with the role `bank`
+
+Names and free text are sealed: the log's tree holds only their salted digests, so that they can
+be erased. Account numbers, and the names of whoever may be a person in a bank's file, stay with
+you alone, in the journal. The command may be killed at any moment and run again: nothing is
+submitted twice, and the same rows give the same receipts.";
 
 const SUBMIT_EXAMPLES: &str = "\
 Examples:
@@ -621,15 +669,21 @@ Examples:
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt \
     --why cor-pub --complete 2024-01
+  civiclog submit releases.jsonl --submitter GB-LAE-DEV --key key.pem --log URL --dry-run
+  civiclog submit orders.xml --format pain.001 --submitter GB-LAE-DEV --key key.pem --log URL
 
 What you get:
   payments.csv.receipts       the proof of every row in row order, then the key registrations and
                               the log's first entry; check it with `civiclog verify`
   payments.csv.receipts.csv   row,object,index,leaf_hash
   payments.csv.errors.csv     line,path,value,rule,message: the rows that did not go in, if any
+  releases.jsonl.warnings.csv the same, of releases that depart from their standard and went in
 
 A bad row never stops the others; if there was one, the exit code is 1. Correct the row in the
 file and run the same command again. Rows that the log has already are recognised, not repeated.
+
+A message that says another count or sum than it has goes in without the record of it as a whole.
+XML with a document type (DTD) or entities of its own, deep, or cut off is refused whole.
 
 A file that was published again, with changes: --why says the reason. Rows that changed are then
 corrected, new ones are added, unchanged ones add nothing. With --complete the rows that are gone

@@ -16,6 +16,7 @@ use records::{
     SigningKey, Submission, Value, Verdict,
 };
 use serde_json::json;
+use sha2::Digest as _;
 use tlog::{
     Checkpoint, CosignatureSigner, Ed25519Signer, Frontier, Hash, LeafIndex, Note, Origin, Policy,
     TileCoord, TileMap, TilePath, TileReader, TlogProof, TreeHead, TreeSize, UnixSeconds,
@@ -57,6 +58,8 @@ pub(crate) struct FakeLog {
 pub(crate) struct Inner {
     pub(crate) entries: Vec<Vec<u8>>,
     disclosures: Vec<Vec<String>>,
+    /// Documents by their hash.
+    pub(crate) documents: BTreeMap<String, Vec<u8>>,
     state: BTreeMap<Vec<u8>, Vec<u8>>,
     frontier: Frontier,
     tiles: TileMap,
@@ -105,7 +108,8 @@ impl FakeLog {
         let data = Value::map([
             ("submitter", Value::from(submitter)),
             ("bodies", Value::list([submitter])),
-            ("profiles", Value::list(["contract/1", "spending/1"])),
+            ("profiles", Value::list(["contract/1", "procurement/1", "spending/1"])),
+            ("roles", Value::list(["bank"])),
             ("key", key.public().to_jwk()),
         ]);
         let record = of_log("submitter.add", &format!("log/submitter/{submitter}"), data);
@@ -239,6 +243,7 @@ impl Inner {
         let mut inner = Self {
             entries: Vec::new(),
             disclosures: Vec::new(),
+            documents: BTreeMap::new(),
             state: BTreeMap::new(),
             frontier: Frontier::empty(),
             tiles: TileMap::new(),
@@ -484,6 +489,14 @@ impl Inner {
         missing()
     }
 
+    fn put(&mut self, path: &str, body: &[u8]) -> Reply {
+        let sha256 = path.strip_prefix("v1/documents/").unwrap();
+        assert_eq!(Hash::new(sha2::Sha256::digest(body).into()).to_hex(), sha256);
+        let duplicate = self.documents.insert(sha256.to_owned(), body.to_vec()).is_some();
+        let size = body.len();
+        as_json(200, &json!({"sha256": sha256, "size": size, "duplicate": duplicate}))
+    }
+
     fn post(&mut self, content_type: &str, body: &[u8]) -> Reply {
         let fault = self.faults.pop_front();
         match fault {
@@ -552,8 +565,11 @@ async fn serve(
         .unwrap_or_default();
     let mut inner = inner.lock().unwrap();
     inner.requests.push(format!("{method} /{path}"));
-    let (status, body) =
-        if method == Method::POST { inner.post(&content_type, &body) } else { inner.get(&path) };
+    let (status, body) = match method {
+        Method::POST => inner.post(&content_type, &body),
+        Method::PUT => inner.put(&path, &body),
+        _ => inner.get(&path),
+    };
     Response::builder().status(status).header("retry-after", "0").body(Full::new(body.into()))
 }
 

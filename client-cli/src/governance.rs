@@ -45,14 +45,17 @@ fn submitter_add(args: &SubmitterAdd) -> Outcome<(RecordDraft, Vec<Disclosure>)>
     let own = [args.submitter.clone()];
     let bodies = if args.body.is_empty() { &own[..] } else { &args.body };
     let texts = |items: &[String]| Value::list(items.iter().map(String::as_str));
-    let data = Value::map([
+    let mut data = vec![
         ("submitter", Value::from(args.submitter.as_str())),
         ("bodies", texts(bodies)),
         ("profiles", texts(&args.profile)),
         ("key", key.to_jwk()),
-    ]);
+    ];
+    if !args.role.is_empty() {
+        data.push(("roles", texts(&args.role)));
+    }
     let object = format!("log/submitter/{}", args.submitter);
-    let record = of_log(&args.common, "submitter.add", &object, data);
+    let record = of_log(&args.common, "submitter.add", &object, Value::map(data));
     let Some(name) = &args.name else { return Ok((record, Vec::new())) };
     let (field, disclosure) =
         records::seal("/data/name", "name", name.as_str().into(), keyfile::random()?, Held::Log);

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use tlog::Origin;
 use tlog_client::{Limits, LogClient};
 
-use crate::args::{Observe, Submit};
+use crate::args::{Format, Observe, Submit};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
 use crate::state::StateFolder;
@@ -73,7 +73,10 @@ impl Watch<'_> {
         };
         let submit = Submit {
             file: path.to_owned(),
-            map: self.args.map.clone(),
+            format: Some(Format::Csv),
+            map: Some(self.args.map.clone()),
+            submitter: None,
+            body: None,
             key: self.args.key.clone(),
             at: self.args.at.clone(),
             policy: self.args.policy.clone(),

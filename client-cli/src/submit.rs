@@ -1,16 +1,22 @@
-//! `civiclog submit`: rows of a CSV file into the log, receipts out.
+//! `civiclog submit`: a file into the log, receipts out.
 //!
 //! ```text
-//! CSV ─table─► Row ─row─► Draft ─plan: journal, lookup─► add, correct, void or nothing ─seal─►
+//! CSV, OCDS, ISO 20022 ─source─► Draft ─plan: journal, lookup─► add, correct, void or nothing ─seal─►
 //!     Kept ─journal.keep, fsync─► ─send─► index ─wait for the witnesses─► receipts
 //! ```
+//! [`source`] is the only place that knows formats; a row, a release and a payment order are the
+//! same to all that follows.
+//!
 //! It may be killed at any point and run again: what was sent is in the journal, what is in the
 //! log is recognised, and sending the same bytes twice is sending them once.
 
 pub(crate) mod date;
+mod decimal;
+mod iso20022;
 pub(crate) mod journal;
 mod lookup;
 pub(crate) mod map;
+mod ocds;
 pub(crate) mod period;
 mod plan;
 mod receipts;
@@ -18,8 +24,10 @@ mod report;
 mod row;
 mod seal;
 mod send;
+mod source;
 mod table;
 pub(crate) mod text;
+mod upload;
 
 use std::collections::BTreeSet;
 use std::io::BufRead as _;
@@ -41,8 +49,9 @@ use period::Period;
 use plan::{Act, Planner};
 use receipts::Receipt;
 use report::Report;
-use row::{Draft, Drafter, RowError};
+use row::{Draft, RowError};
 use seal::Sealer;
+use source::{Input, Source};
 
 /// What becomes of a row.
 #[derive(Debug)]
@@ -100,15 +109,25 @@ impl Scope<'_> {
 
 /// Runs the command.
 pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen) -> Outcome {
-    let map = map::read(&args.map)?;
+    let chosen = source::choose(args, screen)?;
     let scope = args.complete.as_ref().map_or(Scope::Unknown, Scope::Period);
-    run_with(args, &map, scope, state, screen).await
+    run_input(args, &chosen.input(), scope, state, screen).await
 }
 
 /// Runs the command with a map that says more than its file.
 pub(crate) async fn run_with(
     args: &Submit,
     map: &Map,
+    scope: Scope<'_>,
+    state: &StateFolder,
+    screen: &mut Screen,
+) -> Outcome {
+    run_input(args, &Input::Csv(map), scope, state, screen).await
+}
+
+async fn run_input(
+    args: &Submit,
+    input: &Input<'_>,
     scope: Scope<'_>,
     state: &StateFolder,
     screen: &mut Screen,
@@ -122,22 +141,25 @@ pub(crate) async fn run_with(
         .explain(Exit::Misbehaved, || "the log gives itself a name that is no origin".to_owned())?;
     let policy = trust::policy_or_own(args.policy.as_deref(), &info, screen)?;
     let sealer = Sealer {
-        map,
+        submitter: input.submitter(),
         origin: origin.as_str(),
         key: &key,
         file_sha256: sha256_of(&args.file)?,
-        map_sha256: sha256_of(&args.map)?,
+        map_sha256: args.map.as_deref().map(sha256_of).transpose()?,
         why: args.why.as_deref(),
     };
-    let run = Run { args, client, policy, sealer, scope };
-    let (mut items, mut bad) = run.drafts()?;
-    let mut report = Report::new(&origin, items.len() + bad.len(), args);
+    let run = Run { args, input, client, policy, sealer, scope };
+    let Drafts { mut items, mut bad, warnings } = run.drafts()?;
+    let mut report = Report::new(&origin, input.format(), items.len() + bad.len(), args);
+    if !matches!(input, Input::Csv(_)) {
+        report.note_warnings(&with_suffix(&args.file, ".warnings.csv"), &warnings)?;
+    }
     let path = match &args.journal {
         Some(path) => path.clone(),
-        None => state.journal(&origin, &map.submitter),
+        None => state.journal(&origin, input.submitter()),
     };
     let open = || {
-        Journal::open(&path, origin.as_str(), &map.submitter)
+        Journal::open(&path, origin.as_str(), input.submitter())
             .explain(Exit::Usage, || "opening the journal".to_owned())
     };
     if args.dry_run {
@@ -149,6 +171,7 @@ pub(crate) async fn run_with(
     }
     let mut journal = open()?;
     run.plan(&mut items, &mut bad, Some(&journal), screen).await?;
+    upload::upload(&run.client, origin.as_str(), &key, &args.file, &items, screen).await?;
     send::send(&run.client, &run.sealer, &mut journal, &mut items, screen).await?;
     let checkpoint = run.published(&items, screen).await?;
     run.settle_taken(&mut items, &checkpoint).await?;
@@ -174,9 +197,18 @@ fn finish(
     Ok(report.finish(screen))
 }
 
+/// What was read from the file.
+#[derive(Default)]
+struct Drafts {
+    items: Vec<Item>,
+    bad: Vec<RowError>,
+    warnings: Vec<RowError>,
+}
+
 /// What the steps of one run share.
 struct Run<'a> {
     args: &'a Submit,
+    input: &'a Input<'a>,
     client: LogClient,
     policy: Policy,
     sealer: Sealer<'a>,
@@ -185,33 +217,33 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Reads the file: drafts of the good rows, errors of the others.
-    fn drafts(&self) -> Outcome<(Vec<Item>, Vec<RowError>)> {
+    fn drafts(&self) -> Outcome<Drafts> {
+        let mut drafts = Drafts::default();
         if matches!(self.scope, Scope::Gone) {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok(drafts);
         }
-        let (columns, mut rows) = table::open(&self.args.file, self.sealer.map)?;
-        let mut drafter = Drafter::new(self.sealer.map, &columns, &self.sealer.file_sha256);
-        let (mut items, mut bad) = (Vec::new(), Vec::new());
-        let reading = || format!("reading {}", self.args.file.display());
-        while let Some(row) = rows.next().explain(Exit::Usage, reading)? {
-            if items.len() == ROWS_MAX {
+        let mut source = Source::open(&self.args.file, self.input, &self.sealer.file_sha256)?;
+        let reading = |failure: Failure| {
+            let words = format!("reading {}", self.args.file.display());
+            Failure { error: failure.error.context(words), ..failure }
+        };
+        while let Some(drafted) = source.next().map_err(reading)? {
+            if drafts.items.len() == ROWS_MAX {
                 return Err(Failure::usage(format!(
                     "{} has more than {ROWS_MAX} rows, as many as a receipts file holds; split it",
                     self.args.file.display()
                 )));
             }
-            let drafted = match row {
-                Ok(row) => drafter.draft(&row),
-                Err(line) => Err(RowError::new(line.line, "csv", "", line.message)),
-            };
             match drafted {
                 Ok(draft) => {
-                    items.push(Item { draft, act: Act::Add, first: None, fate: Fate::New });
+                    let (act, first, fate) = (Act::Add, None, Fate::New);
+                    drafts.items.push(Item { draft, act, first, fate });
                 }
-                Err(error) => bad.push(error),
+                Err(error) => drafts.bad.push(error),
             }
         }
-        Ok((items, bad))
+        drafts.warnings = source.take_warnings();
+        Ok(drafts)
     }
 
     /// Finds out what is left to do, and with `--complete` what the file no longer has.
@@ -237,7 +269,9 @@ impl Run<'_> {
             bad.push(RowError::new(0, "complete", "", words));
             return Ok(());
         }
-        items.extend(planner.vanished(items, journal, self.scope).await?);
+        if let Some(series) = self.input.series() {
+            items.extend(planner.vanished(items, journal, &series, self.scope).await?);
+        }
         Ok(())
     }
 

@@ -42,6 +42,19 @@ const PAGES: &[Page] = &[
                 "--complete 2026-02",
                 &["add 1, correct 1, void 1", "GBP -80.50 voided", "took revision 0 back"],
             ),
+            (
+                "releases.jsonl --submitter",
+                &[
+                    "2 of 2 rows are in",
+                    "contract GBP 39900.00",
+                    "/initiationType",
+                    "no time as RFC 3339",
+                ],
+            ),
+            (
+                "orders.xml --submitter",
+                &["3 of 3 rows are in", "GBP 912.40", "control", "exit code 1"],
+            ),
             ("P-1004", &["exit code 1"]),
         ],
     },

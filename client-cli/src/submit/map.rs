@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::date::DateFormat;
+use super::source::Kind;
 use super::text::Encoding;
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
@@ -228,6 +230,12 @@ impl Map {
     /// The body whose money it is.
     pub(crate) fn body(&self) -> &str {
         self.object.body.as_deref().unwrap_or(&self.submitter)
+    }
+
+    /// What its rows become.
+    pub(crate) fn record_kind(&self) -> Arc<Kind> {
+        let RowKind { profile, kind, money, .. } = &self.kind;
+        Kind::new(profile, kind, Some(money))
     }
 
     /// How the ids of all objects of this map begin.

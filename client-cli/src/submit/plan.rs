@@ -11,6 +11,7 @@
 //! or knows otherwise, is looked up in the log: only there is seen what others have added.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use records::{Disclosure, Entry, Money, Op, Record, RecordHash, Submission};
 use tlog_client::{LogClient, TreeView};
@@ -19,6 +20,7 @@ use super::journal::{Journal, Kept};
 use super::lookup::{self, Found};
 use super::row::{Draft, RowError};
 use super::seal::{Likeness, Sealer};
+use super::source::{Kind, Series};
 use super::{Fate, Item, Scope, report};
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
@@ -54,8 +56,8 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    fn of(record: &Record, sealer: &Sealer<'_>) -> Self {
-        Self { rev: record.rev(), hash: record.hash(), money: sealer.money_of(record) }
+    fn of(record: &Record, kind: &Kind) -> Self {
+        Self { rev: record.rev(), hash: record.hash(), money: kind.money_of(record) }
     }
 }
 
@@ -115,11 +117,12 @@ impl Planner<'_> {
         &self,
         items: &[Item],
         journal: Option<&Journal>,
+        series: &Series,
         scope: Scope<'_>,
     ) -> Outcome<Vec<Item>> {
         let present: BTreeSet<&str> = items.iter().map(|item| item.draft.object.as_str()).collect();
-        let prefix = self.sealer.map.object_prefix();
-        let indices = lookup::newest_below(self.client, self.view, &prefix, &present).await?;
+        let Series { kind, prefix } = series;
+        let indices = lookup::newest_below(self.client, self.view, prefix, &present).await?;
         let entries = self.view.entries(&indices, |_, _| ()).await?;
         let mut vanished = Vec::new();
         for (index, proven) in entries {
@@ -127,7 +130,7 @@ impl Planner<'_> {
                 .explain(Exit::Misbehaved, || format!("entry {index} is not a record"))?;
             let record = entry.record();
             if present.contains(record.object())
-                || !self.sealer.is_of_map(record)
+                || !self.sealer.is_ours(record, kind)
                 || !scope.contains(record.occurred())
             {
                 continue;
@@ -136,36 +139,14 @@ impl Planner<'_> {
             // What this journal holds beyond the log was sent, or will be with this run.
             let (first, standing) = match past.filter(|past| past.record.rev() > record.rev()) {
                 Some(past) => {
-                    let standing = Standing::of(&past.record, self.sealer);
+                    let standing = Standing::of(&past.record, kind);
                     (Some((past.record.rev(), past.kept)), standing)
                 }
-                None => (None, Standing::of(record, self.sealer)),
+                None => (None, Standing::of(record, kind)),
             };
-            vanished.extend(self.to_void(record, first, standing));
+            vanished.extend(to_void(kind, record, first, standing));
         }
         Ok(vanished)
-    }
-
-    fn to_void(
-        &self,
-        record: &Record,
-        first: Option<(u32, Kept)>,
-        standing: Standing,
-    ) -> Option<Item> {
-        let published = Standing::of(record, self.sealer);
-        match (first, standing.money.clone(), published.money.clone()) {
-            // Journalled as void and not published yet: the same bytes again.
-            (Some((_, kept)), None, Some(money)) => {
-                let draft = Draft::vanished(record.object(), record.occurred(), money);
-                Some(Item { draft, act: Act::Void(published), first: None, fate: Fate::Kept(kept) })
-            }
-            (first, Some(money), _) => {
-                let draft = Draft::vanished(record.object(), record.occurred(), money);
-                Some(Item { draft, act: Act::Void(standing), first, fate: Fate::New })
-            }
-            // It is a void already.
-            (_, None, _) => None,
-        }
     }
 
     /// Takes the newest journalled revision of an object apart.
@@ -228,18 +209,40 @@ impl Planner<'_> {
             Likeness::Differs(pointer) if self.sealer.why.is_none() => {
                 item.fate = Fate::Bad(changed(&item.draft, &pointer, who));
             }
-            Likeness::Differs(pointer) => match misfit(record, self.sealer) {
+            Likeness::Differs(pointer) => match misfit(record, &item.draft.kind, self.sealer) {
                 Some(words) => {
                     let error = RowError::of_rule(&item.draft, "changed", &pointer, words);
                     item.fate = Fate::Bad(error);
                 }
-                None => item.act = Act::Correct(Standing::of(record, self.sealer)),
+                None => item.act = Act::Correct(Standing::of(record, &item.draft.kind)),
             },
             Likeness::Unknown { pointer, is_personal } => {
                 item.fate = Fate::Bad(unknowable(&item.draft, &pointer, is_personal));
             }
         }
         false
+    }
+}
+
+fn to_void(
+    kind: &Arc<Kind>,
+    record: &Record,
+    first: Option<(u32, Kept)>,
+    standing: Standing,
+) -> Option<Item> {
+    let published = Standing::of(record, kind);
+    match (first, standing.money.clone(), published.money.clone()) {
+        // Journalled as void and not published yet: the same bytes again.
+        (Some((_, kept)), None, Some(money)) => {
+            let draft = Draft::vanished(kind, record.object(), record.occurred(), money);
+            Some(Item { draft, act: Act::Void(published), first: None, fate: Fate::Kept(kept) })
+        }
+        (first, Some(money), _) => {
+            let draft = Draft::vanished(kind, record.object(), record.occurred(), money);
+            Some(Item { draft, act: Act::Void(standing), first, fate: Fate::New })
+        }
+        // It is a void already.
+        (_, None, _) => None,
     }
 }
 
@@ -252,8 +255,8 @@ fn send_again(item: &mut Item, past: Past) {
 }
 
 /// Why a row of a file cannot correct this revision.
-fn misfit(record: &Record, sealer: &Sealer<'_>) -> Option<&'static str> {
-    if !sealer.is_of_map(record) {
+fn misfit(record: &Record, kind: &Kind, sealer: &Sealer<'_>) -> Option<&'static str> {
+    if !sealer.is_ours(record, kind) {
         return Some(
             "the log has another kind of record here, or another submitter's: a row of this file \
              cannot correct it",

@@ -21,6 +21,8 @@ use crate::screen::Screen;
 pub(crate) struct Report {
     log: String,
     dry_run: bool,
+    /// What the file is.
+    format: &'static str,
     /// Rows of the file, the header not counted.
     rows: usize,
     /// Rows in the log after this run; in a dry run: rows that would be sent.
@@ -37,8 +39,13 @@ pub(crate) struct Report {
     bad: usize,
     /// Rows whose amount lost a binary-float tail.
     rounded: usize,
+    /// Departures from the standard of the format, which kept nothing out.
+    warned: usize,
     /// Of the accepted rows, by currency.
     totals: BTreeMap<&'static str, Total>,
+    /// What releases say of each stage, by currency: a contract's value is no part of its tender's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stages: BTreeMap<&'static str, BTreeMap<&'static str, Total>>,
     /// What this run changes, by currency.
     changes: BTreeMap<&'static str, Changes>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +56,8 @@ pub(crate) struct Report {
     receipts_table: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<PathBuf>,
     /// The first few of `errors`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     first_errors: Vec<RowError>,
@@ -71,6 +80,17 @@ struct Total {
     negative: usize,
     #[serde(skip)]
     minor: i128,
+}
+
+impl Total {
+    fn add(&mut self, money: &Money) {
+        let minor = money.in_minor_units();
+        self.rows += 1;
+        self.negative += usize::from(minor < 0);
+        // At most 65,000 amounts of at most 28 digits: far below i128.
+        self.minor = self.minor.saturating_add(minor);
+        self.sum = decimal(self.minor, records::minor_units(money.currency()).unwrap_or(0));
+    }
 }
 
 /// How the money of one currency changes: decimals, credit notes subtracted.
@@ -132,10 +152,11 @@ impl Part {
 }
 
 impl Report {
-    pub(crate) fn new(origin: &Origin, rows: usize, args: &Submit) -> Self {
+    pub(crate) fn new(origin: &Origin, format: &'static str, rows: usize, args: &Submit) -> Self {
         Self {
             log: origin.to_string(),
             dry_run: args.dry_run,
+            format,
             rows,
             accepted: 0,
             new: 0,
@@ -144,12 +165,15 @@ impl Report {
             voided: 0,
             bad: 0,
             rounded: 0,
+            warned: 0,
             totals: BTreeMap::new(),
+            stages: BTreeMap::new(),
             changes: BTreeMap::new(),
             checkpoint: None,
             receipts: None,
             receipts_table: None,
             errors: None,
+            warnings: None,
             first_errors: Vec::new(),
         }
     }
@@ -178,16 +202,18 @@ impl Report {
     }
 
     fn count_change(&mut self, draft: &Draft, act: &Act) {
-        let currency = draft.money.currency();
+        match act {
+            Act::Add => self.new += 1,
+            Act::Correct(_) => self.corrected += 1,
+            Act::Void(_) => self.voided += 1,
+        }
+        let Some(money) = &draft.money else { return };
+        let currency = money.currency();
         let changes = self.changes.entry(currency).or_insert_with(|| Changes::none(currency));
         match act {
-            Act::Add => {
-                self.new += 1;
-                changes.added.add(&draft.money);
-            }
+            Act::Add => changes.added.add(money),
             Act::Correct(on) => {
-                self.corrected += 1;
-                changes.corrected_to.add(&draft.money);
+                changes.corrected_to.add(money);
                 if let Some(before) = &on.money {
                     let currency = before.currency();
                     let none = || Changes::none(currency);
@@ -195,22 +221,18 @@ impl Report {
                     changes.corrected_from.add(before);
                 }
             }
-            Act::Void(_) => {
-                self.voided += 1;
-                changes.voided.add(&draft.money);
-            }
+            Act::Void(_) => changes.voided.add(money),
         }
     }
 
     fn add(&mut self, draft: &Draft) {
-        let minor = draft.money.in_minor_units();
-        let currency = draft.money.currency();
-        let total = self.totals.entry(currency).or_default();
-        total.rows += 1;
-        total.negative += usize::from(minor < 0);
-        // At most 65,000 amounts of at most 28 digits: far below i128.
-        total.minor = total.minor.saturating_add(minor);
-        total.sum = decimal(total.minor, records::minor_units(currency).unwrap_or(0));
+        if let Some(money) = &draft.money {
+            self.totals.entry(money.currency()).or_default().add(money);
+        }
+        for (stage, money) in &draft.stages {
+            let totals = self.stages.entry(stage).or_default();
+            totals.entry(money.currency()).or_default().add(money);
+        }
     }
 
     pub(crate) fn note_checkpoint(&mut self, checkpoint: &CosignedCheckpoint) {
@@ -230,28 +252,17 @@ impl Report {
     /// Writes the error CSV, or removes that of an earlier run if there is nothing to say.
     pub(crate) fn note_errors(&mut self, path: &Path, errors: &[RowError]) -> Outcome<()> {
         self.bad = errors.len();
-        if errors.is_empty() {
-            return match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(error).explain(Exit::Usage, || format!("removing {}", path.display()))
-                }
-                _ => Ok(()),
-            };
-        }
         let mut errors: Vec<&RowError> = errors.iter().collect();
         errors.sort_by_key(|error| error.line);
-        durable::replace_with(path, Readers::Anyone, |file| {
-            let mut csv = csv::Writer::from_writer(file);
-            csv.write_record(["line", "path", "value", "rule", "message"])?;
-            for error in &errors {
-                let RowError { line, path, value, rule, message } = error;
-                csv.write_record([&line.to_string(), path, &defused(value), rule, message])?;
-            }
-            csv.flush()
-        })
-        .explain(Exit::Usage, || format!("writing {}", path.display()))?;
-        self.errors = Some(path.to_owned());
+        self.errors = list(path, &errors)?;
         self.first_errors = errors.into_iter().take(ERRORS_SHOWN).cloned().collect();
+        Ok(())
+    }
+
+    /// The same for what went in and departs from its standard.
+    pub(crate) fn note_warnings(&mut self, path: &Path, warnings: &[RowError]) -> Outcome<()> {
+        self.warned = warnings.len();
+        self.warnings = list(path, &warnings.iter().collect::<Vec<_>>())?;
         Ok(())
     }
 
@@ -286,11 +297,23 @@ impl Report {
                 total.sum, total.rows, total.negative
             ));
         }
+        for (stage, totals) in &self.stages {
+            lines.extend(totals.iter().map(|(currency, total)| {
+                format!("  {stage} {currency} {} in {} releases", total.sum, total.rows)
+            }));
+        }
         lines.extend(self.changes.iter().flat_map(|(currency, changes)| changes.words(currency)));
         if self.rounded > 0 {
             lines.push(format!(
                 "Warning: {} amounts had a binary-float tail (430.69000000000005) and were rounded.",
                 self.rounded
+            ));
+        }
+        if let Some(warnings) = &self.warnings {
+            lines.push(format!(
+                "Warning: {} departures from the standard; they kept nothing out. See {}.",
+                self.warned,
+                warnings.display()
             ));
         }
         if let Some(checkpoint) = &self.checkpoint {
@@ -314,6 +337,29 @@ impl Report {
     }
 }
 
+/// Writes such a CSV and says where it is, or removes that of an earlier run if there is nothing in
+/// it now.
+fn list(path: &Path, rows: &[&RowError]) -> Outcome<Option<PathBuf>> {
+    if rows.is_empty() {
+        return match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).explain(Exit::Usage, || format!("removing {}", path.display()))
+            }
+            _ => Ok(None),
+        };
+    }
+    durable::replace_with(path, Readers::Anyone, |file| {
+        let mut csv = csv::Writer::from_writer(file);
+        csv.write_record(["line", "path", "value", "rule", "message"])?;
+        for RowError { line, path, value, rule, message } in rows {
+            csv.write_record([&line.to_string(), path, &defused(value), rule, message])?;
+        }
+        csv.flush()
+    })
+    .explain(Exit::Usage, || format!("writing {}", path.display()))?;
+    Ok(Some(path.to_owned()))
+}
+
 /// Feeds a bar whose length becomes known on the way.
 pub(crate) fn progress_of(bar: &ProgressBar) -> impl FnMut(usize, usize) {
     |done, total| {
@@ -323,7 +369,7 @@ pub(crate) fn progress_of(bar: &ProgressBar) -> impl FnMut(usize, usize) {
 }
 
 /// An amount in minor units as a decimal.
-fn decimal(minor: i128, decimals: u32) -> String {
+pub(super) fn decimal(minor: i128, decimals: u32) -> String {
     let sign = if minor < 0 { "-" } else { "" };
     let width = usize::try_from(decimals).unwrap_or(0) + 1;
     let digits = format!("{:0width$}", minor.unsigned_abs());

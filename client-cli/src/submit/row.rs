@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use records::{Money, Value};
 
 use super::map::{ClearRule, Held, Map};
+use super::source::Kind;
 use super::table::{Columns, Row};
+use super::upload::Attached;
 
 /// What a row says. Two drafts of the same row are equal; two records made of it are not, for
 /// their salts differ.
@@ -14,9 +17,13 @@ use super::table::{Columns, Row};
 pub(crate) struct Draft {
     /// Nothing if it is no row of the file: what is gone from it.
     pub(crate) place: Option<Place>,
+    pub(crate) kind: Arc<Kind>,
     pub(crate) object: String,
     pub(crate) occurred: String,
-    pub(crate) money: Money,
+    /// The money that counts in totals.
+    pub(crate) money: Option<Money>,
+    /// What is said of stages that are no totals of each other: a budget, a tender, a contract.
+    pub(crate) stages: Vec<(&'static str, Money)>,
     /// Whether a binary-float tail was rounded away.
     pub(crate) rounded: bool,
     /// The clear data.
@@ -25,20 +32,30 @@ pub(crate) struct Draft {
     pub(crate) contract: Option<String>,
     /// What is sealed, sorted by path.
     pub(crate) sealed: Vec<Secret>,
+    /// The public document that it names.
+    pub(crate) document: Option<Attached>,
 }
 
 impl Draft {
     /// What is left to say of a row that the file no longer has.
-    pub(crate) fn vanished(object: &str, occurred: &str, money: Money) -> Self {
+    pub(crate) fn vanished(kind: &Arc<Kind>, object: &str, occurred: &str, money: Money) -> Self {
+        Self { money: Some(money), ..Self::new(kind, object, occurred) }
+    }
+
+    /// A draft that says nothing yet.
+    pub(crate) fn new(kind: &Arc<Kind>, object: &str, occurred: &str) -> Self {
         Self {
             place: None,
+            kind: Arc::clone(kind),
             object: object.to_owned(),
             occurred: occurred.to_owned(),
-            money,
+            money: None,
+            stages: Vec::new(),
             rounded: false,
             data: Value::Map(BTreeMap::new()),
             contract: None,
             sealed: Vec::new(),
+            document: None,
         }
     }
 }
@@ -110,16 +127,17 @@ impl RowError {
 #[derive(Debug)]
 pub(crate) struct Drafter<'a> {
     map: &'a Map,
-    columns: &'a Columns,
+    kind: Arc<Kind>,
+    columns: Columns,
     /// SHA-256 of the file, hexadecimal: what rows without a number are known by.
-    file_sha256: &'a str,
+    file_sha256: String,
     /// How often each number was seen, and on which line first.
     seen: BTreeMap<String, (u64, u64)>,
 }
 
 impl<'a> Drafter<'a> {
-    pub(crate) fn new(map: &'a Map, columns: &'a Columns, file_sha256: &'a str) -> Self {
-        Self { map, columns, file_sha256, seen: BTreeMap::new() }
+    pub(crate) fn new(map: &'a Map, columns: Columns, file_sha256: String) -> Self {
+        Self { map, kind: map.record_kind(), columns, file_sha256, seen: BTreeMap::new() }
     }
 
     /// The draft of the next row.
@@ -158,15 +176,16 @@ impl<'a> Drafter<'a> {
             (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
         });
         let place = Some(Place { line: row.line, row: row.number });
-        let data = Value::Map(data);
-        Ok(Draft { place, object, occurred, money, rounded, data, contract, sealed })
+        let (money, data) = (Some(money), Value::Map(data));
+        let draft = Draft::new(&self.kind, &object, &occurred);
+        Ok(Draft { place, money, rounded, data, contract, sealed, ..draft })
     }
 
     /// The object, the publisher's own number if it can stand in clear, the line within it.
     fn object(&mut self, row: &Row) -> Result<(String, Option<String>, Option<i64>), RowError> {
         let rule = &self.map.object;
         let Some(column) = &rule.column else {
-            let segments = [self.file_sha256, &row.number.to_string()].join("/");
+            let segments = [self.file_sha256.as_str(), &row.number.to_string()].join("/");
             return Ok((format!("{}{segments}", self.map.object_prefix()), None, None));
         };
         let number = self.columns.cell(row, column);
@@ -251,7 +270,7 @@ impl<'a> Drafter<'a> {
     }
 }
 
-fn sorted(mut secrets: Vec<Secret>) -> Vec<Secret> {
+pub(super) fn sorted(mut secrets: Vec<Secret>) -> Vec<Secret> {
     secrets.sort_by(|a, b| a.path.cmp(&b.path));
     secrets
 }
@@ -322,7 +341,7 @@ fn has_thousands_commas(text: &str) -> bool {
 }
 
 /// A text without the line breaks and tabs that spreadsheet cells have and records may not.
-fn one_line(cell: &str) -> String {
+pub(super) fn one_line(cell: &str) -> String {
     if !cell.contains(|c: char| records::json::is_refused_char(c)) {
         return cell.to_owned();
     }

@@ -1,26 +1,28 @@
 //! From draft to signed submission, and back: does an entry say what a row says?
 
 use records::{
-    Disclosure, Money, Op, Record, RecordDraft, Refusal, SealedField, SigningKey, Submission,
-    Target, Until, Value,
+    Disclosure, Op, Record, RecordDraft, Refusal, SealedField, SigningKey, Submission, Target,
+    Until, Value,
 };
 
 use super::journal::Kept;
-use super::map::{Held, Map};
+use super::map::Held;
 use super::plan::Act;
 use super::row::{Draft, Secret};
+use super::source::Kind;
 
 /// What is the same for all rows of a run.
 #[derive(Debug)]
 pub(crate) struct Sealer<'a> {
-    pub(crate) map: &'a Map,
+    /// Who says it.
+    pub(crate) submitter: &'a str,
     /// The log's name.
     pub(crate) origin: &'a str,
     pub(crate) key: &'a SigningKey,
-    /// SHA-256 of the CSV file, hexadecimal.
+    /// SHA-256 of the file, hexadecimal.
     pub(crate) file_sha256: String,
     /// SHA-256 of the map, hexadecimal: it shows a later reader how a figure came about.
-    pub(crate) map_sha256: String,
+    pub(crate) map_sha256: Option<String>,
     /// The reason of corrections and voids.
     pub(crate) why: Option<&'a str>,
 }
@@ -93,24 +95,26 @@ impl Sealer<'_> {
     }
 
     fn record(&self, draft: &Draft, act: &Act) -> RecordDraft {
-        let mut source = vec![
-            ("file", Value::from(self.file_sha256.as_str())),
-            ("map", self.map_sha256.as_str().into()),
-        ];
+        let mut source = vec![("file", Value::from(self.file_sha256.as_str()))];
+        source.extend(self.map_sha256.as_deref().map(|map| ("map", Value::from(map))));
         if let Some(place) = draft.place {
             source.push(("row", Value::Int(i64::try_from(place.row).unwrap_or(i64::MAX))));
         }
         if draft.rounded {
             source.push(("rounded", Value::Bool(true)));
         }
-        let record = RecordDraft::new(self.origin, &self.map.kind.profile, &self.map.kind.kind)
+        let record = RecordDraft::new(self.origin, &draft.kind.profile, &draft.kind.name)
             .object(&draft.object)
-            .submitter(&self.map.submitter)
+            .submitter(self.submitter)
             .occurred(&draft.occurred)
             .data(draft.data.clone())
             .source(Value::map(source));
         let record = match &draft.contract {
             Some(contract) => record.reference("contract", contract),
+            None => record,
+        };
+        let record = match draft.document.as_ref().filter(|_| !matches!(act, Act::Void(_))) {
+            Some(document) => record.document(document.to_value()),
             None => record,
         };
         let why = self.why.unwrap_or_default();
@@ -121,18 +125,9 @@ impl Sealer<'_> {
         }
     }
 
-    /// The money that a record of this map's kind speaks of.
-    pub(crate) fn money_of(&self, record: &Record) -> Option<Money> {
-        let money = record.data().as_map()?.get(&self.map.kind.money)?.as_map()?;
-        let text = |name: &str| money.get(name).and_then(Value::as_text);
-        Money::parse(text("value")?, text("currency")?).ok()
-    }
-
-    /// Whether a record is one of those that this map makes.
-    pub(crate) fn is_of_map(&self, record: &Record) -> bool {
-        record.profile() == self.map.kind.profile
-            && record.kind() == self.map.kind.kind
-            && record.submitter() == self.map.submitter
+    /// Whether a record is of this kind and by this submitter.
+    pub(crate) fn is_ours(&self, record: &Record, kind: &Kind) -> bool {
+        kind.is_of(record) && record.submitter() == self.submitter
     }
 
     /// Compares a row with a record of its object: the clear members, and the sealed values as
@@ -145,14 +140,15 @@ impl Sealer<'_> {
     ) -> Likeness {
         let differs = |pointer: &str| Likeness::Differs(pointer.to_owned());
         for (pointer, is_same) in [
-            ("/record/profile", record.profile() == self.map.kind.profile),
-            ("/record/kind", record.kind() == self.map.kind.kind),
+            ("/record/profile", record.profile() == draft.kind.profile),
+            ("/record/kind", record.kind() == draft.kind.name),
             ("/record/op", record.op() != Op::Void),
             ("/record/object", record.object() == draft.object),
-            ("/record/submitter", record.submitter() == self.map.submitter),
+            ("/record/submitter", record.submitter() == self.submitter),
             ("/record/occurred", record.occurred() == draft.occurred),
             ("/record/data", *record.data() == draft.data),
             ("/record/refs", has_refs(record, draft)),
+            ("/record/documents", has_document(record, draft)),
             ("/record/sealed", has_same_fields(record, draft)),
         ] {
             if !is_same {
@@ -209,6 +205,11 @@ fn has_refs(record: &Record, draft: &Draft) -> bool {
         })
         .collect();
     found == expected && record.refs().len() == expected.len()
+}
+
+fn has_document(record: &Record, draft: &Draft) -> bool {
+    let named = record.documents().iter().map(|document| document.sha256.as_str());
+    named.eq(draft.document.iter().map(|document| document.sha256.as_str()))
 }
 
 fn has_same_fields(record: &Record, draft: &Draft) -> bool {

@@ -47,7 +47,7 @@ pub const REL: &[&str] = &[
     "tender",
 ];
 
-/// What a document is. Spec: OCDS 1.1 `documentType`.
+/// What a document is. Spec: OCDS 1.1 `documentType`, plus our own: `ocdsRelease`.
 #[rustfmt::skip]
 pub const DOCUMENT_TYPE: &[&str] = &[
     "assetAndLiabilityAssessment", "awardNotice", "bidders", "biddingDocuments", "billOfQuantity",
@@ -57,9 +57,9 @@ pub const DOCUMENT_TYPE: &[&str] = &[
     "contractSummary", "debarments", "economicSelectionCriteria", "eligibilityCriteria",
     "environmentalImpact", "evaluationCriteria", "evaluationReports", "feasibilityStudy",
     "finalAudit", "financialProgressReport", "hearingNotice", "illustration", "marketStudies",
-    "needsAssessment", "physicalProgressReport", "plannedProcurementNotice", "procurementPlan",
-    "projectPlan", "riskProvisions", "shortlistedFirms", "subContract", "submissionDocuments",
-    "tariffIllustration", "tariffMethod", "tariffReview", "tariffs", "technicalSelectionCriteria",
+    "needsAssessment", "ocdsRelease", "physicalProgressReport", "plannedProcurementNotice",
+    "procurementPlan", "projectPlan", "riskProvisions", "shortlistedFirms", "subContract",
+    "submissionDocuments", "tariffIllustration", "tariffMethod", "tariffReview", "tariffs", "technicalSelectionCriteria",
     "technicalSpecifications", "tenderNotice", "unsuccessfulDetails", "winningBid",
 ];
 

@@ -333,6 +333,121 @@ fn the_bank_settles_orders_and_its_statement_balances() {
     world.replayed();
 }
 
+#[test]
+fn an_order_need_not_say_who_is_paid_but_says_nothing_empty() {
+    let mut world = World::new();
+    let with = |number: u32, payee: Option<Value>| {
+        let mut data = vec![
+            ("amount", money("30")),
+            ("execution", "2026-01-09".into()),
+            ("message", "MSG-1".into()),
+            ("payer", party(BODY)),
+        ];
+        data.extend(payee.map(|payee| ("payee", payee)));
+        spending("payment.order", &format!("order/MSG-1.{number}"), Value::map(data))
+    };
+    world.ok(with(1, None));
+    assert_eq!(world.rule(with(2, Some(none()))), RuleId::GRAMMAR);
+    let (iban, _) = build::seal(
+        "/data/payee/iban",
+        "iban",
+        "GB98567801234512345678".into(),
+        [1; 16],
+        crate::Held::Submitter,
+    );
+    world.ok(with(2, Some(none())).sealed(iban));
+    world.replayed();
+}
+
+/// A booked transaction of statement S18: what left the account is negative.
+fn booked(number: u32, value: &str) -> RecordDraft {
+    let data = [
+        ("amount", money(value)),
+        ("booked", "2026-01-09".into()),
+        ("code", "PMNT-RCDT-ESCT".into()),
+        ("statement", "S18".into()),
+    ];
+    let object = format!("entry/S18/{number}");
+    spending("statement.entry", &object, Value::map(data)).submitter("GB-BOE-BANK")
+}
+
+#[test]
+fn a_statement_of_entries_balances_or_is_refused() {
+    let mut world = World::new();
+    let by_treasury = booked(1, "70").submitter(BODY);
+    assert_eq!(world.rule(by_treasury), RuleId::ROLE);
+    for (number, value) in [(1, "70"), (2, "-30.50")] {
+        world.submit(booked(number, value), &[&bank()]).unwrap();
+    }
+    let closed = |count: i64, closing: &str| {
+        let data = [
+            ("closing", money(closing)),
+            ("count", Value::Int(count)),
+            ("number", Value::Int(18)),
+            ("opening", money("1000")),
+            ("statement", "S18".into()),
+            ("year", Value::Int(2026)),
+        ];
+        spending("statement.close", "statement/S18", Value::map(data)).submitter("GB-BOE-BANK")
+    };
+    assert_eq!(world.rule_by(closed(1, "1039.50"), &[&bank()]), RuleId::TOTALS);
+    assert_eq!(world.rule_by(closed(2, "1039.51"), &[&bank()]), RuleId::TOTALS);
+    world.submit(closed(2, "1039.50"), &[&bank()]).unwrap();
+    let (_, flags) = world.submit(booked(3, "1"), &[&bank()]).unwrap();
+    assert_eq!(flags, ["W11"]);
+    world.replayed();
+}
+
+#[test]
+fn a_statement_without_balances_states_its_sums() {
+    let mut world = World::new();
+    let file = |statement: &str, count: i64, sum: Option<&str>| {
+        let mut data = vec![
+            ("count", Value::Int(count)),
+            ("statement", statement.into()),
+            ("year", Value::Int(2026)),
+        ];
+        data.extend(sum.map(|sum| ("sums", Value::list([money(sum)]))));
+        let object = format!("statement-file/{statement}");
+        spending("statement.file", &object, Value::map(data)).submitter("GB-BOE-BANK")
+    };
+    world.submit(file("S17", 0, None), &[&bank()]).unwrap();
+    world.submit(booked(1, "-12"), &[&bank()]).unwrap();
+    assert_eq!(world.rule_by(file("S18", 0, None), &[&bank()]), RuleId::TOTALS);
+    assert_eq!(world.rule_by(file("S18", 1, Some("12")), &[&bank()]), RuleId::TOTALS);
+    world.submit(file("S18", 1, Some("-12")), &[&bank()]).unwrap();
+    world.replayed();
+}
+
+#[test]
+fn a_release_is_what_others_look_it_up_by() {
+    let mut world = World::new();
+    let ocid = "ocds-213czf-000-00001";
+    let release = |number: u32, tag: &str| {
+        let amount = [("amount", money("12")), ("count", Value::Int(2)), ("of", "award".into())];
+        let data = [
+            ("amounts", Value::list([Value::map(amount)])),
+            ("buyer", party("GB-LAC-E09000003")),
+            ("date", "2026-01-02T03:04:05.000Z".into()),
+            ("native", format!("{number}").as_str().into()),
+            ("ocid", ocid.into()),
+            ("tag", Value::list([tag])),
+        ];
+        procurement("release", &format!("{BODY}/release/{ocid}/{number}"), Value::map(data))
+    };
+    world.ok(release(1, "award"));
+    assert_eq!(world.rule(release(2, "awarded")), RuleId::GRAMMAR);
+    let other = format!("{BODY}/releases/{ocid}/3");
+    assert_eq!(world.rule(release(3, "award").object(&other)), RuleId::GRAMMAR);
+    // Nothing of it is demanded: what departs from the standard is in the document alone.
+    world.ok(procurement("release", &format!("{BODY}/release/x/4"), none()));
+    let head = state::object_head(&world.log.state, &format!("{BODY}/release/{ocid}/1"));
+    let head = head.unwrap().unwrap();
+    world.ok(release(1, "awardUpdate").correct(1, head.record_hash, 0, "cor-pub"));
+    world.ok(world.void(&format!("{BODY}/release/{ocid}/1"), "procurement/1", "release", 1));
+    world.replayed();
+}
+
 fn at(world: &World, hours: u64) -> Value {
     crate::format_millis(world.now_ms + hours * HOUR_MS).into()
 }

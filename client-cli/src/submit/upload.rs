@@ -1,0 +1,105 @@
+//! Documents that records name: uploaded before the record that names them is sent, so that a
+//! record never names bytes that the log was not given.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use records::{DOCUMENT_TYP, DocumentClaim, SigningKey, Value};
+use sha2::{Digest, Sha256};
+use tlog::Hash;
+use tlog_client::LogClient;
+
+use super::{Fate, Item, report};
+use crate::exit::{Exit, Explain, Failure, Outcome};
+use crate::screen::Screen;
+
+/// A public document: a part of the file that is submitted, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attached {
+    /// Hexadecimal.
+    pub(crate) sha256: String,
+    /// Where in the file it begins.
+    pub(crate) at: u64,
+    pub(crate) len: usize,
+    pub(crate) media: &'static str,
+    /// A document type of OCDS.
+    pub(crate) kind: &'static str,
+}
+
+impl Attached {
+    /// As it stands in a record.
+    pub(crate) fn to_value(&self) -> Value {
+        let size = i64::try_from(self.len).unwrap_or(i64::MAX);
+        Value::map([
+            ("sha256", Value::from(self.sha256.as_str())),
+            ("media", self.media.into()),
+            ("size", Value::Int(size)),
+            ("type", self.kind.into()),
+        ])
+    }
+}
+
+/// Uploads what the records that are about to be sent name. Uploading again is harmless.
+pub(crate) async fn upload(
+    client: &LogClient,
+    origin: &str,
+    key: &SigningKey,
+    file: &Path,
+    items: &[Item],
+    screen: &Screen,
+) -> Outcome<()> {
+    let documents: Vec<&Attached> = items
+        .iter()
+        .filter(|item| matches!(item.fate, Fate::New | Fate::Kept(_)))
+        .filter_map(|item| item.draft.document.as_ref())
+        .collect();
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let opened = File::open(file).explain(Exit::Usage, || format!("reading {}", file.display()))?;
+    let bar = screen.progress("uploading", 0);
+    let mut progress = report::progress_of(&bar);
+    let mut uploads = stream::iter(&documents)
+        .map(async |document| upload_one(client, origin, key, &opened, document).await)
+        .buffer_unordered(UPLOADS_IN_FLIGHT);
+    let mut done = 0;
+    while uploads.try_next().await?.is_some() {
+        done += 1;
+        progress(done, documents.len());
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn upload_one(
+    client: &LogClient,
+    origin: &str,
+    key: &SigningKey,
+    file: &File,
+    document: &Attached,
+) -> Outcome<()> {
+    let mut bytes = vec![0; document.len];
+    file.read_exact_at(&mut bytes, document.at)
+        .explain(Exit::Usage, || "reading a document out of the file".to_owned())?;
+    if Hash::new(Sha256::digest(&bytes).into()).to_hex() != document.sha256 {
+        return Err(Failure::usage(
+            "the file was changed while it was read; run the same command again",
+        ));
+    }
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let claim = DocumentClaim { log: origin, sha256: &document.sha256, size };
+    let signature = key.sign_detached_as(DOCUMENT_TYP, &claim.bytes()).to_text();
+    let answer = client.put_document(&document.sha256, Bytes::from(bytes), signature).await?;
+    if (answer.sha256.as_str(), answer.size) != (document.sha256.as_str(), size) {
+        let words =
+            format!("uploaded {}, the log says that it has {}", document.sha256, answer.sha256);
+        return Err(Failure::new(Exit::Misbehaved, words));
+    }
+    Ok(())
+}
+
+/// As many at once as the log's other reads and writes are asked for.
+const UPLOADS_IN_FLIGHT: usize = 8;
