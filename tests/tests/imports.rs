@@ -10,6 +10,7 @@ use e2e::process::{Finished, finish};
 use e2e::{LogOptions, TestLog, programs};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tlog::Hash;
 
 /// A log and a submitter who is let in with the command line, as a bank too.
 struct Publisher {
@@ -99,7 +100,7 @@ fn a_release_comes_out_of_the_log_byte_for_byte() {
         .expect("a file");
     let rehearsed = publisher.submit(&file, SUBMITTER, &["--dry-run"]).expect_success("dry run");
     assert!(rehearsed.stderr.contains("--format ocds"), "{}", rehearsed.stderr);
-    let sha256 = tlog::Hash::new(Sha256::digest(release).into()).to_hex();
+    let sha256 = Hash::new(Sha256::digest(release).into()).to_hex();
     let path = format!("/v1/documents/{sha256}");
     publisher.log.http().get(&path).expect_status(404);
 
