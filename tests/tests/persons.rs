@@ -110,7 +110,8 @@ fn a_person_is_found_again_corrected_and_voided() {
     let text = fs::read_to_string(&path).expect("the rows");
     let lines = text.lines().filter(|line| !line.contains(&gone.number)).map(|line| {
         let is_renamed = line.contains(&renamed.number);
-        let line = if is_renamed { line.replace(&renamed.name, "A. N. Other") } else { line.into() };
+        let line =
+            if is_renamed { line.replace(&renamed.name, "A. N. Other") } else { line.into() };
         line + "\n"
     });
     fs::write(&path, lines.collect::<String>()).expect("writing rows");

@@ -168,6 +168,32 @@ fn bad_rows_are_listed_without_sealed_values_and_the_rest_goes_in() {
 }
 
 #[test]
+fn cells_that_look_like_formulas_go_in_as_they_are_and_come_out_defused() {
+    let log = log_with([]);
+    log.write("map.toml", MAP.replace("\"Ref\"", "\"=Ref\""));
+    let rows = "No,Date,Amount,=Ref,Name\nT1,2023-10-02,5,7,=1+cmd|' /C calc'!A0\n\
+                T2,2023-10-02,=1+1,7,Ann\nT3,2023-10-02,@SUM(A1),7,Ann\n";
+    log.write("rows.csv", rows);
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::NotVerified).json();
+    assert_eq!((&report["new"], &report["bad"]), (&1.into(), &2.into()));
+    let errors = log.read("rows.csv.errors.csv");
+    assert!(errors.contains("\n3,Amount,'=1+1,E06,"), "{errors}");
+    assert!(errors.contains("\n4,Amount,'@SUM(A1),E06,"), "{errors}");
+    let shown = log.civiclog("get XX-LAE-WMC/payment/T1 --log LOG").expect(Exit::Done);
+    assert!(shown.out.contains("\"=1+cmd|' /C calc'!A0\""), "{}", shown.out);
+}
+
+#[test]
+fn a_packed_file_is_refused_with_the_fix() {
+    let log = log_with([]);
+    log.write("rows.csv", b"PK\x03\x04\x14\0");
+    let refused = log.civiclog(RUN).expect(Exit::Usage);
+    assert!(refused.err.contains("a ZIP archive or a workbook"), "{}", refused.err);
+    assert!(refused.err.contains("rows.csv"), "{}", refused.err);
+    assert_eq!(log.size(), 2);
+}
+
+#[test]
 fn a_row_that_changed_is_an_error_with_and_without_the_journal() {
     let log = log_with([(1, "5"), (2, "6")]);
     log.civiclog(RUN).expect(Exit::Done);
