@@ -99,7 +99,7 @@ fn a_release_comes_out_of_the_log_byte_for_byte() {
         .expect("a file");
     let rehearsed = publisher.submit(&file, SUBMITTER, &["--dry-run"]).expect_success("dry run");
     assert!(rehearsed.stderr.contains("--format ocds"), "{}", rehearsed.stderr);
-    let sha256 = hex(&Sha256::digest(release));
+    let sha256 = tlog::Hash::new(Sha256::digest(release).into()).to_hex();
     let path = format!("/v1/documents/{sha256}");
     publisher.log.http().get(&path).expect_status(404);
 
@@ -232,10 +232,6 @@ fn independent_sums(files: &[PathBuf]) -> Option<Value> {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const SUBMITTER: &str = "XX-LAE-IMPORT";

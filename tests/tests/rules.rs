@@ -148,13 +148,13 @@ impl Lab {
         self.given(&record("procurement/1", "tender.open", "tender/1", &data));
         let bidder = new_key();
         let object = format!("{BODY}/tender/1/bid/{}", bidder.public().kid());
-        let commitment = self.commitment(&bidder);
+        let commitment = Self::commitment(&bidder);
         self.given_by(&commitment, &[&bidder]);
         (bidder, object)
     }
 
     /// Every bidder commits to the same bid with the same salt, as the first bidder's.
-    fn commitment(&self, bidder: &SigningKey) -> Value {
+    fn commitment(bidder: &SigningKey) -> Value {
         let kid = |key: &SigningKey| key.public().kid().to_string();
         let first = new_key();
         let object = format!("{BODY}/tender/1/bid/{}", kid(&first));
@@ -208,7 +208,7 @@ const CASES: &[Case] = &[
         lab.tender();
         lab.log.advance_ms(HOUR_MS);
         let late = key(Algorithm::Ed25519, 0x41);
-        let commitment = lab.commitment(&late);
+        let commitment = Lab::commitment(&late);
         lab.by(&commitment, &[&late])
     }),
     ("E09", |lab| {
@@ -297,7 +297,7 @@ const CASES: &[Case] = &[
     ("E26", |lab| {
         lab.tender();
         let copier = key(Algorithm::Ed25519, 0x41);
-        let commitment = lab.commitment(&copier);
+        let commitment = Lab::commitment(&copier);
         lab.by(&commitment, &[&copier])
     }),
     ("E27", |lab| {
