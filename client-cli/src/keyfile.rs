@@ -98,5 +98,6 @@ fn already_there(path: &Path) -> Failure {
     Failure::usage(format!("{} exists already; keys are never overwritten", path.display()))
 }
 
-const OTHERS_MAY_READ: u32 = 0o077;
+/// Mode bits that a private file does not have.
+pub(crate) const OTHERS_MAY_READ: u32 = 0o077;
 const SEED_DRAWS_MAX: u32 = 8;

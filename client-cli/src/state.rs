@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <state>/journals/<hash of origin>/<submitter>.journal     see submit/journal.rs
+//! <state>/journals/<hash of origin>/<submitter>.journal.secret     see submit/persons.rs
 //! <state>/observed/<hash of origin>/<observer>-<first commit>   the last commit observed
 //! <state>/checkpoints/<hash of origin>/latest               the last checkpoint seen: trusted
 //! <state>/checkpoints/<hash of origin>/evidence-<n>.txt     two checkpoints that contradict

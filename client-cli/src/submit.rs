@@ -18,6 +18,7 @@ mod lookup;
 pub(crate) mod map;
 mod ocds;
 pub(crate) mod period;
+mod persons;
 mod plan;
 mod receipts;
 mod report;
@@ -46,6 +47,7 @@ use crate::{keyfile, trust};
 use journal::{Journal, Kept};
 use map::Map;
 use period::Period;
+use persons::{PersonIds, SecretFile};
 use plan::{Act, Planner};
 use receipts::Receipt;
 use report::Report;
@@ -148,31 +150,38 @@ async fn run_input(
         map_sha256: args.map.as_deref().map(sha256_of).transpose()?,
         why: args.why.as_deref(),
     };
-    let run = Run { args, input, client, policy, sealer, scope };
+    let path = match &args.journal {
+        Some(path) => path.clone(),
+        None => state.journal(&origin, input.submitter()),
+    };
+    // A rehearsal leaves no journal behind where there was none.
+    let mut journal = if args.dry_run && !path.exists() {
+        None
+    } else {
+        let opened = Journal::open(&path, origin.as_str(), input.submitter());
+        Some(opened.explain(Exit::Usage, || "opening the journal".to_owned())?)
+    };
+    let persons = match input {
+        Input::Csv(map) if map.person.is_some() => {
+            let secret = SecretFile::beside(&path, origin.as_str(), input.submitter());
+            let prefix = map.object_prefix();
+            Some(secret.find_or_make(&client, journal.as_ref(), &prefix, args.dry_run).await?)
+        }
+        _ => None,
+    };
+    let run = Run { args, input, client, policy, sealer, scope, persons };
     let Drafts { mut items, mut bad, warnings } = run.drafts()?;
     let mut report = Report::new(&origin, input.format(), items.len() + bad.len(), args);
     if !matches!(input, Input::Csv(_)) {
         report.note_warnings(&with_suffix(&args.file, ".warnings.csv"), &warnings)?;
     }
-    let path = match &args.journal {
-        Some(path) => path.clone(),
-        None => state.journal(&origin, input.submitter()),
-    };
-    let open = || {
-        Journal::open(&path, origin.as_str(), input.submitter())
-            .explain(Exit::Usage, || "opening the journal".to_owned())
-    };
-    if args.dry_run {
-        // A rehearsal leaves no journal behind where there was none.
-        let journal = if path.exists() { Some(open()?) } else { None };
-        run.plan(&mut items, &mut bad, journal.as_ref(), screen).await?;
+    run.plan(&mut items, &mut bad, journal.as_ref(), screen).await?;
+    let Some(journal) = journal.as_mut().filter(|_| !args.dry_run) else {
         run.rehearse(&mut items);
         return finish(report, &items, bad, args, screen);
-    }
-    let mut journal = open()?;
-    run.plan(&mut items, &mut bad, Some(&journal), screen).await?;
+    };
     upload::upload(&run.client, origin.as_str(), &key, &args.file, &items, screen).await?;
-    send::send(&run.client, &run.sealer, &mut journal, &mut items, screen).await?;
+    run.send(journal, &mut items, screen).await?;
     let checkpoint = run.published(&items, screen).await?;
     run.settle_taken(&mut items, &checkpoint).await?;
     report.note_checkpoint(&checkpoint);
@@ -213,6 +222,8 @@ struct Run<'a> {
     policy: Policy,
     sealer: Sealer<'a>,
     scope: Scope<'a>,
+    /// There if the map knows of persons.
+    persons: Option<PersonIds>,
 }
 
 impl Run<'_> {
@@ -222,7 +233,8 @@ impl Run<'_> {
         if matches!(self.scope, Scope::Gone) {
             return Ok(drafts);
         }
-        let mut source = Source::open(&self.args.file, self.input, &self.sealer.file_sha256)?;
+        let (file, persons) = (&self.args.file, self.persons.as_ref());
+        let mut source = Source::open(file, self.input, &self.sealer.file_sha256, persons)?;
         let reading = |failure: Failure| {
             let words = format!("reading {}", self.args.file.display());
             Failure { error: failure.error.context(words), ..failure }
@@ -271,6 +283,27 @@ impl Run<'_> {
         }
         if let Some(series) = self.input.series() {
             items.extend(planner.vanished(items, journal, &series, self.scope).await?);
+        }
+        Ok(())
+    }
+
+    /// Sends what is to be sent. Rows about persons go behind all others, in the order of their
+    /// derived ids: in the order of the file, the entries around one would tell its row.
+    async fn send(
+        &self,
+        journal: &mut Journal,
+        items: &mut [Item],
+        screen: &Screen,
+    ) -> Outcome<()> {
+        let persons = self.persons.is_some();
+        if persons {
+            let hidden = |item: &Item| item.draft.is_person.then(|| item.draft.object.clone());
+            items.sort_by_cached_key(hidden);
+        }
+        send::send(&self.client, &self.sealer, journal, items, screen).await?;
+        if persons {
+            // What the file no longer has stands behind its rows, as it did.
+            items.sort_by_key(|item| item.draft.place.map_or(u64::MAX, |place| place.row));
         }
         Ok(())
     }

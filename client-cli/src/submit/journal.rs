@@ -153,6 +153,11 @@ impl Journal {
         Ok(self.kept(object, *rev)?.map(|kept| (*rev, kept)))
     }
 
+    /// All objects that something is journalled of and still counts.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(|(object, _)| object.as_str())
+    }
+
     /// Makes a batch of submissions durable. Only then may any of them be sent.
     pub(crate) fn keep(
         &mut self,

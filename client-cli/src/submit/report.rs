@@ -352,7 +352,8 @@ fn list(path: &Path, rows: &[&RowError]) -> Outcome<Option<PathBuf>> {
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(["line", "path", "value", "rule", "message"])?;
         for RowError { line, path, value, rule, message } in rows {
-            csv.write_record([&line.to_string(), path, &defused(value), rule, message])?;
+            let [path, value, message] = [path, value, message].map(|it| defused(it));
+            csv.write_record([&line.to_string(), &path, &value, rule, &message])?;
         }
         csv.flush()
     })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use records::{Money, Value};
 
 use super::map::{ClearRule, Held, Map};
+use super::persons::PersonIds;
 use super::source::Kind;
 use super::table::{Columns, Row};
 use super::upload::Attached;
@@ -34,6 +35,8 @@ pub(crate) struct Draft {
     pub(crate) sealed: Vec<Secret>,
     /// The public document that it names.
     pub(crate) document: Option<Attached>,
+    /// Whether it is about a natural person: then nothing in clear leads to its row.
+    pub(crate) is_person: bool,
 }
 
 impl Draft {
@@ -56,6 +59,7 @@ impl Draft {
             contract: None,
             sealed: Vec::new(),
             document: None,
+            is_person: false,
         }
     }
 }
@@ -78,6 +82,13 @@ pub(crate) struct Secret {
     pub(crate) held: Held,
     /// Whether it names a natural person.
     pub(crate) is_personal: bool,
+}
+
+impl Secret {
+    /// A value of a row about a natural person. `path`: as the map writes it.
+    fn of_person(path: &str, value: String) -> Self {
+        Self { path: pointer(path), value, held: Held::Submitter, is_personal: true }
+    }
 }
 
 impl std::fmt::Debug for Secret {
@@ -131,19 +142,31 @@ pub(crate) struct Drafter<'a> {
     columns: Columns,
     /// SHA-256 of the file, hexadecimal: what rows without a number are known by.
     file_sha256: String,
+    /// Names the objects of persons.
+    persons: Option<&'a PersonIds>,
     /// How often each number was seen, and on which line first.
     seen: BTreeMap<String, (u64, u64)>,
 }
 
 impl<'a> Drafter<'a> {
-    pub(crate) fn new(map: &'a Map, columns: Columns, file_sha256: String) -> Self {
-        Self { map, kind: map.record_kind(), columns, file_sha256, seen: BTreeMap::new() }
+    /// # Panics
+    /// If the map knows of persons and nothing names them, or the other way round.
+    pub(crate) fn new(
+        map: &'a Map,
+        columns: Columns,
+        file_sha256: String,
+        persons: Option<&'a PersonIds>,
+    ) -> Self {
+        assert_eq!(map.person.is_some(), persons.is_some(), "persons, and what names them");
+        let (kind, seen) = (map.record_kind(), BTreeMap::new());
+        Self { map, kind, columns, file_sha256, persons, seen }
     }
 
     /// The draft of the next row.
     pub(crate) fn draft(&mut self, row: &Row) -> Result<Draft, RowError> {
         let map = self.map;
-        let (object, native, line_number) = self.object(row)?;
+        let Identity { object, number, line } = self.object(row)?;
+        let person = self.person(row);
         let occurred = self.columns.cell(row, &map.occurred.column);
         let occurred = map.occurred.format.read(occurred).ok_or_else(|| RowError {
             value: occurred.to_owned(),
@@ -159,34 +182,49 @@ impl<'a> Drafter<'a> {
         data.insert(map.kind.body.clone(), Value::map([("id", map.body())]));
         data.insert(map.kind.party.clone(), Value::Map(BTreeMap::new()));
         data.insert(map.kind.money.clone(), money.to_value());
-        if let Some(native) = native {
-            data.insert("native".to_owned(), native.into());
-        }
-        if let Some(number) = line_number {
-            data.insert("line".to_owned(), Value::Int(number));
-        }
+        let mut sealed = self.sealed(row, person.is_some());
         for (path, rule) in &map.clear {
-            if let Some(value) = self.clear_value(row, rule)? {
-                insert(&mut data, path, value);
+            match self.clear_value(row, rule)? {
+                Some(Value::Text(value)) if person.is_some() && self.leads_to_party(path) => {
+                    sealed.push(Secret::of_person(path, value));
+                }
+                Some(value) => insert(&mut data, path, value),
+                None => {}
             }
         }
-        let sealed = self.sealed(row, &mut data);
+        let object = match person {
+            // The number of the line is in the derived id, and nowhere else.
+            Some(ids) => {
+                let native = number.map(|number| Secret::of_person("native", one_line(&number)));
+                let is_mapped = |it: &Secret| sealed.iter().any(|other| other.path == it.path);
+                sealed.extend(native.filter(|it| !is_mapped(it)));
+                ids.object(&map.object_prefix(), &object)
+            }
+            None => {
+                let native = number.filter(|number| records::name::is_native_id(number));
+                data.extend(native.map(|native| ("native".to_owned(), native.into())));
+                data.extend(line.map(|line| ("line".to_owned(), Value::Int(line))));
+                object
+            }
+        };
+        sealed.sort_by(|a, b| a.path.cmp(&b.path));
         let contract = map.contract.as_ref().and_then(|rule| {
             let number = self.columns.cell(row, &rule.column);
             (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
         });
         let place = Some(Place { line: row.line, row: row.number });
-        let (money, data) = (Some(money), Value::Map(data));
+        let (money, data, is_person) = (Some(money), Value::Map(data), person.is_some());
         let draft = Draft::new(&self.kind, &object, &occurred);
-        Ok(Draft { place, money, rounded, data, contract, sealed, ..draft })
+        Ok(Draft { place, money, rounded, data, contract, sealed, is_person, ..draft })
     }
 
-    /// The object, the publisher's own number if it can stand in clear, the line within it.
-    fn object(&mut self, row: &Row) -> Result<(String, Option<String>, Option<i64>), RowError> {
+    /// What the row is known by.
+    fn object(&mut self, row: &Row) -> Result<Identity, RowError> {
         let rule = &self.map.object;
         let Some(column) = &rule.column else {
             let segments = [self.file_sha256.as_str(), &row.number.to_string()].join("/");
-            return Ok((format!("{}{segments}", self.map.object_prefix()), None, None));
+            let object = format!("{}{segments}", self.map.object_prefix());
+            return Ok(Identity { object, number: None, line: None });
         };
         let number = self.columns.cell(row, column);
         if number.is_empty() {
@@ -204,12 +242,24 @@ impl<'a> Drafter<'a> {
             return Err(RowError { value: number.to_owned(), ..error });
         }
         let mut object = format!("{}{}", self.map.object_prefix(), segment(number));
-        let line_number = rule.lines.then_some(i64::try_from(*count).unwrap_or(i64::MAX));
-        if let Some(line) = line_number {
+        let line = rule.lines.then_some(i64::try_from(*count).unwrap_or(i64::MAX));
+        if let Some(line) = line {
             object = format!("{object}/{line}");
         }
-        let native = records::name::is_native_id(number).then(|| number.to_owned());
-        Ok((object, native, line_number))
+        Ok(Identity { object, number: Some(number.to_owned()), line })
+    }
+
+    /// What names the object, if the row is about a natural person.
+    fn person(&self, row: &Row) -> Option<&'a PersonIds> {
+        let rule = self.map.person.as_ref()?;
+        let cell = self.columns.cell(row, &rule.column);
+        self.persons.filter(|_| rule.values.iter().any(|value| value == cell))
+    }
+
+    /// Whether a path of the map says who the other party is.
+    fn leads_to_party(&self, path: &str) -> bool {
+        let party = self.map.kind.party.as_str();
+        path == "native" || path.split('.').next() == Some(party)
     }
 
     fn money(&self, row: &Row) -> Result<(Money, bool), RowError> {
@@ -241,33 +291,39 @@ impl<'a> Drafter<'a> {
         Err(RowError { value: cell.to_owned(), ..error })
     }
 
-    /// The sealed values. If the row is about a natural person, everything about that party moves
-    /// here, its ids too.
-    fn sealed(&self, row: &Row, data: &mut BTreeMap<String, Value>) -> Vec<Secret> {
-        let party = self.map.kind.party.as_str();
-        let is_person = self.map.person.as_ref().is_some_and(|rule| {
-            rule.values.iter().any(|value| value == self.columns.cell(row, &rule.column))
-        });
+    /// The values that the map seals. Those of a row about a natural person are held by nobody but
+    /// the submitter, whoever holds them otherwise: there is nothing then that a log could lose.
+    fn sealed(&self, row: &Row, is_person: bool) -> Vec<Secret> {
         let mut secrets = Vec::new();
         for (path, rule) in &self.map.sealed {
             let cell = self.columns.cell(row, &rule.column);
             if cell.is_empty() || rule.omit.iter().any(|omitted| omitted == cell) {
                 continue;
             }
-            let path = format!("/data/{}", path.replace('.', "/"));
-            let is_personal = is_person && path.starts_with(&format!("/data/{party}/"));
             let value = one_line(cell);
-            secrets.push(Secret { path, value, held: rule.held, is_personal });
+            secrets.push(if is_person {
+                Secret::of_person(path, value)
+            } else {
+                Secret { path: pointer(path), value, held: rule.held, is_personal: false }
+            });
         }
-        let Some(Value::Map(members)) = data.get_mut(party).filter(|_| is_person) else {
-            return sorted(secrets);
-        };
-        if let Some(Value::Text(value)) = members.remove("id") {
-            let path = format!("/data/{party}/id");
-            secrets.push(Secret { path, value, held: Held::Log, is_personal: true });
-        }
-        sorted(secrets)
+        secrets
     }
+}
+
+/// What a row is known by.
+struct Identity {
+    /// The object, as it is called if the row is not about a person.
+    object: String,
+    /// The publisher's own number.
+    number: Option<String>,
+    /// Which of the lines of that number it is.
+    line: Option<i64>,
+}
+
+/// A path of the map as a pointer into the record.
+fn pointer(path: &str) -> String {
+    format!("/data/{}", path.replace('.', "/"))
 }
 
 pub(super) fn sorted(mut secrets: Vec<Secret>) -> Vec<Secret> {

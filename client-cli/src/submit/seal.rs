@@ -97,7 +97,8 @@ impl Sealer<'_> {
     fn record(&self, draft: &Draft, act: &Act) -> RecordDraft {
         let mut source = vec![("file", Value::from(self.file_sha256.as_str()))];
         source.extend(self.map_sha256.as_deref().map(|map| ("map", Value::from(map))));
-        if let Some(place) = draft.place {
+        // Whoever has the file would find the name in that row.
+        if let Some(place) = draft.place.filter(|_| !draft.is_person) {
             source.push(("row", Value::Int(i64::try_from(place.row).unwrap_or(i64::MAX))));
         }
         if draft.rounded {

@@ -17,6 +17,7 @@ use records::{Money, Record, Value};
 use super::iso20022::{self, Message, camt053::Statements, pain001::Orders};
 use super::map::{self, Map};
 use super::ocds::Releases;
+use super::persons::PersonIds;
 use super::row::{Draft, Drafter, RowError};
 use super::table;
 use crate::args::{Format, Submit};
@@ -117,15 +118,20 @@ pub(crate) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Opens the file.
+    /// Opens the file. `persons`: names the objects of persons, if its map knows of any.
     ///
     /// # Errors
     /// Usage: it cannot be read, or is no file of this format.
-    pub(crate) fn open(file: &Path, input: &Input<'a>, file_sha256: &str) -> Outcome<Self> {
+    pub(crate) fn open(
+        file: &Path,
+        input: &Input<'a>,
+        file_sha256: &str,
+        persons: Option<&'a PersonIds>,
+    ) -> Outcome<Self> {
         match input {
             Input::Csv(map) => {
                 let (columns, rows) = table::open(file, map)?;
-                let drafter = Drafter::new(map, columns, file_sha256.to_owned());
+                let drafter = Drafter::new(map, columns, file_sha256.to_owned(), persons);
                 Ok(Self::Csv(Box::new(Table { drafter, rows })))
             }
             Input::Ocds(publisher) => Ok(Self::Ocds(Box::new(Releases::open(file, publisher)?))),

@@ -151,7 +151,9 @@ impl Rows {
     }
 }
 
-/// The file split into cells. A record longer than memory allows is passed over, not read.
+/// The file split into cells. A record longer than memory allows is passed over, not kept; one that
+/// does not end within [`PASSED_OVER_BYTES_MAX`] ends the reading, for then nearly all of the file
+/// may be in it.
 struct Records {
     reader: BufReader<Box<dyn Read + Send>>,
     splitter: csv_core::Reader,
@@ -198,12 +200,22 @@ impl Records {
         self.skip_line_ends()?;
         let mut place = RecordPlace { line: self.line, is_too_long: false };
         let (mut len, mut width) = (0, 0);
+        let mut record_bytes = 0;
         loop {
             let buffer = self.reader.fill_buf()?;
             let (result, read, written, ended) =
                 self.splitter.read_record(buffer, &mut self.text[len..], &mut self.ends[width..]);
             self.line += lines_in(&buffer[..read]);
             self.reader.consume(read);
+            record_bytes += read;
+            if record_bytes > PASSED_OVER_BYTES_MAX {
+                let words = format!(
+                    "the row that begins on line {} does not end within {PASSED_OVER_BYTES_MAX} \
+                     bytes; is this a CSV file, and is there a stray quote?",
+                    place.line
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+            }
             len += written;
             width += ended;
             match result {
@@ -249,12 +261,17 @@ fn lines_in(bytes: &[u8]) -> u64 {
 /// Bytes of one row: a record holds less.
 const ROW_BYTES_MAX: usize = 1024 * 1024;
 const ROW_CELLS_MAX: usize = 4096;
+/// Bytes of a row that is too long, before the file is given up.
+const PASSED_OVER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const FIRST_DATA_ROW: u64 = 2;
 const UNREADABLE: &str = "not in the encoding of the map; save the file as UTF-8, or set encoding = \
                           \"windows-1252\" in the map, or \"mixed\" if only some rows are";
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     fn map(extra: &str) -> Map {
@@ -352,18 +369,53 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_line_of_any_length_is_one_bad_row() {
-        // 256 MB that exist nowhere: a line without end, a cell whose quote never closes before
+    fn a_long_line_is_one_bad_row() {
+        // 32 MB that exist nowhere: a line without end, a cell whose quote never closes before
         // it, a row of nothing but delimiters.
         for (start, filler, end) in [("b", b'x', "\n"), ("\"", b'\n', "\"\n"), ("", b',', "\n")] {
             let head = format!("No,Date,Amount\na,x,1\n{start}");
             let tail = format!("{end}c,x,1\n");
-            let long = io::repeat(filler).take(256 * 1024 * 1024);
+            let long = io::repeat(filler).take(32 * 1024 * 1024);
             let file = io::Cursor::new(head).chain(long).chain(io::Cursor::new(tail));
             let (columns, rows) = parse_from(file, "").unwrap();
             assert_eq!(rows.len(), 3);
             assert!(rows[1].as_ref().unwrap_err().message.contains("longer than"));
             assert_eq!(columns.cell(rows[2].as_ref().unwrap(), "No"), "c");
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_gigabyte_ends_the_reading_long_before_its_end() {
+        for (start, filler) in [("b", b'x'), ("\"", b'\n'), ("", b',')] {
+            let read = Arc::new(AtomicU64::new(0));
+            let head = format!("No,Date,Amount\na,x,1\n{start}");
+            let file = io::Cursor::new(head).chain(io::repeat(filler).take(1 << 30));
+            let file = Counted { file, read: Arc::clone(&read) };
+            let (columns, mut rows) = super::start(file, &map("")).unwrap().unwrap();
+            let first = rows.next().unwrap().unwrap().unwrap();
+            assert_eq!(columns.cell(&first, "No"), "a");
+            let refused = rows.next().unwrap_err().to_string();
+            assert!(refused.contains("begins on line 3"), "{refused}");
+            assert!(refused.contains("stray quote"), "{refused}");
+            let read = read.load(Ordering::Relaxed);
+            assert!(read < 65 << 20, "{read} bytes were read");
+        }
+        // The header too.
+        let refused = super::start(io::repeat(b'x').take(1 << 30), &map("")).err().unwrap();
+        assert!(refused.to_string().contains("begins on line 1"), "{refused}");
+    }
+
+    /// A file that tells how much of it was read.
+    struct Counted<R> {
+        file: R,
+        read: Arc<AtomicU64>,
+    }
+
+    impl<R: Read> Read for Counted<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let len = self.file.read(buffer)?;
+            self.read.fetch_add(len as u64, Ordering::Relaxed);
+            Ok(len)
         }
     }
 

@@ -40,7 +40,18 @@ fn rows(count: u32) -> impl Iterator<Item = (u32, &'static str)> {
 }
 
 fn lose_journal(log: &FakeLog) {
-    std::fs::remove_dir_all(log.path("state/civiclog/journals")).unwrap();
+    std::fs::remove_file(journal_of(log)).unwrap();
+}
+
+/// The one journal in the state folder.
+fn journal_of(log: &FakeLog) -> std::path::PathBuf {
+    let journals = log.path("state/civiclog/journals");
+    let of_log = std::fs::read_dir(journals).unwrap().next().unwrap().unwrap().path();
+    of_log.join("XX-LAE-WMC.journal")
+}
+
+fn secret_of(log: &FakeLog) -> std::path::PathBuf {
+    journal_of(log).with_extension("journal.secret")
 }
 
 #[test]
@@ -157,6 +168,32 @@ fn bad_rows_are_listed_without_sealed_values_and_the_rest_goes_in() {
 }
 
 #[test]
+fn cells_that_look_like_formulas_go_in_as_they_are_and_come_out_defused() {
+    let log = log_with([]);
+    log.write("map.toml", MAP.replace("\"Ref\"", "\"=Ref\""));
+    let rows = "No,Date,Amount,=Ref,Name\nT1,2023-10-02,5,7,=1+cmd|' /C calc'!A0\n\
+                T2,2023-10-02,=1+1,7,Ann\nT3,2023-10-02,@SUM(A1),7,Ann\n";
+    log.write("rows.csv", rows);
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::NotVerified).json();
+    assert_eq!((&report["new"], &report["bad"]), (&1.into(), &2.into()));
+    let errors = log.read("rows.csv.errors.csv");
+    assert!(errors.contains("\n3,Amount,'=1+1,E06,"), "{errors}");
+    assert!(errors.contains("\n4,Amount,'@SUM(A1),E06,"), "{errors}");
+    let shown = log.civiclog("get XX-LAE-WMC/payment/T1 --log LOG").expect(Exit::Done);
+    assert!(shown.out.contains("\"=1+cmd|' /C calc'!A0\""), "{}", shown.out);
+}
+
+#[test]
+fn a_packed_file_is_refused_with_the_fix() {
+    let log = log_with([]);
+    log.write("rows.csv", b"PK\x03\x04\x14\0");
+    let refused = log.civiclog(RUN).expect(Exit::Usage);
+    assert!(refused.err.contains("a ZIP archive or a workbook"), "{}", refused.err);
+    assert!(refused.err.contains("rows.csv"), "{}", refused.err);
+    assert_eq!(log.size(), 2);
+}
+
+#[test]
 fn a_row_that_changed_is_an_error_with_and_without_the_journal() {
     let log = log_with([(1, "5"), (2, "6")]);
     log.civiclog(RUN).expect(Exit::Done);
@@ -228,7 +265,7 @@ fn personal_values_need_the_journal_and_other_rows_do_not() {
             (&0.into(), &1.into(), &1.into())
         );
         let errors = log.read("rows.csv.errors.csv");
-        assert!(errors.contains("3,/record/data/payee/"), "{errors}");
+        assert!(errors.contains("3,/record/data/native"), "{errors}");
         assert!(errors.contains("sealed as personal data: only the journal of"), "{errors}");
         assert!(!errors.contains("Ann") && !errors.contains("PERSON"), "{errors}");
         assert_eq!(log.size(), 4);
@@ -256,6 +293,83 @@ fn a_personal_row_with_another_amount_changed_whoever_shows_its_name() {
     log.write("rows.csv", csv);
     log.civiclog(RUN).expect(Exit::NotVerified);
     assert!(log.read("rows.csv.errors.csv").contains("3,/record/data,,changed,"));
+    assert_eq!(log.size(), 4);
+}
+
+#[test]
+fn nothing_in_an_entry_leads_to_the_row_of_a_person() {
+    let log = log_with((4_711_001..=4_711_006).map(|number| (number, "1")));
+    log.write("map.toml", format!("{MAP}{PERSONAL}"));
+    let csv = log.read("rows.csv");
+    let is_person = |line: &str| ["002", "003", "005"].iter().any(|it| line.ends_with(it));
+    let lines = csv.lines().map(|line| match is_person(line) {
+        true => line.replace(",7,", ",PERSON,") + "\n",
+        false => line.to_owned() + "\n",
+    });
+    log.write("rows.csv", lines.collect::<String>());
+    log.civiclog(RUN).expect(Exit::Done);
+    let posted: Vec<String> = log
+        .lock()
+        .entries
+        .iter()
+        .skip(2)
+        .map(|entry| String::from_utf8(entry.clone()).unwrap())
+        .collect();
+    assert_eq!(posted.len(), 6);
+    // Sent behind the others, in the order of ids that follow no row.
+    let objects: Vec<String> = posted
+        .iter()
+        .map(|entry| records::Entry::parse(entry.as_bytes()).unwrap().record().object().to_owned())
+        .collect();
+    let clear =
+        ["T4711001", "T4711004", "T4711006"].map(|number| format!("XX-LAE-WMC/payment/{number}"));
+    assert_eq!(objects[..3], clear);
+    assert!(objects[3..].is_sorted(), "{objects:?}");
+    for entry in &posted[3..] {
+        assert!(entry.contains("/payment/~~") && !entry.contains("\"row\""), "{entry}");
+        for secret in ["4711002", "4711003", "4711005", "PERSON", "Ann "] {
+            assert!(!entry.contains(secret), "{secret} in {entry}");
+        }
+    }
+    // The submitter's own table still says which row is which, in the order of the file.
+    let table = log.read("rows.csv.receipts.csv");
+    let rows: Vec<&str> = table.lines().skip(1).map(|it| it.split(',').next().unwrap()).collect();
+    assert_eq!(rows, ["2", "3", "4", "5", "6", "7"]);
+    log.civiclog("verify @rows.csv.receipts --policy @policy.txt").expect(Exit::Done);
+}
+
+#[test]
+fn a_lost_secret_is_never_replaced_by_another() {
+    let log = log_with_a_person();
+    let secret = std::fs::read(secret_of(&log)).unwrap();
+    std::fs::remove_file(secret_of(&log)).unwrap();
+    for dry in ["", "--dry-run"] {
+        let refused = log.civiclog(&format!("{RUN} {dry}")).expect(Exit::Usage);
+        assert!(refused.err.contains("the journal has rows about persons"), "{}", refused.err);
+        assert!(refused.err.contains("journal.secret back from a backup"), "{}", refused.err);
+    }
+    // With the journal gone too, the log tells.
+    let journal = std::fs::read(journal_of(&log)).unwrap();
+    lose_journal(&log);
+    let refused = log.civiclog(RUN).expect(Exit::Usage);
+    assert!(refused.err.contains("the log has rows about persons"), "{}", refused.err);
+    assert!(!secret_of(&log).exists());
+    assert_eq!(log.size(), 4);
+    // Put back, everything is recognised; a map without persons never needed it.
+    std::fs::write(journal_of(&log), journal).unwrap();
+    log.write("map.toml", MAP);
+    write_rows(&log, [(1, "5")]);
+    log.civiclog(RUN).expect(Exit::Done);
+    log.write_private(
+        secret_of(&log).strip_prefix(log.path("")).unwrap().to_str().unwrap(),
+        std::str::from_utf8(&secret).unwrap(),
+    );
+    log.write("map.toml", format!("{MAP}{PERSONAL}"));
+    write_rows(&log, [(1, "5"), (2, "6")]);
+    let csv = log.read("rows.csv").replace(",7,Ann 2", ",PERSON,Ann 2");
+    log.write("rows.csv", csv);
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    assert_eq!((&report["new"], &report["unchanged"]), (&0.into(), &2.into()));
     assert_eq!(log.size(), 4);
 }
 

@@ -61,13 +61,22 @@ impl<'de> Deserialize<'de> for Encoding {
 /// Takes the byte order mark off, and decodes what cannot be split as it is.
 ///
 /// # Errors
-/// Those of reading.
+/// Those of reading; the file is an archive or a workbook, which is recognised and not opened: what
+/// it would unpack to has no limit, and a workbook shows dates and amounts otherwise than it holds
+/// them.
 pub(crate) fn open(
     file: impl Read + Send + 'static,
     encoding: Encoding,
 ) -> io::Result<(BufReader<Box<dyn Read + Send>>, Encoding)> {
     let mut file = BufReader::new(file);
     let start = file.fill_buf()?;
+    if let Some((_, what)) = PACKED.iter().find(|(magic, _)| start.starts_with(magic)) {
+        let words = format!(
+            "this is {what}, and no CSV; it was not opened: unpack it, or save the sheet as CSV in \
+             UTF-8 and look at that file first"
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+    }
     let (skipped, encoding) = match start {
         [0xef, 0xbb, 0xbf, ..] => (3, encoding),
         // A byte order mark is no matter of opinion, whatever the map says.
@@ -116,6 +125,18 @@ impl<R: Read> Read for Decoded<R> {
     }
 }
 
+/// How files begin that hold others, packed. No text begins so.
+const PACKED: [(&[u8], &str); 9] = [
+    (b"PK\x03\x04", "a ZIP archive or a workbook (.xlsx, .ods)"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh91AY&SY", "a bzip2 file"),
+    (b"\xfd7zXZ\0", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls)"),
+];
 /// Room for one step of decoding: three times what a `BufReader` holds, and more.
 const DECODED_BYTES: usize = 32 * 1024;
 
@@ -158,6 +179,19 @@ mod tests {
     fn mixed_is_decided_cell_by_cell() {
         assert_eq!(Encoding::Mixed.decode("é".as_bytes()).as_deref(), Some("é"));
         assert_eq!(Encoding::Mixed.decode(b"\xe9").as_deref(), Some("é"));
+    }
+
+    #[test]
+    fn packed_files_are_recognised_and_not_opened() {
+        // Each is all there is of the file, so nothing that unpacks could have read it.
+        for (magic, what) in PACKED {
+            let file = [magic, b"No,Date,Amount\n"].concat();
+            let refused = open(io::Cursor::new(file), Encoding::Utf8).err().unwrap();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+            assert!(refused.to_string().contains(what), "{refused}");
+            assert!(refused.to_string().contains("save the sheet as CSV"), "{refused}");
+        }
+        assert_eq!(read(b"PK,Date\n", "utf-8"), "PK,Date\n");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::submit::table;
+use crate::submit::{persons, table};
 
 const MAP: &str = r#"
 submitter = "XX-LAE-WMC"
@@ -21,7 +21,8 @@ fn drafts(rows: &str, map: &str) -> Vec<Result<Draft, RowError>> {
     let map: Map = toml::from_str(map).unwrap();
     let csv = format!("No,Date,Amount,Contract,Type,Ref,Code,Name,Invoice\n{rows}");
     let (columns, rows) = table::tests::parse_with(csv.as_bytes(), &map);
-    let mut drafter = Drafter::new(&map, columns, String::new());
+    let ids = map.person.as_ref().map(|_| persons::tests::ids(7));
+    let mut drafter = Drafter::new(&map, columns, String::new(), ids.as_ref());
     rows.iter().map(|row| drafter.draft(row.as_ref().unwrap())).collect()
 }
 
@@ -60,11 +61,53 @@ fn empty_and_omitted_cells_leave_nothing_behind() {
 }
 
 #[test]
-fn a_person_is_sealed_whole() {
+fn a_person_is_sealed_whole_and_held_by_nobody_else() {
     let draft = one("T1,31/01/2024,1,,INDV,77,4101,Ann Other,INV1").unwrap();
-    assert!(!json(&draft.data).contains("77"));
-    let personal: Vec<_> = draft.sealed.iter().filter(|s| s.is_personal).map(|s| &s.path).collect();
-    assert_eq!(personal, ["/data/payee/id", "/data/payee/name"]);
+    assert_eq!(
+        json(&draft.data),
+        r#"{"amount":{"currency":"GBP","value":"1"},"class":{"category":"4101"},"payee":{},"payer":{"id":"XX-LAE-WMC"}}"#
+    );
+    assert!(draft.is_person);
+    let sealed: Vec<_> = draft
+        .sealed
+        .iter()
+        .map(|s| (s.path.as_str(), s.value.as_str(), s.held, s.is_personal))
+        .collect();
+    let (held, is_personal) = (Held::Submitter, true);
+    assert_eq!(
+        sealed,
+        [
+            ("/data/invoice", "INV1", held, is_personal),
+            ("/data/native", "T1", held, is_personal),
+            ("/data/payee/id", "XX-LOCAL-77", held, is_personal),
+            ("/data/payee/name", "Ann Other", held, is_personal),
+        ]
+    );
+}
+
+#[test]
+fn the_object_of_a_person_is_found_again_and_tells_no_number() {
+    let lines = MAP.replace("{ column = \"No\" }", "{ column = \"No\", lines = true }");
+    let none = MAP.replace("object = { column = \"No\" }\n", "");
+    let rows = "T1,31/01/2024,1,,INDV,7,4,Ann,\nT1,31/01/2024,2,,INDV,7,4,Ann,\n";
+    for map in [&lines, &none] {
+        let first: Vec<Draft> = drafts(rows, map).into_iter().map(Result::unwrap).collect();
+        let again: Vec<Draft> = drafts(rows, map).into_iter().map(Result::unwrap).collect();
+        assert_eq!(first, again);
+        assert_ne!(first[0].object, first[1].object);
+        for draft in &first {
+            let name = draft.object.strip_prefix("XX-LAE-WMC/payment/~~").unwrap();
+            assert!(name.len() == 32 && !name.contains("T1") && !name.contains('/'), "{name}");
+            assert!(!json(&draft.data).contains("T1") && !json(&draft.data).contains("line"));
+        }
+    }
+    // The number of a contract is no number of a payment.
+    let register = MAP.replace("\"payment\"", "\"register\"").replace("payee", "supplier");
+    let row = "T1,31/01/2024,1,,INDV,7,4,Ann,\n";
+    let [payment, contract] = [MAP, &register].map(|map| drafts(row, map).remove(0).unwrap());
+    let name = |draft: &Draft| draft.object.rsplit('/').next().unwrap().to_owned();
+    assert!(contract.object.starts_with("XX-LAE-WMC/contract/~~"), "{}", contract.object);
+    assert_ne!(name(&payment), name(&contract));
 }
 
 #[test]
