@@ -192,20 +192,17 @@ impl<'a> Drafter<'a> {
                 None => {}
             }
         }
-        let object = match person {
+        let object = if let Some(ids) = person {
             // The number of the line is in the derived id, and nowhere else.
-            Some(ids) => {
-                let native = number.map(|number| Secret::of_person("native", one_line(&number)));
-                let is_mapped = |it: &Secret| sealed.iter().any(|other| other.path == it.path);
-                sealed.extend(native.filter(|it| !is_mapped(it)));
-                ids.object(&map.object_prefix(), &object)
-            }
-            None => {
-                let native = number.filter(|number| records::name::is_native_id(number));
-                data.extend(native.map(|native| ("native".to_owned(), native.into())));
-                data.extend(line.map(|line| ("line".to_owned(), Value::Int(line))));
-                object
-            }
+            let native = number.map(|number| Secret::of_person("native", one_line(&number)));
+            let is_mapped = |it: &Secret| sealed.iter().any(|other| other.path == it.path);
+            sealed.extend(native.filter(|it| !is_mapped(it)));
+            ids.object(&map.object_prefix(), &object)
+        } else {
+            let native = number.filter(|number| records::name::is_native_id(number));
+            data.extend(native.map(|native| ("native".to_owned(), native.into())));
+            data.extend(line.map(|line| ("line".to_owned(), Value::Int(line))));
+            object
         };
         sealed.sort_by(|a, b| a.path.cmp(&b.path));
         let contract = map.contract.as_ref().and_then(|rule| {
