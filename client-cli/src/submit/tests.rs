@@ -443,6 +443,38 @@ fn the_shipped_samples_go_in_whole() {
     }
 }
 
+#[test]
+fn every_shipped_map_makes_records_that_its_profile_takes() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
+    let mut tried = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let map = map::read(&path).unwrap();
+        let dates = map.clear.values().filter(|rule| rule.date.is_some());
+        let dates: BTreeSet<&str> = dates
+            .map(|rule| &rule.column)
+            .chain([&map.occurred.column])
+            .map(String::as_str)
+            .collect();
+        let day = if text.contains("DD/MM/YYYY") { "02/01/2024" } else { "2024-01-02" };
+        let columns: BTreeSet<&str> = map.columns().collect();
+        let cells = columns.iter().map(|column| match *column {
+            column if dates.contains(column) => day,
+            column if column == map.amount.column => "1.00",
+            _ => "ocds-213czf-1",
+        });
+        let cells: Vec<&str> = cells.collect();
+        let header: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+        let log = FakeLog::start();
+        std::fs::copy(&path, log.path("map.toml")).unwrap();
+        log.write("rows.csv", format!("{}\n{}\n", header.join(","), cells.join(",")));
+        log.civiclog(&format!("{RUN} --dry-run")).expect(Exit::Done);
+        tried += 1;
+    }
+    assert_eq!(tried, 7);
+}
+
 /// A file of the real data, which is not part of the project: the tests are built with the place
 /// where it is.
 fn real_data(name: &str) -> Option<std::path::PathBuf> {
