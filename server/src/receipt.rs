@@ -11,12 +11,37 @@ use records::profile::shipped;
 use records::registry::REGISTRY_PROFILE;
 use records::{Entry, KeyRole, ObjectHead, name};
 use store::{Kv, Store};
-use tlog::{LeafIndex, Note, TlogProof, TreeSize};
+use tlog::{Checkpoint, LeafIndex, Note, ProofError, TlogProof, TreeSize};
 
+use crate::mode::ModeSwitch;
 use crate::published::Published;
 use crate::state::{CommittedState, DAMAGED};
 
-type Failure = Box<dyn Error + Send + Sync + 'static>;
+/// Why a proof or a receipt could not be made.
+pub type Failure = Box<dyn Error + Send + Sync + 'static>;
+
+/// What is stored does not lead to a root that was published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "entry {index} cannot be proven under the published tree of {size} entries: an entry or a tile is \
+     damaged; `audit` names the place"
+)]
+pub struct Damaged {
+    index: LeafIndex,
+    size: TreeSize,
+    source: ProofError,
+}
+
+/// Logs why a proof could not be made. Where it is damage, the process judges and signs nothing more:
+/// what it would prove to others, it could not believe itself.
+pub fn report(failure: &Failure, mode: &ModeSwitch) {
+    let words = crate::sequence::error_chain(failure.as_ref());
+    if failure.is::<Damaged>() {
+        mode.read_only(words);
+    } else {
+        tracing::error!(error = words, "making a proof");
+    }
+}
 
 /// The proof of one entry under a head of `size` entries, with the entry in it.
 ///
@@ -30,6 +55,10 @@ pub fn proof_under<K: Kv>(
 ) -> Result<TlogProof, Failure> {
     let entry = store.entry(index)?.ok_or("an entry under the published head is missing")?;
     let path = tlog::prove_inclusion(index, size, store)?;
+    // Nobody is given a proof that does not hold: a bit may have flipped on the disk since.
+    let head = Checkpoint::parse(note.text())?.head;
+    tlog::verify_inclusion(&tlog::leaf_hash(&entry), index, &head, &path)
+        .map_err(|source| Damaged { index, size, source })?;
     Ok(TlogProof { extra: Some(entry), index, path, note: note.clone() })
 }
 

@@ -14,6 +14,7 @@ use civiclog_server::metrics::Metrics;
 use civiclog_server::mode::{Mode, ModeSwitch};
 use civiclog_server::pool::{Budget, NotJudged, Outcome, Pending, Pool};
 use civiclog_server::published::Board;
+use civiclog_server::receipt;
 use civiclog_server::run::notice_fatal;
 use civiclog_server::sequence::{Deps, Ended, Sequencer};
 use civiclog_server::sign::LogSigner;
@@ -379,6 +380,27 @@ fn damaged_rows_end_admission_and_signing_instead_of_failing_for_ever() {
     let Mode::ReadOnly(reason) = log.mode.current() else { panic!("it goes on") };
     assert!(reason.words().contains("the admission state is damaged"), "{}", reason.words());
     assert!(log.desk.sign(log.store.head()).is_err());
+}
+
+#[test]
+fn a_proof_that_does_not_hold_is_given_to_nobody_and_ends_signing() {
+    let mut log = Log::new();
+    assert_eq!(log.submit(10).0, Ok(()));
+    log.publish().expect("publishing");
+    let published = log.desk.board.current().expect("a head");
+    let note = published.checkpoint().note();
+    let prove = |log: &Log, index| {
+        receipt::proof_under(&log.store, tlog::LeafIndex::new(index), published.size(), note)
+    };
+    prove(&log, 0).expect("a proof");
+    prove(&log, 1).expect("a proof");
+    let mut batch = Batch::default();
+    batch.put(Family::Entries, &1_u64.to_be_bytes(), b"other bytes");
+    log.kv.inner.write(&batch).expect("memory");
+    prove(&log, 0).expect("the other entry is whole");
+    let failure = prove(&log, 1).expect_err("the entry is not the one in the tree");
+    receipt::report(&failure, &log.mode);
+    log.expect_dead("cannot be proven under the published tree of 2 entries");
 }
 
 #[test]

@@ -38,8 +38,8 @@ pub(super) async fn proof_at(
         return Err(ApiError::NotPublished { index, size });
     }
     let note = kept_note(&app, size)?;
-    let proof = receipt::proof_under(&app.store, index, size, &note)
-        .map_err(|it| ApiError::internal(it.as_ref()))?;
+    let proof =
+        receipt::proof_under(&app.store, index, size, &note).map_err(|it| unproven(&app, &it))?;
     Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, proof.encode().into()))
 }
 
@@ -50,9 +50,13 @@ pub(super) async fn receipt(
     Path(index): Path<String>,
 ) -> Result<Response, ApiError> {
     let (index, published) = published_index(&app, &index)?;
-    let text = receipt::receipt(&app.store, index, &published)
-        .map_err(|it| ApiError::internal(it.as_ref()))?;
+    let text = receipt::receipt(&app.store, index, &published).map_err(|it| unproven(&app, &it))?;
     Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, text.into()))
+}
+
+fn unproven(app: &App, failure: &receipt::Failure) -> ApiError {
+    receipt::report(failure, &app.mode);
+    ApiError::Internal
 }
 
 #[derive(Serialize)]
@@ -123,7 +127,7 @@ pub(super) fn proof_text(
 ) -> Result<Bytes, ApiError> {
     let proof: TlogProof =
         receipt::proof_under(&app.store, index, published.size(), published.checkpoint().note())
-            .map_err(|it| ApiError::internal(it.as_ref()))?;
+            .map_err(|it| unproven(app, &it))?;
     Ok(proof.encode().into())
 }
 

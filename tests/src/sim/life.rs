@@ -343,7 +343,21 @@ impl Life {
     /// The proof that is served for an entry.
     pub fn proof(&self, receipt: &Receipt, published: &Published) -> Option<TlogProof> {
         let note = published.checkpoint().note();
-        receipt::proof_under(&self.store, receipt.index(), published.size(), note).ok()
+        receipt::proof_under(&self.store, receipt.index(), published.size(), note)
+            .inspect_err(|failure| receipt::report(failure, &self.mode))
+            .ok()
+    }
+
+    /// How far it is, for whoever looks at a run that found something.
+    pub fn in_words(&self) -> String {
+        let published = self.board.current().map(|it| it.size().get());
+        let waiting = self.pool.take_waiting(usize::MAX).len();
+        format!(
+            "{:?}, {} committed, {published:?} published, {waiting} waiting, sequencing: {}",
+            self.mode.current(),
+            self.store.head().size,
+            self.sequencer.is_some()
+        )
     }
 
     /// Why it does nothing, if it does nothing.

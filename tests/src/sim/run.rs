@@ -304,7 +304,8 @@ fn calm(world: &mut World) -> Result<bool, Violation> {
     if stands_still && reason.as_ref().is_none_or(String::is_empty) {
         let waits = at.life.as_ref().is_some_and(|it| !it.mode.is_running());
         if !waits {
-            return Err(Violation("it stands still and does not say why".to_owned()));
+            let state = at.life.as_ref().map(super::life::Life::in_words);
+            return Err(Violation(format!("it stands still and does not say why: {state:?}")));
         }
     }
     // What an operator or a bit has damaged stops the log, and is not mended by judging it; a log
