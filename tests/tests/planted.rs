@@ -82,7 +82,7 @@ const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "ignore a failed write",
-        seeds: 800,
+        seeds: 2_000,
         edits: &[Edit {
             file: "crates/store/src/commit.rs",
             this: "        if let Err(source) = self.store.shared.kv.write(&write) {",
@@ -125,7 +125,7 @@ const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "keep running after a fatal error",
-        seeds: 200,
+        seeds: 400,
         edits: &[
             Edit {
                 file: "crates/store/src/store.rs",
