@@ -45,7 +45,7 @@ fn requests_under_way_are_published_before_the_process_ends() {
 
 #[test]
 fn what_cannot_be_published_in_time_is_published_by_the_next_start() {
-    let limits = "wait_published_ms = 500\n".to_owned();
+    let limits = "wait_published_ms = 2000\n".to_owned();
     let (mut log, treasury) = TestLog::start_with(LogOptions { limits, ..LogOptions::default() });
     log.witnesses[0].kill();
     log.witnesses[1].kill();
