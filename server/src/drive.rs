@@ -21,6 +21,7 @@ use crate::guard::{confirm, guard};
 use crate::inquire::{evidence, judge, keep};
 use crate::metrics::Metrics;
 use crate::mode::ModeSwitch;
+use crate::prove;
 use crate::publish::{
     Answered, Effect, Event, Publisher, RoundNumber, Shown, WitnessId, WitnessStatus,
 };
@@ -249,12 +250,9 @@ fn add_checkpoint<K: Kv>(
     old: TreeSize,
     signed: &SignedCheckpoint,
 ) -> Result<AddCheckpoint, String> {
-    let size = signed.head().size;
-    let proof = if old == TreeSize::ZERO || old == size {
-        Vec::new()
-    } else {
-        tlog::prove_consistency(old, size, store).map_err(|it| error_chain(&it))?
-    };
+    let head = signed.head();
+    let proof = prove::consistency(store, old, head.size, &head)
+        .map_err(|failure| error_chain(failure.as_ref()))?;
     Ok(AddCheckpoint { old, proof, note: signed.note().clone() })
 }
 

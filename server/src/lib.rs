@@ -56,6 +56,7 @@ pub mod metrics;
 pub mod mode;
 pub mod pool;
 pub mod posted;
+pub mod prove;
 pub mod publish;
 pub mod published;
 pub mod receipt;

@@ -5,60 +5,29 @@
 //! far back as it takes, and that of entry 0, where the log's own rules begin. Whoever holds it can follow the signature back without asking anybody.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 
 use records::profile::shipped;
 use records::registry::REGISTRY_PROFILE;
 use records::{Entry, KeyRole, ObjectHead, name};
 use store::{Kv, Store};
-use tlog::{Checkpoint, LeafIndex, Note, ProofError, TlogProof, TreeSize};
+use tlog::{Checkpoint, LeafIndex, Note, TlogProof};
 
-use crate::mode::ModeSwitch;
+use crate::prove::{Failure, inclusion};
 use crate::published::Published;
 use crate::state::{CommittedState, DAMAGED};
 
-/// Why a proof or a receipt could not be made.
-pub type Failure = Box<dyn Error + Send + Sync + 'static>;
-
-/// What is stored does not lead to a root that was published.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "entry {index} cannot be proven under the published tree of {size} entries: an entry or a tile is \
-     damaged; `audit` names the place"
-)]
-pub struct Damaged {
-    index: LeafIndex,
-    size: TreeSize,
-    source: ProofError,
-}
-
-/// Logs why a proof could not be made. Where it is damage, the process judges and signs nothing more:
-/// what it would prove to others, it could not believe itself.
-pub fn report(failure: &Failure, mode: &ModeSwitch) {
-    let words = crate::sequence::error_chain(failure.as_ref());
-    if failure.is::<Damaged>() {
-        mode.read_only(words);
-    } else {
-        tracing::error!(error = words, "making a proof");
-    }
-}
-
-/// The proof of one entry under a head of `size` entries, with the entry in it.
+/// The proof of one entry under a published checkpoint, with the entry in it.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn proof_under<K: Kv>(
     store: &Store<K>,
     index: LeafIndex,
-    size: TreeSize,
     note: &Note,
 ) -> Result<TlogProof, Failure> {
     let entry = store.entry(index)?.ok_or("an entry under the published head is missing")?;
-    let path = tlog::prove_inclusion(index, size, store)?;
-    // Nobody is given a proof that does not hold: a bit may have flipped on the disk since.
     let head = Checkpoint::parse(note.text())?.head;
-    tlog::verify_inclusion(&tlog::leaf_hash(&entry), index, &head, &path)
-        .map_err(|source| Damaged { index, size, source })?;
+    let path = inclusion(store, index, &tlog::leaf_hash(&entry), &head)?;
     Ok(TlogProof { extra: Some(entry), index, path, note: note.clone() })
 }
 
@@ -76,7 +45,7 @@ pub fn receipt<K: Kv>(
     for one in std::iter::once(index).chain(behind) {
         // A key that signed a published entry was registered before it, so it is published too.
         let note = published.checkpoint().note();
-        text.push_str(&proof_under(store, one, published.size(), note)?.encode());
+        text.push_str(&proof_under(store, one, note)?.encode());
     }
     Ok(text)
 }

@@ -14,11 +14,11 @@ use civiclog_server::metrics::Metrics;
 use civiclog_server::mode::{Mode, ModeSwitch};
 use civiclog_server::pool::{Budget, NotJudged, Outcome, Pending, Pool};
 use civiclog_server::published::Board;
-use civiclog_server::receipt;
 use civiclog_server::run::notice_fatal;
 use civiclog_server::sequence::{Deps, Ended, Sequencer};
 use civiclog_server::sign::LogSigner;
 use civiclog_server::time::AdmissionClock;
+use civiclog_server::{prove, receipt};
 use records::{
     Algorithm, CheckedSubmission, EntryIndex, RecordDraft, SigningKey, Submission, Value,
 };
@@ -389,9 +389,8 @@ fn a_proof_that_does_not_hold_is_given_to_nobody_and_ends_signing() {
     log.publish().expect("publishing");
     let published = log.desk.board.current().expect("a head");
     let note = published.checkpoint().note();
-    let prove = |log: &Log, index| {
-        receipt::proof_under(&log.store, tlog::LeafIndex::new(index), published.size(), note)
-    };
+    let prove =
+        |log: &Log, index| receipt::proof_under(&log.store, tlog::LeafIndex::new(index), note);
     prove(&log, 0).expect("a proof");
     prove(&log, 1).expect("a proof");
     let mut batch = Batch::default();
@@ -399,8 +398,8 @@ fn a_proof_that_does_not_hold_is_given_to_nobody_and_ends_signing() {
     log.kv.inner.write(&batch).expect("memory");
     prove(&log, 0).expect("the other entry is whole");
     let failure = prove(&log, 1).expect_err("the entry is not the one in the tree");
-    receipt::report(&failure, &log.mode);
-    log.expect_dead("cannot be proven under the published tree of 2 entries");
+    prove::report(&failure, &log.mode);
+    log.expect_dead("that entry 1 is in the tree of 2 entries cannot be proven");
 }
 
 #[test]

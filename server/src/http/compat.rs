@@ -16,9 +16,10 @@ use serde::Serialize;
 use tlog::{Hash, TreeSize};
 
 use super::objects::url_pairs;
-use super::proofs::consistency_proof;
+use super::proofs::{consistency_proof, unproven};
 use super::respond::{Caching, json};
 use super::{ApiError, App};
+use crate::prove;
 
 #[derive(Serialize)]
 struct SthView {
@@ -80,18 +81,19 @@ pub(super) async fn get_proof_by_hash(
             expected: "the base64 of a leaf hash, percent-encoded",
         },
     )?;
-    let published = app.board.current().map_or(TreeSize::ZERO, |it| it.size());
-    if size > published {
-        return Err(ApiError::NotFound("the published log is smaller than `tree_size`"));
-    }
+    let published = app.board.current().map(|it| it.checkpoint().head());
+    let published = published
+        .filter(|it| size <= it.size)
+        .ok_or(ApiError::NotFound("the published log is smaller than `tree_size`"))?;
     let index = app
         .store
         .index_of_leaf(&hash)
         .map_err(|it| ApiError::internal(&it))?
         .filter(|it| it.is_within(size))
         .ok_or(ApiError::NotFound("no leaf of that hash is in a tree of that size"))?;
-    let path =
-        tlog::prove_inclusion(index, size, &app.store).map_err(|it| ApiError::internal(&it))?;
+    let path = prove::head_at(&app.store, size, &published)
+        .and_then(|head| prove::inclusion(&app.store, index, &hash, &head))
+        .map_err(|it| unproven(&app, &it))?;
     let audit_path = path.iter().map(Hash::to_base64).collect();
     let answer = ProofView { leaf_index: index.get(), audit_path };
     Ok(json(StatusCode::OK, Caching::NoStore, &answer))

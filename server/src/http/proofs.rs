@@ -13,7 +13,7 @@ use tlog::{LeafIndex, Note, TlogProof, TreeSize};
 use super::respond::{Caching, bytes, json};
 use super::{ApiError, App};
 use crate::published::Published;
-use crate::receipt;
+use crate::{prove, receipt};
 
 const PROOF_TYPE: &str = "text/plain; charset=utf-8";
 
@@ -38,8 +38,7 @@ pub(super) async fn proof_at(
         return Err(ApiError::NotPublished { index, size });
     }
     let note = kept_note(&app, size)?;
-    let proof =
-        receipt::proof_under(&app.store, index, size, &note).map_err(|it| unproven(&app, &it))?;
+    let proof = receipt::proof_under(&app.store, index, &note).map_err(|it| unproven(&app, &it))?;
     Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, proof.encode().into()))
 }
 
@@ -54,8 +53,8 @@ pub(super) async fn receipt(
     Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, text.into()))
 }
 
-fn unproven(app: &App, failure: &receipt::Failure) -> ApiError {
-    receipt::report(failure, &app.mode);
+pub(super) fn unproven(app: &App, failure: &prove::Failure) -> ApiError {
+    prove::report(failure, &app.mode);
     ApiError::Internal
 }
 
@@ -83,10 +82,10 @@ pub(super) fn consistency_proof(
     from: TreeSize,
     to: TreeSize,
 ) -> Result<Vec<String>, ApiError> {
-    let published = app.board.current().map_or(TreeSize::ZERO, |it| it.size());
-    if to > published {
-        return Err(ApiError::NotFound("the published log is smaller than `to`"));
-    }
+    let published = app.board.current().map(|it| it.checkpoint().head());
+    let published = published
+        .filter(|it| to <= it.size)
+        .ok_or(ApiError::NotFound("the published log is smaller than `to`"))?;
     if from > to {
         return Err(ApiError::Parameter { name: "from", expected: "at most `to`" });
     }
@@ -94,7 +93,7 @@ pub(super) fn consistency_proof(
         return Ok(Vec::new());
     }
     let proof =
-        tlog::prove_consistency(from, to, &app.store).map_err(|it| ApiError::internal(&it))?;
+        prove::consistency(&app.store, from, to, &published).map_err(|it| unproven(app, &it))?;
     Ok(proof.iter().map(tlog::Hash::to_base64).collect())
 }
 
@@ -125,9 +124,8 @@ pub(super) fn proof_text(
     index: LeafIndex,
     published: &Published,
 ) -> Result<Bytes, ApiError> {
-    let proof: TlogProof =
-        receipt::proof_under(&app.store, index, published.size(), published.checkpoint().note())
-            .map_err(|it| unproven(app, &it))?;
+    let proof: TlogProof = receipt::proof_under(&app.store, index, published.checkpoint().note())
+        .map_err(|it| unproven(app, &it))?;
     Ok(proof.encode().into())
 }
 

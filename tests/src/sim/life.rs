@@ -16,10 +16,10 @@ use civiclog_server::pool::{Budget, Outcome, Pending, Pool, Receipt, Room};
 use civiclog_server::posted::Posted;
 use civiclog_server::publish::{Effect, Event, Pace, Publisher, Start, WitnessId};
 use civiclog_server::published::{Board, Published};
-use civiclog_server::receipt;
 use civiclog_server::sequence::{self, Sequencer};
 use civiclog_server::startup::{self, Parts};
 use civiclog_server::time::AdmissionClock;
+use civiclog_server::{prove, receipt};
 use prometheus::Registry;
 use service::{Clock, ManualClock};
 use store::Store;
@@ -343,8 +343,8 @@ impl Life {
     /// The proof that is served for an entry.
     pub fn proof(&self, receipt: &Receipt, published: &Published) -> Option<TlogProof> {
         let note = published.checkpoint().note();
-        receipt::proof_under(&self.store, receipt.index(), published.size(), note)
-            .inspect_err(|failure| receipt::report(failure, &self.mode))
+        receipt::proof_under(&self.store, receipt.index(), note)
+            .inspect_err(|failure| prove::report(failure, &self.mode))
             .ok()
     }
 
