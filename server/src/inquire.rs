@@ -103,10 +103,10 @@ const EVIDENCE_MODE: u32 = 0o644;
 
 #[cfg(test)]
 mod tests {
-    use store::{MemoryKv, NewBatch, NewEntry};
+    use store::MemoryKv;
     use tlog::{
-        Checkpoint, CosignatureSigner, Ed25519Signer, Hash, Origin, Policy, TreeHead, TreeSize,
-        UnixMillis, UnixSeconds,
+        Checkpoint, CosignatureSigner, Ed25519Signer, Hash, Policy, TreeHead, TreeSize, UnixMillis,
+        UnixSeconds,
     };
 
     use super::*;
@@ -114,17 +114,7 @@ mod tests {
     const ORIGIN: &str = "log.example/spending";
 
     fn grown(size: u64) -> Store<MemoryKv> {
-        let origin: Origin = ORIGIN.parse().expect("an origin");
-        let kv = MemoryKv::new();
-        Store::create_on(&kv, &origin).expect("creating");
-        let (store, mut writer) = Store::open_on(kv, &origin, 0).expect("opening");
-        let entries: Vec<Vec<u8>> = (0..size).map(|it| it.to_be_bytes().to_vec()).collect();
-        let leaves: Vec<Hash> = entries.iter().map(|it| tlog::leaf_hash(it)).collect();
-        let integration = writer.frontier().integrate(&leaves);
-        let entries = entries.into_iter().map(|entry| NewEntry { entry, disclosures: None });
-        let batch = NewBatch { entries: entries.collect(), state: Vec::new(), integration };
-        writer.commit(batch).expect("committing");
-        store
+        crate::fixtures::grown(ORIGIN, size).1
     }
 
     fn key(seed: u8) -> Ed25519Signer {

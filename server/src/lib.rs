@@ -46,6 +46,8 @@ pub mod cosign;
 pub mod documents;
 pub mod drive;
 pub mod fetch;
+#[cfg(test)]
+mod fixtures;
 pub mod guard;
 pub mod http;
 pub mod init;

@@ -99,24 +99,12 @@ fn extension<K: Kv>(
 
 #[cfg(test)]
 mod tests {
-    use store::{Batch, Family, MemoryKv, NewBatch, NewEntry};
+    use store::{Batch, Family, MemoryKv};
 
     use super::*;
+    use crate::fixtures::grown;
 
-    fn grown(size: u64) -> (MemoryKv, Store<MemoryKv>) {
-        let origin = "log.example/spending".parse().expect("an origin");
-        let kv = MemoryKv::new();
-        Store::create_on(&kv, &origin).expect("creating");
-        // Without a cache: what is on the disk is what is read.
-        let (store, mut writer) = Store::open_on(kv.clone(), &origin, 0).expect("opening");
-        let entries: Vec<Vec<u8>> = (0..size).map(|it| it.to_be_bytes().to_vec()).collect();
-        let leaves: Vec<Hash> = entries.iter().map(|it| tlog::leaf_hash(it)).collect();
-        let integration = writer.frontier().integrate(&leaves);
-        let entries = entries.into_iter().map(|entry| NewEntry { entry, disclosures: None });
-        let batch = NewBatch { entries: entries.collect(), state: Vec::new(), integration };
-        writer.commit(batch).expect("committing");
-        (kv, store)
-    }
+    const ORIGIN: &str = "log.example/spending";
 
     fn size(number: u64) -> TreeSize {
         TreeSize::new(number)
@@ -124,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_whole_is_proven() {
-        let (_, store) = grown(300);
+        let (_, store) = grown(ORIGIN, 300);
         let known = store.head();
         for (from, to) in [(0, 0), (0, 300), (1, 2), (7, 255), (256, 300), (300, 300)] {
             let (earlier, later) =
@@ -141,7 +129,7 @@ mod tests {
 
     #[test]
     fn no_flipped_bit_of_a_tile_gets_into_a_proof() {
-        let (kv, store) = grown(300);
+        let (kv, store) = grown(ORIGIN, 300);
         let known = store.head();
         let mut rows = Vec::new();
         kv.scan(Family::Tiles, store::KeyRange::ALL, store::Direction::Forward, &mut |key, row| {

@@ -59,7 +59,7 @@ pub fn run(
     let served = runtime.block_on(serve(config, opened, announce));
     // Ends the tasks that still hold the database, so that it is closed before the process ends.
     runtime.shutdown_timeout(Duration::from_millis(LAST_WORDS_MS));
-    served
+    served.map_err(|it| startup::with_what_to_do(config, it))
 }
 
 async fn serve(

@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, ensure};
 use service::{Clock as _, SystemClock};
-use store::{Kv, Store, Writer};
+use store::{Kv, ReadError, Store, Writer};
 use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, VerifierKey};
 
 use crate::anchor::Anchor;
@@ -90,9 +90,24 @@ pub fn open(
         decision.take(&judging, &mut anchor)?;
     }
     // Before anybody can read: an older copy may hold what was erased since.
-    settle(&mut List::read(config)?, &mut writer)?;
+    settle(&mut List::read(config)?, &mut writer).map_err(|it| with_what_to_do(config, it))?;
     let origin = config.origin.clone();
     fit(Parts { origin, anchor, store, writer, keys, policy, policy_text })
+        .map_err(|it| with_what_to_do(config, it))
+}
+
+/// An error of a database that is open already; where it is damaged, with a word on what to do. What
+/// was read while it was opened may be whole, and the next row not.
+pub(crate) fn with_what_to_do(config: &Config, error: anyhow::Error) -> anyhow::Error {
+    let is_damage = |it: &(dyn std::error::Error + 'static)| {
+        it.downcast_ref::<ReadError>().is_some_and(ReadError::is_damage)
+    };
+    if error.chain().any(is_damage) {
+        let folder = config.database_dir();
+        error.context(format!("reading the database {}{A_FILE_IS_CORRUPT}", folder.display()))
+    } else {
+        error
+    }
 }
 
 /// Checks that the parts are of one log and one state of it.
@@ -257,3 +272,40 @@ fn policies_before<K: Kv>(
 
 const A_FILE_IS_CORRUPT: &str =
     ", which is damaged (what to do: docs/operating/README.md#a-file-is-corrupt)";
+
+#[cfg(test)]
+mod tests {
+    use store::{KvError, KvErrorKind};
+    use tlog::ProveError;
+
+    use super::*;
+
+    #[test]
+    fn a_damaged_row_names_the_runbook_and_a_failing_disk_does_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("server.toml");
+        let text = "origin = \"log.example/spending\"\ndata_dir = \"data\"\npolicy = \"p\"\n";
+        std::fs::write(&path, text).expect("writing the file");
+        let config = Config::load(&path).expect("a configuration");
+        let database = |kind| ReadError::Database(KvError::new(kind, "block checksum mismatch"));
+        let index = LeafIndex::new(0);
+        for (error, helps) in [
+            (anyhow::Error::new(database(KvErrorKind::Corrupt)), true),
+            (anyhow::Error::new(ReadError::ChangedEntry { index }), true),
+            (
+                anyhow::Error::new(ProveError::Read {
+                    coord: tlog::TileCoord::new(0, 0, 1).expect("a tile"),
+                    source: ReadError::MissingEntry { index },
+                }),
+                true,
+            ),
+            (anyhow::Error::new(database(KvErrorKind::Io)), false),
+            (anyhow::anyhow!("the witness policy names no key"), false),
+        ] {
+            let said = with_what_to_do(&config, error.context("reading entry 0"));
+            let said = format!("{said:#}");
+            assert_eq!(said.contains("#a-file-is-corrupt"), helps, "{said}");
+            assert!(said.contains("reading entry 0") || !helps, "{said}");
+        }
+    }
+}

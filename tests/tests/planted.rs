@@ -82,7 +82,7 @@ const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "ignore a failed write",
-        seeds: 2_000,
+        seeds: 400,
         edits: &[Edit {
             file: "crates/store/src/commit.rs",
             this: "        if let Err(source) = self.store.shared.kv.write(&write) {",
@@ -125,7 +125,7 @@ const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "keep running after a fatal error",
-        seeds: 400,
+        seeds: 100,
         edits: &[
             Edit {
                 file: "crates/store/src/store.rs",

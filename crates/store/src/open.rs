@@ -303,9 +303,7 @@ impl OpenError {
             | Self::Frontier(_)
             | Self::Root(_) => true,
             Self::Database(error) => error.kind() == KvErrorKind::Corrupt,
-            Self::Read(error) => {
-                !matches!(error, ReadError::Database(error) if error.kind() != KvErrorKind::Corrupt)
-            }
+            Self::Read(error) => error.is_damage(),
             Self::Missing { .. }
             | Self::AlreadyThere { .. }
             | Self::Locked { .. }

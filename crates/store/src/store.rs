@@ -10,7 +10,7 @@ use tlog::{
 
 use crate::cache::TileCache;
 use crate::checkpoints::{PruneCursor, Published};
-use crate::kv::{Direction, Family, KeyRange, Kv, KvError, Row, Usage};
+use crate::kv::{Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Row, Usage};
 use crate::layout::{index_key, parse_index, tile_key};
 use crate::rocks::RocksKv;
 
@@ -374,6 +374,13 @@ pub enum ReadError {
         /// How many were asked for.
         got: u64,
     },
+}
+
+impl ReadError {
+    /// Whether what is stored is not what was stored: something damaged it or put it there.
+    pub fn is_damage(&self) -> bool {
+        !matches!(self, Self::Database(error) if error.kind() != KvErrorKind::Corrupt)
+    }
 }
 
 /// Why this process may never commit or sign again. A restart recovers what is on the disk and

@@ -77,6 +77,8 @@ struct State {
     room: Room,
     /// Writes that took effect, of the present life.
     writes: u64,
+    /// Whether a write of the present life failed, and the life was told.
+    has_failed: bool,
 }
 
 impl Disk {
@@ -94,6 +96,7 @@ impl Disk {
             background_errors: 0,
             room: Room::Plenty,
             writes: 0,
+            has_failed: false,
         };
         Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
     }
@@ -110,6 +113,7 @@ impl Disk {
         state.is_dead = false;
         state.background_errors = 0;
         state.writes = 0;
+        state.has_failed = false;
         let life = state.life;
         (SimKv::new(self.clone(), life), SimAnchor::new(self.clone(), life))
     }
@@ -142,6 +146,11 @@ impl Disk {
     /// Writes that took effect since it was opened.
     pub fn writes(&self) -> u64 {
         self.lock().writes
+    }
+
+    /// Whether a write failed since it was opened.
+    pub fn has_failed(&self) -> bool {
+        self.lock().has_failed
     }
 
     /// What would be left after a power cut now.
@@ -247,10 +256,13 @@ impl Copy {
 
 impl State {
     fn write_fate(&mut self) -> WriteFate {
-        if self.room == Room::None {
-            return WriteFate::FailsNotApplied;
-        }
-        self.faults.write_fate(&mut self.random)
+        let fate = if self.room == Room::None {
+            WriteFate::FailsNotApplied
+        } else {
+            self.faults.write_fate(&mut self.random)
+        };
+        self.has_failed |= fate.is_error();
+        fate
     }
 }
 

@@ -51,6 +51,11 @@ impl WriteFate {
     pub fn is_durable(self) -> bool {
         matches!(self, Self::Done | Self::FailsApplied | Self::DiesAfter)
     }
+
+    /// Whether a process that goes on was told of an error.
+    pub fn is_error(self) -> bool {
+        matches!(self, Self::FailsNotApplied | Self::FailsApplied | Self::FailsCached)
+    }
 }
 
 impl DiskFaults {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use civiclog_server::pool::Receipt;
 use sha2::{Digest as _, Sha256};
 use tlog::{Hash, Note, TreeHead, TreeSize, VerifierKey};
 
@@ -244,6 +245,21 @@ impl History {
         }
         Err(Violation(format!("{what} a tree of {size} entries with a root that is none of it")))
     }
+}
+
+/// What a log is about to answer lies on its disk.
+///
+/// # Errors
+/// [`Violation`].
+pub fn on_disk(entries: &[Vec<u8>], said: &[Receipt]) -> Verdict {
+    for receipt in said {
+        let index = receipt.index().get();
+        let there = usize::try_from(index).ok().and_then(|it| entries.get(it));
+        if there.is_none_or(|it| leaf(it) != *receipt.leaf_hash().as_bytes()) {
+            return Err(Violation(format!("entry {index} is answered and not on the disk")));
+        }
+    }
+    Ok(())
 }
 
 /// The head in a checkpoint's text: origin, size and root, a line each.

@@ -13,7 +13,7 @@ use super::client::{Heard, Job, SimClient, clients};
 use super::disk::{Copy, Disk, pick};
 use super::faults::{Manner, Scenario};
 use super::fodder::{self, Expected, Fodder};
-use super::judge::{Judge, Violation};
+use super::judge::{self, Judge, Violation};
 use super::life::{Handed, Life};
 use super::witness::{RawAnswer, SimWitness};
 use crate::random::Random;
@@ -192,8 +192,7 @@ impl World {
         self.judge_published(machine)?;
         self.judge_the_dead(machine)?;
         self.send_requests(machine);
-        self.send_answers(machine);
-        Ok(())
+        self.send_answers(machine)
     }
 
     fn judge_signatures(&mut self, machine: usize) -> Step {
@@ -235,13 +234,20 @@ impl World {
         self.judge.published(current.note(), log_key, quorums, &at.disk.entries())
     }
 
-    /// A life that became read-only writes and signs nothing more.
+    /// A life of which a write failed is read-only, and one that is read-only writes and signs
+    /// nothing more.
     fn judge_the_dead(&mut self, machine: usize) -> Step {
         let is_alone = self.machines.len() == 1;
         let at = &mut self.machines[machine];
-        let is_dead = at.life.as_ref().is_some_and(|it| it.mode.is_read_only());
-        if !is_dead {
+        let Some(life) = &at.life else {
             return Ok(());
+        };
+        if !life.mode.is_read_only() {
+            return if at.disk.has_failed() {
+                Err(Violation("a process goes on after a write that failed".to_owned()))
+            } else {
+                Ok(())
+            };
         }
         let counted = at.disk.writes() + self.judge.heads().0;
         match at.counted_when_dead {
@@ -281,11 +287,13 @@ impl World {
     }
 
     /// Answers every request of which all lines are settled.
-    fn send_answers(&mut self, machine: usize) {
+    fn send_answers(&mut self, machine: usize) -> Step {
+        let is_flipping = self.is_flipping();
         let at = &mut self.machines[machine];
         let Some(life) = &at.life else {
-            return;
+            return Ok(());
         };
+        let mut said = Vec::new();
         let mut sent = Vec::new();
         at.serving.retain_mut(|serving| {
             serving.lines.iter_mut().for_each(Line::settle);
@@ -293,6 +301,7 @@ impl World {
                 Some(answers) => {
                     let Serving { client, request, job, .. } = serving;
                     let (client, request, job) = (*client, *request, job.clone());
+                    said.extend(answers.iter().filter_map(Told::receipt));
                     sent.push(Packet::ToClient { client, request, answers, job });
                     false
                 }
@@ -300,6 +309,20 @@ impl World {
             }
         });
         self.network.append(&mut sent);
+        // Before the answer is on its way, and whatever becomes of this process afterwards.
+        if said.is_empty() || is_flipping {
+            Ok(())
+        } else {
+            judge::on_disk(&at.disk.entries(), &said)
+        }
+    }
+
+    /// Whether bits flip: in the entries that lie on a disk, or in the state that records are judged
+    /// by, which only an audit finds.
+    fn is_flipping(&self) -> bool {
+        self.judge.is_rotting
+            || self.scenario.disk.read_flips.0 + self.scenario.disk.write_flips.0 > 0
+            || self.malign.contains(&"bits flipped in memory")
     }
 
     /// Hands a message over.
@@ -359,10 +382,7 @@ impl World {
     }
 
     fn tell_client(&mut self, client: usize, request: u64, answers: &[Told], job: &Job) -> Step {
-        // A flipped bit may hit the state that records are judged by; only an audit finds that.
-        let is_flipping = self.judge.is_rotting
-            || self.scenario.disk.read_flips.0 + self.scenario.disk.write_flips.0 > 0
-            || self.malign.contains(&"bits flipped in memory");
+        let is_flipping = self.is_flipping();
         let mut is_final = true;
         for (submission, told) in job.submissions.iter().zip(answers) {
             let sendable = &fodder::fodder().sendable[*submission];

@@ -32,6 +32,16 @@ pub(in super::super) enum Told {
     Later(String),
 }
 
+impl Told {
+    /// Where the log says that the record stands, if it does.
+    pub(super) fn receipt(&self) -> Option<Receipt> {
+        match self {
+            Self::Committed(receipt) | Self::Published(receipt, _) => Some(*receipt),
+            Self::Refused | Self::Later(_) => None,
+        }
+    }
+}
+
 impl Line {
     pub(super) fn settle(&mut self) {
         let Self::Waiting(waiting) = self else {
