@@ -32,26 +32,62 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result
 pub(crate) fn replace_with(
     path: &Path,
     readers: Readers,
-    write: impl FnOnce(&mut io::BufWriter<File>) -> io::Result<()>,
+    write: impl FnOnce(&mut Replacement) -> io::Result<()>,
 ) -> io::Result<()> {
-    let temporary = beside(path);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(readers.mode())
-        .open(&temporary)?;
-    let mut buffered = io::BufWriter::new(file);
-    let written = write(&mut buffered)
-        .and_then(|()| buffered.into_inner().map_err(io::IntoInnerError::into_error))
-        .and_then(|file| file.sync_all())
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(error) = written {
-        // The first error is the one to tell; a left-over temporary file harms nobody.
-        drop(std::fs::remove_file(&temporary));
-        return Err(error);
+    let mut replacement = Replacement::start(path, readers)?;
+    write(&mut replacement)?;
+    replacement.finish()
+}
+
+/// The new content of a file, which takes its place once it is whole. If it never is, the file stays
+/// as it was.
+pub(crate) struct Replacement {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: io::BufWriter<File>,
+    is_finished: bool,
+}
+
+impl Replacement {
+    pub(crate) fn start(path: &Path, readers: Readers) -> io::Result<Self> {
+        let temporary = beside(path);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(readers.mode())
+            .open(&temporary)?;
+        let file = io::BufWriter::new(file);
+        Ok(Self { path: path.to_owned(), temporary, file, is_finished: false })
     }
-    sync_folder_of(path)
+
+    /// Puts it in place, durable.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        std::fs::rename(&self.temporary, &self.path)?;
+        self.is_finished = true;
+        sync_folder_of(&self.path)
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // The error that led here is the one to tell; a left-over temporary file harms nobody.
+            drop(std::fs::remove_file(&self.temporary));
+        }
+    }
 }
 
 /// Writes a file that must not exist yet.

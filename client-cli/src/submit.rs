@@ -23,10 +23,12 @@ mod plan;
 mod receipts;
 mod report;
 mod row;
+mod scratch;
 mod seal;
 mod send;
 mod source;
 mod table;
+mod tally;
 pub(crate) mod text;
 mod upload;
 
@@ -35,6 +37,8 @@ use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indicatif::ProgressBar;
+use records::Record;
 use sha2::{Digest, Sha256};
 use tlog::{CosignedCheckpoint, Hash, LeafIndex, Origin, Policy, TreeSize};
 use tlog_client::{Limits, LogClient, TreeView};
@@ -45,15 +49,17 @@ use crate::screen::Screen;
 use crate::state::StateFolder;
 use crate::{keyfile, trust};
 use journal::{Journal, Kept};
+use lookup::Lookup;
 use map::Map;
 use period::Period;
 use persons::{PersonIds, SecretFile};
 use plan::{Act, Planner};
-use receipts::Receipt;
 use report::Report;
 use row::{Draft, RowError};
+use scratch::{Scratch, Shelf};
 use seal::Sealer;
-use source::{Input, Source};
+use source::{Input, Series, Source};
+use tally::Tally;
 
 /// What becomes of a row.
 #[derive(Debug)]
@@ -169,49 +175,13 @@ async fn run_input(
         }
         _ => None,
     };
-    let run = Run { args, input, client, policy, sealer, scope, persons };
-    let Drafts { mut items, mut bad, warnings } = run.drafts()?;
-    let mut report = Report::new(&origin, input.format(), items.len() + bad.len(), args);
-    if !matches!(input, Input::Csv(_)) {
-        report.note_warnings(&with_suffix(&args.file, ".warnings.csv"), &warnings)?;
-    }
-    run.plan(&mut items, &mut bad, journal.as_ref(), screen).await?;
-    let Some(journal) = journal.as_mut().filter(|_| !args.dry_run) else {
-        run.rehearse(&mut items);
-        return finish(report, &items, bad, args, screen);
-    };
-    upload::upload(&run.client, origin.as_str(), &key, &args.file, &items, screen).await?;
-    run.send(journal, &mut items, screen).await?;
-    let checkpoint = run.published(&items, screen).await?;
-    run.settle_taken(&mut items, &checkpoint).await?;
-    report.note_checkpoint(&checkpoint);
-    run.write_receipts(&items, &checkpoint, &mut report, screen).await?;
-    finish(report, &items, bad, args, screen)
-}
-
-/// Counts, lists the bad rows and decides the exit code.
-fn finish(
-    mut report: Report,
-    items: &[Item],
-    mut bad: Vec<RowError>,
-    args: &Submit,
-    screen: &mut Screen,
-) -> Outcome {
-    bad.extend(items.iter().filter_map(|item| match &item.fate {
-        Fate::Bad(error) => Some(error.clone()),
-        _ => None,
-    }));
-    report.count(items);
-    report.note_errors(&errors_path(args), &bad)?;
-    Ok(report.finish(screen))
-}
-
-/// What was read from the file.
-#[derive(Default)]
-struct Drafts {
-    items: Vec<Item>,
-    bad: Vec<RowError>,
-    warnings: Vec<RowError>,
+    let folder = path.parent().filter(|folder| folder.is_dir());
+    let scratch = Scratch::in_folder(folder.unwrap_or(&std::env::temp_dir()))
+        .explain(Exit::Usage, || "making a file for the notes of this run".to_owned())?;
+    let report = Report::new(&origin, input.format(), args);
+    let run = Run { args, input, client, policy, sealer, scope, persons, scratch: &scratch };
+    let tally = Tally::new(report, &scratch);
+    run.carry_out(journal.as_mut(), tally, screen).await
 }
 
 /// What the steps of one run share.
@@ -224,91 +194,122 @@ struct Run<'a> {
     scope: Scope<'a>,
     /// There if the map knows of persons.
     persons: Option<PersonIds>,
+    scratch: &'a Scratch,
 }
 
 impl Run<'_> {
-    /// Reads the file: drafts of the good rows, errors of the others.
-    fn drafts(&self) -> Outcome<Drafts> {
-        let mut drafts = Drafts::default();
-        if matches!(self.scope, Scope::Gone) {
-            return Ok(drafts);
-        }
-        let (file, persons) = (&self.args.file, self.persons.as_ref());
-        let mut source = Source::open(file, self.input, &self.sealer.file_sha256, persons)?;
-        let reading = |failure: Failure| {
-            let words = format!("reading {}", self.args.file.display());
-            Failure { error: failure.error.context(words), ..failure }
-        };
-        while let Some(drafted) = source.next().map_err(reading)? {
-            if drafts.items.len() == ROWS_MAX {
-                return Err(Failure::usage(format!(
-                    "{} has more than {ROWS_MAX} rows, as many as a receipts file holds; split it",
-                    self.args.file.display()
-                )));
-            }
-            match drafted {
-                Ok(draft) => {
-                    let (act, first, fate) = (Act::Add, None, Fate::New);
-                    drafts.items.push(Item { draft, act, first, fate });
-                }
-                Err(error) => drafts.bad.push(error),
-            }
-        }
-        drafts.warnings = source.take_warnings();
-        Ok(drafts)
-    }
-
-    /// Finds out what is left to do, and with `--complete` what the file no longer has.
-    async fn plan(
+    async fn carry_out(
         &self,
-        items: &mut Vec<Item>,
-        bad: &mut Vec<RowError>,
-        journal: Option<&Journal>,
-        screen: &Screen,
-    ) -> Outcome<()> {
+        mut journal: Option<&mut Journal>,
+        mut tally: Tally<'_>,
+        screen: &mut Screen,
+    ) -> Outcome {
+        let is_gone = matches!(self.scope, Scope::Gone);
+        let rows = if is_gone { Some(0) } else { self.check(screen)? };
         let checkpoint = trust::checkpoint(&self.client, &self.policy).await?;
         let view = TreeView::new(self.client.clone(), checkpoint.head());
-        let planner = Planner { client: &self.client, sealer: &self.sealer, view: &view };
-        planner.recognise(items, journal, screen).await?;
-        if matches!(self.scope, Scope::Unknown) {
-            return Ok(());
+        let mut lookup = Lookup::new(&self.client, &view, self.scratch, rows.unwrap_or(0));
+        let planner = Planner { sealer: &self.sealer };
+        let what = if self.args.dry_run { "checking" } else { "submitting" };
+        let bar = screen.progress(what, rows.map_or(0, |rows| usize::try_from(rows).unwrap_or(0)));
+        if !is_gone {
+            let mut source = self.open()?;
+            loop {
+                let (mut items, is_end) = self.some_rows(&mut source, &mut tally)?;
+                planner.recognise(&mut items, journal.as_deref(), &mut lookup).await?;
+                self.settle(&mut items, journal.as_deref_mut(), &mut tally, &bar).await?;
+                if is_end {
+                    break;
+                }
+            }
         }
-        let unread = items.iter().filter(|item| matches!(item.fate, Fate::Bad(_))).count();
-        if bad.len() + unread > 0 {
-            // A row that could not be read may be one of those that seem to be gone.
-            let words = "nothing was voided: while there are bad rows, nobody can tell which rows \
-                         are gone; correct them and run again";
-            bad.push(RowError::new(0, "complete", "", words));
-            return Ok(());
+        self.void_vanished(&planner, &mut lookup, &view, journal, &mut tally, &bar).await?;
+        bar.finish_and_clear();
+        if !self.args.dry_run {
+            self.write_receipts(&mut tally, screen).await?;
         }
-        if let Some(series) = self.input.series() {
-            items.extend(planner.vanished(items, journal, &series, self.scope).await?);
+        let Tally { mut report, .. } = tally;
+        report.note_errors(&errors_path(self.args), self.scratch)?;
+        if !matches!(self.input, Input::Csv(_)) {
+            let path = with_suffix(&self.args.file, ".warnings.csv");
+            report.note_warnings(&path, self.scratch)?;
         }
-        Ok(())
+        Ok(report.finish(screen))
     }
 
-    /// Sends what is to be sent. Rows about persons go behind all others, in the order of their
-    /// derived ids: in the order of the file, the entries around one would tell its row.
-    async fn send(
+    /// Reads the file through before anything goes in. Says how many rows it has, if that is known.
+    fn check(&self, screen: &Screen) -> Outcome<Option<u64>> {
+        let bar = screen.progress("reading", 0);
+        let rows = source::check(&self.args.file, self.input, &bar);
+        bar.finish_and_clear();
+        self.while_reading(rows)
+    }
+
+    fn open(&self) -> Outcome<Source<'_>> {
+        let (file, persons) = (&self.args.file, self.persons.as_ref());
+        Source::open(file, self.input, &self.sealer.file_sha256, persons, self.scratch)
+    }
+
+    /// The next rows of the file, as many as make a request, and whether they are the last. Bad ones
+    /// are noted.
+    fn some_rows(
         &self,
-        journal: &mut Journal,
-        items: &mut [Item],
-        screen: &Screen,
-    ) -> Outcome<()> {
-        let persons = self.persons.is_some();
-        if persons {
-            let hidden = |item: &Item| item.draft.is_person.then(|| item.draft.object.clone());
-            items.sort_by_cached_key(hidden);
+        source: &mut Source<'_>,
+        tally: &mut Tally<'_>,
+    ) -> Outcome<(Vec<Item>, bool)> {
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        let mut is_end = false;
+        while items.len() < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE {
+            let Some(drafted) = self.while_reading(source.next())? else {
+                is_end = true;
+                break;
+            };
+            tally.report.count_row();
+            match drafted {
+                Ok(draft) => {
+                    bytes += draft.weight();
+                    if !matches!(self.scope, Scope::Unknown) {
+                        tally.is_present(&draft.object)?;
+                    }
+                    let (act, first, fate) = (Act::Add, None, Fate::New);
+                    items.push(Item { draft, act, first, fate });
+                }
+                Err(error) => tally.bad(&error)?,
+            }
         }
-        send::send(&self.client, &self.sealer, journal, items, screen).await?;
-        if persons {
-            // What the file no longer has stands behind its rows, as it did.
-            items.sort_by_key(|item| item.draft.place.map_or(u64::MAX, |place| place.row));
-        }
-        Ok(())
+        tally.warned(&source.take_warnings())?;
+        Ok((items, is_end))
     }
 
-    /// Holds what would be sent to the rules that need no log.
+    fn while_reading<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
+        outcome.map_err(|failure| {
+            let words = format!("reading {}", self.args.file.display());
+            Failure { error: failure.error.context(words), ..failure }
+        })
+    }
+
+    /// Sends what is to be sent, or holds it to the rules that need no log, and counts what became of
+    /// it.
+    async fn settle(
+        &self,
+        items: &mut [Item],
+        journal: Option<&mut Journal>,
+        tally: &mut Tally<'_>,
+        bar: &ProgressBar,
+    ) -> Outcome<()> {
+        if let Some(journal) = journal.filter(|_| !self.args.dry_run) {
+            let (origin, key) = (self.sealer.origin, self.sealer.key);
+            upload::upload(&self.client, origin, key, &self.args.file, items).await?;
+            send::send(&self.client, &self.sealer, journal, items, bar).await?;
+            self.settle_taken(items).await?;
+        } else {
+            self.rehearse(items);
+            bar.inc(u64::try_from(items.len()).unwrap_or(0));
+        }
+        tally.take(items)
+    }
+
     fn rehearse(&self, items: &mut [Item]) {
         for item in items.iter_mut().filter(|item| matches!(item.fate, Fate::New)) {
             if let Err(refusal) = self.sealer.rehearse(&item.draft, &item.act) {
@@ -317,14 +318,59 @@ impl Run<'_> {
         }
     }
 
+    /// Voids what the log has of the scope and the file has not.
+    async fn void_vanished(
+        &self,
+        planner: &Planner<'_>,
+        lookup: &mut Lookup<'_>,
+        view: &TreeView,
+        mut journal: Option<&mut Journal>,
+        tally: &mut Tally<'_>,
+        bar: &ProgressBar,
+    ) -> Outcome<()> {
+        if matches!(self.scope, Scope::Unknown) {
+            return Ok(());
+        }
+        if tally.has_errors {
+            // A row that could not be read may be one of those that seem to be gone.
+            let words = "nothing was voided: while there are bad rows, nobody can tell which rows \
+                         are gone; correct them and run again";
+            return tally.bad(&RowError::new(0, "complete", "", words));
+        }
+        let Some(Series { kind, prefix }) = self.input.series() else { return Ok(()) };
+        let mut after: Option<String> = None;
+        loop {
+            let heads = lookup.below(&prefix, after.as_deref()).await?;
+            let Some((last, _)) = heads.last() else { return Ok(()) };
+            after = Some(last.clone());
+            let mut missing = BTreeSet::new();
+            for (object, index) in heads {
+                // One published since our checkpoint is for the next run.
+                if index.is_within(view.head().size) && self.is_missing(&object)? {
+                    missing.insert(index);
+                }
+            }
+            let is_meant = |record: &Record| {
+                // The log said of which object this is; the entry says it too.
+                Ok(self.scope.contains(record.occurred()) && self.is_missing(record.object())?)
+            };
+            let vanished =
+                planner.vanished(&missing, view, journal.as_deref(), &kind, is_meant).await?;
+            let mut vanished = vanished;
+            bar.inc_length(u64::try_from(vanished.len()).unwrap_or(0));
+            self.settle(&mut vanished, journal.as_deref_mut(), tally, bar).await?;
+        }
+    }
+
+    /// Whether the file has no row of an object.
+    fn is_missing(&self, object: &str) -> Outcome<bool> {
+        let found = self.scratch.get(Shelf::Objects, object.as_bytes());
+        let found = found.explain(Exit::Usage, || "reading the notes of this run".to_owned())?;
+        Ok(found.is_none())
+    }
+
     /// Waits until the published checkpoint covers every row that is in.
-    async fn published(&self, items: &[Item], screen: &Screen) -> Outcome<CosignedCheckpoint> {
-        let highest = items.iter().filter_map(|item| match item.fate {
-            Fate::There { index, .. } | Fate::Taken(index) => Some(index.get()),
-            _ => None,
-        });
-        let needed = TreeSize::new(highest.max().map_or(0, |index| index.saturating_add(1)));
-        let bar = screen.progress("waiting for witnesses", 0);
+    async fn published(&self, needed: TreeSize, bar: &ProgressBar) -> Outcome<CosignedCheckpoint> {
         let covering = async {
             loop {
                 let checkpoint = trust::checkpoint(&self.client, &self.policy).await?;
@@ -337,25 +383,20 @@ impl Run<'_> {
         };
         let seconds = self.args.wait_seconds;
         let covered = tokio::time::timeout(Duration::from_secs(seconds), covering).await;
-        bar.finish_and_clear();
         covered.unwrap_or_else(|_| {
             Err(Failure::new(
                 Exit::Unreachable,
                 format!(
-                    "all rows are in the log and durable, but after {seconds} s the witnesses had \
-                     not signed a checkpoint of {needed} entries; run the same command again for \
-                     the receipts"
+                    "all rows that were sent are in the log and durable, but after {seconds} s the \
+                     witnesses had not signed a checkpoint of {needed} entries; run the same \
+                     command again for the receipts"
                 ),
             ))
         })
     }
 
     /// Compares rows that the log answered "conflict" to with what it holds instead.
-    async fn settle_taken(
-        &self,
-        items: &mut [Item],
-        checkpoint: &CosignedCheckpoint,
-    ) -> Outcome<()> {
+    async fn settle_taken(&self, items: &mut [Item]) -> Outcome<()> {
         let indices: BTreeSet<LeafIndex> = items
             .iter()
             .filter_map(|item| match item.fate {
@@ -363,12 +404,12 @@ impl Run<'_> {
                 _ => None,
             })
             .collect();
-        if indices.is_empty() {
-            return Ok(());
-        }
+        let Some(last) = indices.last() else { return Ok(()) };
+        let needed = TreeSize::new(last.get().saturating_add(1));
+        let checkpoint = self.published(needed, &ProgressBar::hidden()).await?;
         let view = TreeView::new(self.client.clone(), checkpoint.head());
-        let found = lookup::open(&self.client, &view, &indices, |_, _| ()).await?;
-        let planner = Planner { client: &self.client, sealer: &self.sealer, view: &view };
+        let found = lookup::open(&self.client, &view, &indices).await?;
+        let planner = Planner { sealer: &self.sealer };
         for item in items.iter_mut() {
             let Fate::Taken(index) = item.fate else { continue };
             let Some(found) = found.get(&item.draft.object) else {
@@ -388,38 +429,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn write_receipts(
-        &self,
-        items: &[Item],
-        checkpoint: &CosignedCheckpoint,
-        report: &mut Report,
-        screen: &Screen,
-    ) -> Outcome<()> {
-        let receipts: Vec<Receipt> = items
-            .iter()
-            .filter_map(|item| match item.fate {
-                Fate::There { index, .. } => {
-                    let row = item.draft.place.map(|place| place.row);
-                    let object = item.draft.object.clone();
-                    Some(Receipt { row, object, index })
-                }
-                _ => None,
-            })
-            .collect();
-        if receipts.is_empty() {
-            return Ok(());
-        }
-        let view = TreeView::new(self.client.clone(), checkpoint.head());
-        let bar = screen.progress("proving", 0);
-        let progress = report::progress_of(&bar);
-        let proven = receipts::prove(&self.client, &view, &receipts, progress).await?;
+    async fn write_receipts(&self, tally: &mut Tally<'_>, screen: &Screen) -> Outcome<()> {
+        let bar = screen.progress("waiting for witnesses", 0);
+        let checkpoint = self.published(tally.needed, &bar).await;
         bar.finish_and_clear();
+        let checkpoint = checkpoint?;
+        tally.report.note_checkpoint(&checkpoint);
         let path = match &self.args.receipts {
             Some(path) => path.clone(),
             None => with_suffix(&self.args.file, ".receipts"),
         };
-        let table = receipts::write(&path, &receipts, &proven, checkpoint)?;
-        report.note_receipts(&path, &table);
+        let bar = screen.progress("proving", tally.report.in_log());
+        let written = receipts::write(&path, &self.client, &checkpoint, self.scratch, &bar).await?;
+        bar.finish_and_clear();
+        if let Some(written) = written {
+            tally.report.note_receipts(written);
+        }
         Ok(())
     }
 }
@@ -450,8 +475,10 @@ fn sha256_of(path: &Path) -> Outcome<String> {
     }
 }
 
-/// Rows of one file: its receipts, with the registrations, are one receipt file of 65,536 proofs.
-const ROWS_MAX: usize = 65_000;
+/// Rows on their way at a time, if each is a line of a request or, with what it builds on, two.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 100 } else { send::LINES_PER_BATCH - 2 };
+/// What these rows may say, about, in bytes.
+const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
 const PUBLISHED_POLL_MS: u64 = 300;
 
 #[cfg(test)]

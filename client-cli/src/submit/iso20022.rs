@@ -126,7 +126,7 @@ fn failure(shown: &str, broken: &Broken) -> Failure {
     Failure::usage(format!("{shown}: line {}: {}", broken.line, broken.words))
 }
 
-/// The longest file, in bytes: what [`super::ROWS_MAX`] of the longest usual transactions take.
+/// The longest file, in bytes: some hundred thousand transactions.
 const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// The versions whose element names were compared with what is read here.
 const PAIN_001_VERSIONS: std::ops::RangeInclusive<u32> = 3..=12;

@@ -15,10 +15,12 @@
 //! ```
 //! A batch is appended and fsynced as one, before any of it is sent. So a damaged *last* batch was
 //! never sent and is cut off; damage before it is not ours to repair.
+//!
+//! It grows with every file for ever, so it is read batch by batch, and where its lines are is noted in
+//! a [`Scratch`].
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tlog::Hash;
 
+use super::scratch::{Scratch, Shelf};
 use crate::durable::{self, Readers};
 
 /// What the journal holds for one revision of one object.
@@ -65,14 +68,38 @@ pub(crate) struct Journal {
     file: File,
     /// Where the next batch goes.
     end: u64,
-    /// Where each line that still counts is.
-    places: BTreeMap<(String, u32), Place>,
+    /// Where each line that still counts is: [`Place`]s by [`key`].
+    lines: Scratch,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
     offset: u64,
     len: usize,
+}
+
+/// The lines of a batch, all there.
+struct Batch {
+    body_at: u64,
+    body: Vec<u8>,
+}
+
+impl Place {
+    fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.offset.to_be_bytes());
+        bytes[8..].copy_from_slice(&as_offset(self.len).to_be_bytes());
+        bytes
+    }
+
+    /// # Panics
+    /// If [`Place::to_bytes`] did not make them.
+    fn parse(bytes: &[u8]) -> Self {
+        let (offset, len) = bytes.split_first_chunk().expect("a place");
+        let len = u64::from_be_bytes(*len.first_chunk().expect("a place"));
+        let len = usize::try_from(len).expect("it was one");
+        Self { offset: u64::from_be_bytes(*offset), len }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,7 +122,7 @@ impl Journal {
         if let Some(folder) = path.parent() {
             durable::create_folder(folder).map_err(io_error)?;
         }
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -106,39 +133,46 @@ impl Journal {
         flock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| JournalError::InUse { path: path.to_owned() })?;
         let header = format!("civiclog-journal 1 {origin} {submitter}\n");
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io_error)?;
-        if !bytes.starts_with(header.as_bytes()) {
+        let found = read_at_most(&file, 0, header.len()).map_err(io_error)?;
+        if found != header.as_bytes() {
             // A crash right after creation leaves a part of the header; nothing was sent then.
-            if !header.as_bytes().starts_with(&bytes) {
-                let found = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-                let found = String::from_utf8_lossy(&found[..found.len().min(120)]).into_owned();
+            let is_cut_off = header.as_bytes().starts_with(&found);
+            if !is_cut_off || len_of(&file).map_err(io_error)? != as_offset(found.len()) {
                 return Err(JournalError::OfAnother {
                     path: path.to_owned(),
                     origin: origin.to_owned(),
                     submitter: submitter.to_owned(),
-                    found,
+                    found: first_line(&file).map_err(io_error)?,
                 });
             }
             file.set_len(0).map_err(io_error)?;
             file.write_all_at(header.as_bytes(), 0).map_err(io_error)?;
             file.sync_all().map_err(io_error)?;
             durable::sync_folder_of(path).map_err(io_error)?;
-            bytes = header.clone().into_bytes();
         }
-        let mut journal = Self { path: path.to_owned(), file, end: 0, places: BTreeMap::default() };
-        journal.load(&bytes, header.len())?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let lines = Scratch::in_folder(folder.unwrap_or(Path::new("."))).map_err(io_error)?;
+        let end = as_offset(header.len());
+        let mut journal = Self { path: path.to_owned(), file, end, lines };
+        journal.load()?;
         Ok(journal)
     }
 
     /// What is journalled for a revision and still counts.
     pub(crate) fn kept(&self, object: &str, rev: u32) -> Result<Option<Kept>, JournalError> {
-        let Some(place) = self.places.get(&(object.to_owned(), rev)) else { return Ok(None) };
+        let place = self.lines.get(Shelf::Lines, &key(object, rev));
+        match place.map_err(|e| self.io_error(e))? {
+            Some(place) => self.read(Place::parse(&place)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn read(&self, place: Place) -> Result<Kept, JournalError> {
         let mut bytes = vec![0; place.len];
         self.file.read_exact_at(&mut bytes, place.offset).map_err(|e| self.io_error(e))?;
         match serde_json::from_slice::<Line>(&bytes) {
             Ok(Line { submission: Some(submission), kept, .. }) => {
-                Ok(Some(Kept { submission: submission.into_bytes(), disclosures: kept }))
+                Ok(Kept { submission: submission.into_bytes(), disclosures: kept })
             }
             _ => Err(JournalError::Damaged { path: self.path.clone(), offset: place.offset }),
         }
@@ -146,16 +180,23 @@ impl Journal {
 
     /// The newest journalled revision of an object that still counts.
     pub(crate) fn head(&self, object: &str) -> Result<Option<(u32, Kept)>, JournalError> {
-        let revisions = (object.to_owned(), 0)..=(object.to_owned(), u32::MAX);
-        let Some(((_, rev), _)) = self.places.range(revisions).next_back() else {
-            return Ok(None);
-        };
-        Ok(self.kept(object, *rev)?.map(|kept| (*rev, kept)))
+        let newest = self.lines.last(Shelf::Lines, &key_of(object));
+        let Some((key, place)) = newest.map_err(|e| self.io_error(e))? else { return Ok(None) };
+        let rev = key.last_chunk().map_or(0, |rev| u32::from_be_bytes(*rev));
+        Ok(Some((rev, self.read(Place::parse(&place))?)))
     }
 
-    /// All objects that something is journalled of and still counts.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = &str> {
-        self.places.keys().map(|(object, _)| object.as_str())
+    /// Whether something that still counts is journalled of such an object.
+    pub(crate) fn has(&self, mut is_such: impl FnMut(&str) -> bool) -> Result<bool, JournalError> {
+        for page in self.lines.pages(Shelf::Lines) {
+            for (key, _) in page.map_err(|e| self.io_error(e))? {
+                let object = key.split(|byte| *byte == KEY_END).next().unwrap_or_default();
+                if is_such(&String::from_utf8_lossy(object)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Makes a batch of submissions durable. Only then may any of them be sent.
@@ -198,58 +239,91 @@ impl Journal {
         if added.is_empty() {
             return Ok(());
         }
+        assert!(body.len() <= BATCH_BODY_BYTES_MAX, "a batch that nobody could read again");
         let head = batch_head(&body);
         let body_at = self.end + as_offset(head.len());
         let whole = [head.as_bytes(), &body].concat();
         self.file
-            .seek(SeekFrom::Start(self.end))
-            .and_then(|_| self.file.write_all(&whole))
+            .write_all_at(&whole, self.end)
             .and_then(|()| self.file.sync_data())
             .map_err(|source| self.io_error(source))?;
         self.end += as_offset(whole.len());
-        for (line, start, len) in added {
-            self.note(&line, Place { offset: body_at + as_offset(start), len });
-        }
-        Ok(())
+        added.iter().try_for_each(|(line, start, len)| {
+            self.note(line, Place { offset: body_at + as_offset(*start), len: *len })
+        })
     }
 
-    fn load(&mut self, bytes: &[u8], header_len: usize) -> Result<(), JournalError> {
-        let mut at = header_len;
-        while at < bytes.len() {
-            let Some((body_at, next)) = find_batch(bytes, at) else {
-                if holds_a_batch(&bytes[at + 1..]) {
-                    let offset = as_offset(at);
-                    return Err(JournalError::Damaged { path: self.path.clone(), offset });
+    /// Notes where all lines are, from the end of the header on.
+    fn load(&mut self) -> Result<(), JournalError> {
+        let len = len_of(&self.file).map_err(|e| self.io_error(e))?;
+        while self.end < len {
+            let at = self.end;
+            let Some(batch) = self.batch(at)? else {
+                if self.holds_a_batch(at + 1)? {
+                    return Err(JournalError::Damaged { path: self.path.clone(), offset: at });
                 }
-                let cut = as_offset(at);
-                self.file
-                    .set_len(cut)
+                return self
+                    .file
+                    .set_len(at)
                     .and_then(|()| self.file.sync_all())
-                    .map_err(|source| self.io_error(source))?;
-                break;
+                    .map_err(|source| self.io_error(source));
             };
-            let mut start = body_at;
-            for text in bytes[body_at..next].split_inclusive(|byte| *byte == b'\n') {
+            let mut offset = batch.body_at;
+            for text in batch.body.split_inclusive(|byte| *byte == b'\n') {
                 let len = text.len() - 1;
-                let offset = as_offset(start);
                 let line: Line = serde_json::from_slice(&text[..len])
                     .map_err(|_| JournalError::Damaged { path: self.path.clone(), offset })?;
-                self.note(&line, Place { offset, len });
-                start += text.len();
+                self.note(&line, Place { offset, len })?;
+                offset += as_offset(text.len());
             }
-            at = next;
+            self.end = offset;
         }
-        self.end = as_offset(at);
         Ok(())
     }
 
-    fn note(&mut self, line: &Line, place: Place) {
-        let key = (line.object.clone(), line.rev);
-        if line.refused.is_some() {
-            self.places.remove(&key);
-        } else {
-            self.places.insert(key, place);
+    /// The whole batch that begins at `at`; `None` if it is damaged.
+    fn batch(&self, at: u64) -> Result<Option<Batch>, JournalError> {
+        let read = |at, len| read_at_most(&self.file, at, len).map_err(|e| self.io_error(e));
+        let head = read(at, BATCH_HEAD_BYTES_MAX)?;
+        let Some(end) = head.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+        let head = &head[..=end];
+        let Some(body_len) = body_len(head).filter(|len| *len <= BATCH_BODY_BYTES_MAX) else {
+            return Ok(None);
+        };
+        let body_at = at + as_offset(head.len());
+        let body = read(body_at, body_len)?;
+        let is_whole = body.ends_with(b"\n") && batch_head(&body).as_bytes() == head;
+        Ok(is_whole.then_some(Batch { body_at, body }))
+    }
+
+    /// Whether an undamaged batch begins anywhere from `from` on.
+    fn holds_a_batch(&self, from: u64) -> Result<bool, JournalError> {
+        let word = BATCH_WORD.as_bytes();
+        let mut from = from;
+        loop {
+            let block = read_at_most(&self.file, from, SEARCH_BLOCK_BYTES);
+            let block = block.map_err(|e| self.io_error(e))?;
+            for (at, window) in (from..).zip(block.windows(word.len())) {
+                if window == word && self.batch(at)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            if block.len() < SEARCH_BLOCK_BYTES {
+                return Ok(false);
+            }
+            // A word that the block cuts in two is seen whole in the next.
+            from += as_offset(SEARCH_BLOCK_BYTES - word.len() + 1);
         }
+    }
+
+    fn note(&self, line: &Line, place: Place) -> Result<(), JournalError> {
+        let key = key(&line.object, line.rev);
+        if line.refused.is_some() {
+            self.lines.remove(Shelf::Lines, &key)
+        } else {
+            self.lines.put(Shelf::Lines, &key, &place.to_bytes())
+        }
+        .map_err(|e| self.io_error(e))
     }
 
     fn io_error(&self, source: io::Error) -> JournalError {
@@ -262,34 +336,51 @@ fn batch_head(body: &[u8]) -> String {
     format!("{BATCH_WORD}{} {hash}\n", body.len())
 }
 
-/// The whole batch at `at`: where its lines begin and where it ends. `None` if it is damaged.
-fn find_batch(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
-    let rest = bytes.get(at..)?;
-    let head_len = rest.iter().take(BATCH_HEAD_BYTES_MAX).position(|byte| *byte == b'\n')? + 1;
-    let head = std::str::from_utf8(&rest[..head_len]).ok()?;
-    let body_len: usize = head.strip_prefix(BATCH_WORD)?.split(' ').next()?.parse().ok()?;
-    let body_at = at + head_len;
-    let next = body_at.checked_add(body_len)?;
-    let body = bytes.get(body_at..next)?;
-    (body.ends_with(b"\n") && batch_head(body) == head).then_some((body_at, next))
+/// How long the lines are, as the head of their batch says.
+fn body_len(head: &[u8]) -> Option<usize> {
+    let head = std::str::from_utf8(head).ok()?;
+    head.strip_prefix(BATCH_WORD)?.split(' ').next()?.parse().ok()
 }
 
-/// Whether an undamaged batch begins anywhere in `bytes`.
-fn holds_a_batch(bytes: &[u8]) -> bool {
-    let word = BATCH_WORD.as_bytes();
-    bytes
-        .windows(word.len())
-        .enumerate()
-        .any(|(at, window)| window == word && find_batch(bytes, at).is_some())
+fn read_at_most(file: &File, at: u64, len: usize) -> io::Result<Vec<u8>> {
+    let there = len_of(file)?.saturating_sub(at);
+    let mut bytes = vec![0; usize::try_from(there).unwrap_or(usize::MAX).min(len)];
+    file.read_exact_at(&mut bytes, at)?;
+    Ok(bytes)
+}
+
+fn len_of(file: &File) -> io::Result<u64> {
+    Ok(file.metadata()?.len())
+}
+
+/// What a file begins with, for whoever wonders which one it is.
+fn first_line(file: &File) -> io::Result<String> {
+    let bytes = read_at_most(file, 0, BATCH_HEAD_BYTES_MAX)?;
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(line).into_owned())
+}
+
+/// Under what a line is noted: the revisions of an object stand together, in their order.
+fn key(object: &str, rev: u32) -> Vec<u8> {
+    [&key_of(object)[..], &rev.to_be_bytes()].concat()
+}
+
+/// How the keys of all revisions of an object begin. No id holds the byte that ends it.
+fn key_of(object: &str) -> Vec<u8> {
+    [object.as_bytes(), &[KEY_END]].concat()
 }
 
 fn as_offset(len: usize) -> u64 {
     u64::try_from(len).expect("a file length fits 64 bits")
 }
 
+const KEY_END: u8 = 0;
 const BATCH_WORD: &str = "batch ";
 /// The word, a length and a hash.
 const BATCH_HEAD_BYTES_MAX: usize = 128;
+/// The lines of a batch: what the log takes at once, as JSON text within JSON, and what it never sees.
+const BATCH_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+const SEARCH_BLOCK_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
-//! Which rows does the log hold already? Asked only for rows that the journal does not know.
+//! What does the log hold already? Asked only for rows that the journal does not know.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use records::{Disclosure, Entry};
@@ -8,6 +9,7 @@ use tlog::LeafIndex;
 use tlog_client::tree::REQUESTS_IN_FLIGHT_MAX;
 use tlog_client::{ClientError, LogClient, TreeView};
 
+use super::scratch::{Note, Scratch, Shelf};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// What the log holds about an object: its newest revision, proven, with what is disclosed of it.
@@ -18,67 +20,117 @@ pub(crate) struct Found {
     pub(crate) disclosures: Vec<Disclosure>,
 }
 
-/// Finds the newest published revision of each object.
+/// Objects with the places of their newest revisions, in the order of their ids.
+pub(crate) type Heads = Vec<(String, LeafIndex)>;
+
+/// Looks objects up in the log as of one checkpoint.
 ///
-/// A small log is read whole, which proves absence as well; in a large one each object is asked
+/// A small log is read whole, once, which proves absence as well; in a large one each object is asked
 /// for, and a log that denies one is found out when it answers "conflict" to the submission.
-pub(crate) async fn find(
-    client: &LogClient,
-    view: &TreeView,
-    objects: &BTreeSet<&str>,
-    progress: impl FnMut(usize, usize),
-) -> Outcome<BTreeMap<String, Found>> {
-    if objects.is_empty() || view.head().size.get() == 0 {
-        return Ok(BTreeMap::new());
-    }
-    let rows = u64::try_from(objects.len()).unwrap_or(u64::MAX);
-    let scan_max = rows.saturating_mul(SCAN_ENTRIES_PER_ROW).saturating_add(SCAN_ENTRIES_FREE);
-    let indices = if view.head().size.get() <= scan_max {
-        scan(view, |object| objects.contains(object)).await?
-    } else {
-        ask(client, objects).await?
-    };
-    open(client, view, &indices, progress).await
+pub(crate) struct Lookup<'a> {
+    client: &'a LogClient,
+    view: &'a TreeView,
+    scratch: &'a Scratch,
+    /// How many entries are read rather than asked for.
+    scan_max: u64,
+    is_read: bool,
 }
 
-/// The newest published revision of every object whose id begins with `prefix`, but for those that
-/// are `known`. In a large log these are the ones that the log lists; it cannot add any that the
-/// caller does not prove, but could leave one out.
-pub(crate) async fn newest_below(
-    client: &LogClient,
-    view: &TreeView,
-    prefix: &str,
-    known: &BTreeSet<&str>,
-) -> Outcome<BTreeSet<LeafIndex>> {
-    if view.head().size.get() <= SCAN_ENTRIES_FREE {
-        return scan(view, |object| object.starts_with(prefix) && !known.contains(object)).await;
+impl<'a> Lookup<'a> {
+    /// `rows`: how many will be looked up, as far as that is known.
+    pub(crate) fn new(
+        client: &'a LogClient,
+        view: &'a TreeView,
+        scratch: &'a Scratch,
+        rows: u64,
+    ) -> Self {
+        let scan_max = rows.saturating_mul(SCAN_ENTRIES_PER_ROW).saturating_add(SCAN_ENTRIES_FREE);
+        Self { client, view, scratch, scan_max, is_read: false }
     }
-    list_below(client, view, prefix, known).await
-}
 
-/// The same by the log's own list, page by page.
-pub(crate) async fn list_below(
-    client: &LogClient,
-    view: &TreeView,
-    prefix: &str,
-    known: &BTreeSet<&str>,
-) -> Outcome<BTreeSet<LeafIndex>> {
-    let mut indices = BTreeSet::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = client.objects(prefix, after.as_deref()).await?;
-        let Some(last) = page.last() else { return Ok(indices) };
-        if after.as_ref().is_some_and(|after| last.object <= *after) {
+    /// Finds the newest published revision of each object.
+    pub(crate) async fn find(
+        &mut self,
+        objects: &BTreeSet<&str>,
+    ) -> Outcome<BTreeMap<String, Found>> {
+        let size = self.view.head().size.get();
+        if objects.is_empty() || size == 0 {
+            return Ok(BTreeMap::new());
+        }
+        let indices = if size <= self.scan_max {
+            self.read().await?;
+            let heads = objects.iter().map(|object| self.scratch.get(Shelf::Heads, object.as_bytes()));
+            let heads = heads.filter_map(Result::transpose).map(|head| head.map(|it| index_in(&it)));
+            heads.collect::<Result<_, _>>().explain(Exit::Usage, noting)?
+        } else {
+            ask(self.client, objects).await?
+        };
+        open(self.client, self.view, &indices).await
+    }
+
+    /// Objects whose ids begin with `prefix` and stand behind `after`, some at a time; none at the
+    /// end. In a large log these are the ones that the log lists; it cannot add any that the caller
+    /// does not prove, but could leave one out.
+    pub(crate) async fn below(&mut self, prefix: &str, after: Option<&str>) -> Outcome<Heads> {
+        if !self.is_read && self.view.head().size.get() > SCAN_ENTRIES_FREE {
+            return self.list_below(prefix, after).await;
+        }
+        self.read().await?;
+        let from = after.map_or(Bound::Included(prefix.as_bytes()), |after| {
+            Bound::Excluded(after.as_bytes())
+        });
+        let page = self.scratch.page(Shelf::Heads, from).explain(Exit::Usage, noting)?;
+        let heads = page.into_iter().map(|(object, head)| {
+            (String::from_utf8_lossy(&object).into_owned(), index_in(&head))
+        });
+        Ok(heads.take_while(|(object, _)| object.starts_with(prefix)).collect())
+    }
+
+    /// The same by the log's own list.
+    pub(crate) async fn list_below(&self, prefix: &str, after: Option<&str>) -> Outcome<Heads> {
+        let page = self.client.objects(prefix, after).await?;
+        let heads: Heads =
+            page.into_iter().map(|head| (head.object, LeafIndex::new(head.index))).collect();
+        let before = after.into_iter().chain(heads.iter().map(|(object, _)| object.as_str()));
+        if !before.is_sorted_by(|one, next| one < next) {
             let words = "the log lists objects in an order that does not ascend";
             return Err(Failure::new(Exit::Misbehaved, words));
         }
-        after = Some(last.object.clone());
-        // One published since our checkpoint is for the next run.
-        let older =
-            page.iter().filter(|head| LeafIndex::new(head.index).is_within(view.head().size));
-        let missing = older.filter(|head| !known.contains(head.object.as_str()));
-        indices.extend(missing.map(|head| LeafIndex::new(head.index)));
+        Ok(heads)
     }
+
+    /// Reads the log whole, if that was not done yet.
+    async fn read(&mut self) -> Outcome<()> {
+        if self.is_read {
+            return Ok(());
+        }
+        let mut heads: Vec<Note> = Vec::new();
+        let mut noted = Ok(());
+        self.view
+            .scan(|index, bytes| {
+                // An entry of an engine newer than this program is not one of ours.
+                let Ok(entry) = Entry::parse(bytes) else { return };
+                let object = entry.record().object().as_bytes().to_vec();
+                heads.push((object, index.get().to_be_bytes().to_vec()));
+                if heads.len() == NOTED_AT_ONCE && noted.is_ok() {
+                    noted = self.scratch.put_all(Shelf::Heads, heads.drain(..));
+                }
+            })
+            .await?;
+        noted
+            .and_then(|()| self.scratch.put_all(Shelf::Heads, heads))
+            .explain(Exit::Usage, noting)?;
+        self.is_read = true;
+        Ok(())
+    }
+}
+
+fn index_in(head: &[u8]) -> LeafIndex {
+    LeafIndex::new(u64::from_be_bytes(*head.first_chunk().expect("an index was noted")))
+}
+
+fn noting() -> String {
+    "noting what the log holds".to_owned()
 }
 
 /// The proven entries at these indices with their disclosures, by object.
@@ -86,7 +138,6 @@ pub(crate) async fn open(
     client: &LogClient,
     view: &TreeView,
     indices: &BTreeSet<LeafIndex>,
-    mut progress: impl FnMut(usize, usize),
 ) -> Outcome<BTreeMap<String, Found>> {
     let proven = view.entries(indices, |_, _| ()).await?;
     let mut opened = stream::iter(proven)
@@ -100,23 +151,8 @@ pub(crate) async fn open(
         let entry = Entry::parse(&bytes)
             .explain(Exit::Misbehaved, || format!("entry {index} is not a record"))?;
         found.insert(entry.record().object().to_owned(), Found { index, entry, disclosures });
-        progress(found.len(), indices.len());
     }
     Ok(found)
-}
-
-async fn scan(view: &TreeView, is_wanted: impl Fn(&str) -> bool) -> Outcome<BTreeSet<LeafIndex>> {
-    let mut newest: BTreeMap<String, LeafIndex> = BTreeMap::new();
-    view.scan(|index, bytes| {
-        // An entry of an engine newer than this program is not one of ours.
-        let Ok(entry) = Entry::parse(bytes) else { return };
-        let object = entry.record().object();
-        if is_wanted(object) {
-            newest.insert(object.to_owned(), index);
-        }
-    })
-    .await?;
-    Ok(newest.into_values().collect())
 }
 
 async fn ask(client: &LogClient, objects: &BTreeSet<&str>) -> Outcome<BTreeSet<LeafIndex>> {
@@ -148,3 +184,4 @@ async fn disclosures(client: &LogClient, index: LeafIndex) -> Result<Vec<Disclos
 const SCAN_ENTRIES_FREE: u64 = 65_536;
 /// Reading a whole bundle of 256 costs about as much as asking for a few objects.
 const SCAN_ENTRIES_PER_ROW: u64 = 32;
+const NOTED_AT_ONCE: usize = 1_024;

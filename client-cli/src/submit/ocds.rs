@@ -10,7 +10,7 @@
 mod facts;
 mod json;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -20,29 +20,34 @@ use sha2::{Digest, Sha256};
 use tlog::Hash;
 
 use super::row::{Draft, Place, RowError, segment};
+use super::scratch::{Scratch, Shelf};
 use super::source::{Kind, Publisher};
 use super::upload::Attached;
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// The releases of a file.
-pub(crate) struct Releases {
+pub(crate) struct Releases<'a> {
     lines: Lines,
     shown: String,
     body: String,
     kind: Arc<Kind>,
-    /// Of each object its document and the line where it stands.
-    seen: BTreeMap<String, (String, u64)>,
+    /// Of each object the line where it stands, and its document.
+    scratch: &'a Scratch,
     count: u64,
     ready: VecDeque<Result<Draft, RowError>>,
     pub(crate) warnings: Vec<RowError>,
 }
 
-impl Releases {
+impl<'a> Releases<'a> {
     /// Opens a file.
     ///
     /// # Errors
     /// Usage: it cannot be read, or is one JSON document that is too large or none of OCDS.
-    pub(crate) fn open(path: &Path, publisher: &Publisher) -> Outcome<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        publisher: &Publisher,
+        scratch: &'a Scratch,
+    ) -> Outcome<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).explain(Exit::Usage, || format!("reading {shown}"))?;
         let lines = Lines::start(file).explain(Exit::Usage, || format!("reading {shown}"))?;
@@ -51,7 +56,7 @@ impl Releases {
             shown,
             body: publisher.body.clone(),
             kind: Kind::new("procurement/1", "release", None),
-            seen: BTreeMap::new(),
+            scratch,
             count: 0,
             ready: VecDeque::new(),
             warnings: Vec::new(),
@@ -73,7 +78,11 @@ impl Releases {
                 return Ok(None);
             };
             let Line { bytes, number, at } = line;
-            if let Err(words) = bytes.and_then(|bytes| self.take(&bytes, number, at)) {
+            let taken = match bytes {
+                Ok(bytes) => self.take(&bytes, number, at)?,
+                Err(words) => Err(words),
+            };
+            if let Err(words) = taken {
                 self.ready.push_back(Err(RowError::new(number, "json", "", words)));
             }
         }
@@ -85,46 +94,63 @@ impl Releases {
         let reading = || format!("reading {}", self.shown);
         let bytes = self.lines.whole().explain(Exit::Usage, reading)?;
         let at = self.lines.start;
-        let taken = bytes.and_then(|bytes| self.take(&bytes, FIRST_LINE, at));
+        let taken = match bytes {
+            Ok(bytes) => self.take(&bytes, FIRST_LINE, at)?,
+            Err(words) => Err(words),
+        };
         taken.map_err(|words| Failure::usage(format!("{}: {words}", self.shown)))
     }
 
-    /// Takes the releases out of one document that begins at a byte of the file.
-    fn take(&mut self, bytes: &[u8], line: u64, at: u64) -> Result<(), String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8, as JSON is".to_owned())?;
-        for release in json::releases(text)? {
+    /// Takes the releases out of one document that begins at a byte of the file, or says in words why
+    /// it is none.
+    fn take(&mut self, bytes: &[u8], line: u64, at: u64) -> Outcome<Result<(), String>> {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Ok(Err("not UTF-8, as JSON is".to_owned()));
+        };
+        let releases = match json::releases(text) {
+            Ok(releases) => releases,
+            Err(words) => return Ok(Err(words)),
+        };
+        for release in releases {
             let start = release.as_ptr().addr() - text.as_ptr().addr();
             let lines_before = text[..start].bytes().filter(|byte| *byte == b'\n').count();
             let line = line + u64::try_from(lines_before).unwrap_or(0);
             let at = at + u64::try_from(start).unwrap_or(0);
             self.count += 1;
-            if let Some(drafted) = self.draft(release, line, at).transpose() {
+            if let Some(drafted) = self.draft(release, line, at)?.transpose() {
                 self.ready.push_back(drafted);
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// The draft of a release; `None` if the file has the very same release twice.
-    fn draft(&mut self, release: &str, line: u64, at: u64) -> Result<Option<Draft>, RowError> {
+    fn draft(
+        &mut self,
+        release: &str,
+        line: u64,
+        at: u64,
+    ) -> Outcome<Result<Option<Draft>, RowError>> {
         if release.len() > RELEASE_BYTES_MAX {
             let words = format!("a release of more than {RELEASE_BYTES_MAX} bytes");
-            return Err(RowError::new(line, "size", "", words));
+            return Ok(Err(RowError::new(line, "size", "", words)));
         }
-        let facts = facts::read(release, line)?;
+        let facts = match facts::read(release, line) {
+            Ok(facts) => facts,
+            Err(error) => return Ok(Err(error)),
+        };
         let names = [facts.ocid.as_str(), &facts.id].map(segment);
         let object = format!("{}/release/{}", self.body, names.join("/"));
         let sha256 = Hash::new(Sha256::digest(release).into()).to_hex();
-        if let Some((other, first)) = self.seen.get(&object) {
+        if let Some((first, other)) = self.first_of(&object, line, &sha256)? {
             let words = format!("line {first} has a release of this ocid and id too");
             let error = RowError { value: facts.id, ..RowError::new(line, "twice", "/id", words) };
-            if *other == sha256 {
+            if other == sha256 {
                 self.warnings.push(error);
-                return Ok(None);
+                return Ok(Ok(None));
             }
-            return Err(error);
+            return Ok(Err(error));
         }
-        self.seen.insert(object.clone(), (sha256.clone(), line));
         self.warnings.extend(facts.warnings);
         let document = Attached {
             sha256,
@@ -133,7 +159,7 @@ impl Releases {
             media: "application/json",
             kind: "ocdsRelease",
         };
-        Ok(Some(Draft {
+        Ok(Ok(Some(Draft {
             place: Some(Place { line, row: self.count }),
             stages: facts.stages,
             rounded: facts.rounded,
@@ -141,7 +167,21 @@ impl Releases {
             sealed: facts.sealed,
             document: Some(document),
             ..Draft::new(&self.kind, &object, &facts.occurred)
-        }))
+        })))
+    }
+
+    /// The line of an earlier release that is the same object, and the SHA-256 of its bytes. If there
+    /// is none, this one is it.
+    fn first_of(&self, object: &str, line: u64, sha256: &str) -> Outcome<Option<(u64, String)>> {
+        let noting = || "noting the releases of the file".to_owned();
+        let found = self.scratch.get(Shelf::Seen, object.as_bytes()).explain(Exit::Usage, noting)?;
+        if let Some((first, other)) = found.as_deref().and_then(<[u8]>::split_first_chunk) {
+            let other = String::from_utf8_lossy(other).into_owned();
+            return Ok(Some((u64::from_be_bytes(*first), other)));
+        }
+        let value = [&line.to_be_bytes(), sha256.as_bytes()].concat();
+        self.scratch.put(Shelf::Seen, object.as_bytes(), &value).explain(Exit::Usage, noting)?;
+        Ok(None)
     }
 }
 

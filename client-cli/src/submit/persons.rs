@@ -87,7 +87,9 @@ impl<'a> SecretFile<'a> {
             return Ok(ids);
         }
         let shown = self.path.display();
-        if journal.is_some_and(|journal| journal.objects().any(is_derived)) {
+        let has_derived = journal.map(|journal| journal.has(is_derived)).transpose();
+        let has_derived = has_derived.explain(Exit::Usage, || "reading the journal".to_owned())?;
+        if has_derived == Some(true) {
             return Err(Failure::usage(format!(
                 "the journal has rows about persons, and the secret that names them is missing: \
                  put {shown} back from a backup. With another secret each of these rows would be \

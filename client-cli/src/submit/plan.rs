@@ -14,16 +14,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use records::{Disclosure, Entry, Money, Op, Record, RecordHash, Submission};
-use tlog_client::{LogClient, TreeView};
+use tlog::LeafIndex;
+use tlog_client::TreeView;
 
 use super::journal::{Journal, Kept};
-use super::lookup::{self, Found};
+use super::lookup::{Found, Lookup};
 use super::row::{Draft, RowError};
 use super::seal::{Likeness, Sealer};
-use super::source::{Kind, Series};
-use super::{Fate, Item, Scope, report};
+use super::source::Kind;
+use super::{Fate, Item};
 use crate::exit::{Exit, Explain, Outcome};
-use crate::screen::Screen;
 
 /// What a new revision does to its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,10 +70,7 @@ struct Past {
 
 /// Decides what becomes of rows.
 pub(crate) struct Planner<'a> {
-    pub(crate) client: &'a LogClient,
     pub(crate) sealer: &'a Sealer<'a>,
-    /// The log as of one checkpoint.
-    pub(crate) view: &'a TreeView,
 }
 
 impl Planner<'_> {
@@ -82,7 +79,7 @@ impl Planner<'_> {
         &self,
         items: &mut [Item],
         journal: Option<&Journal>,
-        screen: &Screen,
+        lookup: &mut Lookup<'_>,
     ) -> Outcome<()> {
         let mut otherwise = BTreeMap::new();
         for item in items.iter_mut() {
@@ -97,13 +94,7 @@ impl Planner<'_> {
             .filter(|item| matches!(item.fate, Fate::New))
             .map(|item| item.draft.object.as_str())
             .collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let bar = screen.progress("comparing", 0);
-        let progress = report::progress_of(&bar);
-        let mut found = lookup::find(self.client, self.view, &unknown, progress).await?;
-        bar.finish_and_clear();
+        let mut found = lookup.find(&unknown).await?;
         for item in items.iter_mut().filter(|item| matches!(item.fate, Fate::New)) {
             let found = found.remove(&item.draft.object);
             let past = otherwise.remove(&item.draft.object);
@@ -112,27 +103,22 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The rows that the log has of the period and the file has not, as items to void.
+    /// Rows that the log has and the file has not, as items to void: those of this kind that are meant.
     pub(crate) async fn vanished(
         &self,
-        items: &[Item],
+        missing: &BTreeSet<LeafIndex>,
+        view: &TreeView,
         journal: Option<&Journal>,
-        series: &Series,
-        scope: Scope<'_>,
+        kind: &Arc<Kind>,
+        is_meant: impl Fn(&Record) -> Outcome<bool>,
     ) -> Outcome<Vec<Item>> {
-        let present: BTreeSet<&str> = items.iter().map(|item| item.draft.object.as_str()).collect();
-        let Series { kind, prefix } = series;
-        let indices = lookup::newest_below(self.client, self.view, prefix, &present).await?;
-        let entries = self.view.entries(&indices, |_, _| ()).await?;
+        let entries = view.entries(missing, |_, _| ()).await?;
         let mut vanished = Vec::new();
         for (index, proven) in entries {
             let entry = Entry::parse(&proven.bytes)
                 .explain(Exit::Misbehaved, || format!("entry {index} is not a record"))?;
             let record = entry.record();
-            if present.contains(record.object())
-                || !self.sealer.is_ours(record, kind)
-                || !scope.contains(record.occurred())
-            {
+            if !self.sealer.is_ours(record, kind) || !is_meant(record)? {
                 continue;
             }
             let past = self.past(journal, record.object())?;

@@ -1,19 +1,23 @@
-//! The receipts of all rows: one file of proofs, one table.
+//! The receipts of all rows: files of proofs, and a table.
 //!
 //! `FILE` is a sequence of `.tlog-proof`s: the rows in row order, then the registrations of the
 //! keys that signed them, then the log's first entry, all under one checkpoint, so that
-//! `civiclog verify FILE` needs nothing else. `FILE.csv` is `row,object,index,leaf_hash`: the same
-//! rows give the same table whenever it is made, while the proofs follow the log's growth.
+//! `civiclog verify FILE` needs nothing else. A file holds so many proofs; what is over goes into
+//! `FILE.2`, `FILE.3` and so on, each complete in itself. `FILE.csv` is `row,object,index,leaf_hash`
+//! of all of them: the same rows give the same table whenever it is made, while the proofs follow the
+//! log's growth.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use records::Entry;
+use indicatif::ProgressBar;
+use records::{Entry, name};
 use tlog::{CosignedCheckpoint, LeafIndex, TlogProof};
 use tlog_client::{LogClient, ProvenEntry, TreeView};
 
-use crate::durable::{self, Readers};
+use super::scratch::{Note, Scratch, Shelf};
+use crate::durable::{Readers, Replacement};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// Where a row went.
@@ -25,49 +29,202 @@ pub(crate) struct Receipt {
     pub(crate) index: LeafIndex,
 }
 
-/// Fetches and proves the entries of these receipts and of the registrations behind them.
-pub(crate) async fn prove(
-    client: &LogClient,
-    view: &TreeView,
-    receipts: &[Receipt],
-    progress: impl FnMut(usize, usize),
-) -> Outcome<Proven> {
-    let indices: BTreeSet<LeafIndex> = receipts.iter().map(|receipt| receipt.index).collect();
-    let rows = view.entries(&indices, progress).await?;
-    let mut one_per_signers: BTreeMap<Vec<String>, LeafIndex> = BTreeMap::new();
-    for receipt in receipts {
-        let bytes = &rows[&receipt.index].bytes;
-        let entry = Entry::parse(bytes)
-            .explain(Exit::Misbehaved, || format!("entry {} is not a record", receipt.index))?;
-        if entry.record().object() != receipt.object {
-            return Err(Failure::new(
-                Exit::Misbehaved,
-                format!(
-                    "the log says that {} is entry {}; it is not",
-                    receipt.object, receipt.index
-                ),
-            ));
-        }
-        let kids = entry.signatures().iter().map(|signature| signature.kid().to_string());
-        one_per_signers.entry(kids.collect()).or_insert(receipt.index);
+impl Receipt {
+    /// As it is noted until the end of the run. `number`: apart from all others.
+    pub(crate) fn to_note(&self, number: u64) -> Note {
+        // What the file no longer has stands behind its rows.
+        let row = self.row.unwrap_or(u64::MAX);
+        let key = [row.to_be_bytes(), number.to_be_bytes()].concat();
+        (key, [&self.index.get().to_be_bytes(), self.object.as_bytes()].concat())
     }
-    let registrations = registrations(client, one_per_signers.into_values()).await?;
-    let registrations = view.entries(&registrations, |_, _| ()).await?;
-    Ok(Proven { rows, registrations })
+
+    /// # Panics
+    /// If [`Receipt::to_note`] did not make it.
+    fn of_note((key, value): &Note) -> Self {
+        let row = u64::from_be_bytes(*key.first_chunk().expect("a row"));
+        let (index, object) = value.split_first_chunk().expect("an index");
+        Self {
+            row: (row < u64::MAX).then_some(row),
+            object: String::from_utf8_lossy(object).into_owned(),
+            index: LeafIndex::new(u64::from_be_bytes(*index)),
+        }
+    }
 }
 
-/// Entries with their proofs under one head.
+/// What was written.
 #[derive(Debug)]
-pub(crate) struct Proven {
-    pub(crate) rows: BTreeMap<LeafIndex, ProvenEntry>,
-    registrations: BTreeMap<LeafIndex, ProvenEntry>,
+pub(crate) struct Written {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) table: PathBuf,
+}
+
+/// Proves all noted receipts under one checkpoint and writes them; nothing if there are none.
+///
+/// # Errors
+/// The log cannot prove what it answered, or a file cannot be written: then the files of an earlier
+/// run stay as they are.
+pub(crate) async fn write(
+    path: &Path,
+    client: &LogClient,
+    checkpoint: &CosignedCheckpoint,
+    scratch: &Scratch,
+    bar: &ProgressBar,
+) -> Outcome<Option<Written>> {
+    let view = TreeView::new(client.clone(), checkpoint.head());
+    let prover = Prover { client, view: &view, checkpoint };
+    let mut table = Table::start(&table_path(path))?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut part: Option<Part> = None;
+    for page in scratch.pages(Shelf::Receipts) {
+        let page = page.explain(Exit::Usage, || "reading the notes of this run".to_owned())?;
+        let receipts: Vec<Receipt> = page.iter().map(Receipt::of_note).collect();
+        for receipts in receipts.chunks(ROWS_PER_FILE) {
+            if let Some(full) = part.take_if(|part| part.rows + receipts.len() > ROWS_PER_FILE) {
+                full.finish(&prover).await?;
+            }
+            if part.is_none() {
+                files.push(part_path(path, files.len() + 1));
+            }
+            let into = match &mut part {
+                Some(part) => part,
+                none => none.insert(Part::start(files.last().expect("one was just added"))?),
+            };
+            let proven = prover.prove(receipts).await?;
+            into.add(receipts, &proven, checkpoint)?;
+            table.add(receipts, &proven)?;
+            bar.inc(u64::try_from(receipts.len()).unwrap_or(0));
+        }
+    }
+    let Some(last) = part else { return Ok(None) };
+    last.finish(&prover).await?;
+    table.finish().map(|table| Some(Written { files, table }))
+}
+
+/// Where proofs come from.
+struct Prover<'a> {
+    client: &'a LogClient,
+    view: &'a TreeView,
+    checkpoint: &'a CosignedCheckpoint,
+}
+
+impl Prover<'_> {
+    async fn prove(&self, receipts: &[Receipt]) -> Outcome<BTreeMap<LeafIndex, ProvenEntry>> {
+        let indices = receipts.iter().map(|receipt| receipt.index).collect();
+        Ok(self.view.entries(&indices, |_, _| ()).await?)
+    }
+}
+
+/// A file of proofs that is being written.
+struct Part {
+    path: PathBuf,
+    file: Replacement,
+    rows: usize,
+    /// For each way in which entries of this file were signed and lent the first and the last entry.
+    samples: BTreeMap<Signers, [LeafIndex; 2]>,
+}
+
+/// Profile, submitter, body and key ids: entries that have these in common stand on the same
+/// registrations, or on such as took their place between the first and the last.
+type Signers = (String, String, String, Vec<String>);
+
+impl Part {
+    fn start(path: &Path) -> Outcome<Self> {
+        let file = Replacement::start(path, Readers::Anyone)
+            .explain(Exit::Usage, || format!("writing {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file, rows: 0, samples: BTreeMap::new() })
+    }
+
+    fn add(
+        &mut self,
+        receipts: &[Receipt],
+        proven: &BTreeMap<LeafIndex, ProvenEntry>,
+        checkpoint: &CosignedCheckpoint,
+    ) -> Outcome<()> {
+        for Receipt { index, object, .. } in receipts {
+            let entry = &proven[index];
+            let sample = self.samples.entry(signers(*index, entry, object)?).or_insert([*index; 2]);
+            *sample = [sample[0].min(*index), sample[1].max(*index)];
+            write_proof(&mut self.file, *index, entry, checkpoint)
+                .explain(Exit::Usage, || format!("writing {}", self.path.display()))?;
+        }
+        self.rows += receipts.len();
+        Ok(())
+    }
+
+    /// Adds what stands behind the entries and puts the file in place.
+    async fn finish(mut self, prover: &Prover<'_>) -> Outcome<()> {
+        let samples = std::mem::take(&mut self.samples);
+        let samples: BTreeSet<LeafIndex> = samples.into_values().flatten().collect();
+        let behind = registrations(prover.client, samples).await?;
+        let behind = prover.view.entries(&behind, |_, _| ()).await?;
+        // The first entry comes last, as in the log's own receipt files.
+        let mut entries = behind.iter().rev();
+        entries
+            .try_for_each(|(index, it)| write_proof(&mut self.file, *index, it, prover.checkpoint))
+            .and_then(|()| self.file.finish())
+            .explain(Exit::Usage, || format!("writing {}", self.path.display()))
+    }
+}
+
+/// How an entry was signed. It has to be about the object that the log named it for.
+fn signers(index: LeafIndex, proven: &ProvenEntry, object: &str) -> Outcome<Signers> {
+    let entry = Entry::parse(&proven.bytes)
+        .explain(Exit::Misbehaved, || format!("entry {index} is not a record"))?;
+    let record = entry.record();
+    if record.object() != object {
+        let words = format!("the log says that {object} is entry {index}; it is not");
+        return Err(Failure::new(Exit::Misbehaved, words));
+    }
+    let kids = entry.signatures().iter().map(|signature| signature.kid().to_string());
+    let [profile, submitter, body] = [record.profile(), record.submitter(), name::body_of(object)];
+    Ok((profile.to_owned(), submitter.to_owned(), body.to_owned(), kids.collect()))
+}
+
+/// The table that is being written.
+struct Table {
+    path: PathBuf,
+    rows: csv::Writer<Replacement>,
+}
+
+impl Table {
+    fn start(path: &Path) -> Outcome<Self> {
+        let writing = || format!("writing {}", path.display());
+        let file = Replacement::start(path, Readers::Anyone).explain(Exit::Usage, writing)?;
+        let mut rows = csv::Writer::from_writer(file);
+        rows.write_record(["row", "object", "index", "leaf_hash"]).explain(Exit::Usage, writing)?;
+        Ok(Self { path: path.to_owned(), rows })
+    }
+
+    fn add(
+        &mut self,
+        receipts: &[Receipt],
+        proven: &BTreeMap<LeafIndex, ProvenEntry>,
+    ) -> Outcome<()> {
+        for Receipt { row, object, index } in receipts {
+            let leaf_hash = proven[index].leaf_hash.to_base64();
+            let row = row.map(|row| row.to_string()).unwrap_or_default();
+            self.rows
+                .write_record([&row, object, &index.to_string(), &leaf_hash])
+                .explain(Exit::Usage, || format!("writing {}", self.path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Outcome<PathBuf> {
+        let Self { path, rows } = self;
+        rows.into_inner()
+            .map_err(|error| io::Error::new(error.error().kind(), error.error().to_string()))
+            .and_then(Replacement::finish)
+            .explain(Exit::Usage, || format!("writing {}", path.display()))?;
+        Ok(path)
+    }
 }
 
 /// The indices of the registrations behind entries: the log names them in its receipts, and they
 /// are proven like everything else.
 async fn registrations(
     client: &LogClient,
-    entries: impl Iterator<Item = LeafIndex>,
+    entries: BTreeSet<LeafIndex>,
 ) -> Outcome<BTreeSet<LeafIndex>> {
     let mut indices = BTreeSet::new();
     for index in entries {
@@ -79,39 +236,14 @@ async fn registrations(
     Ok(indices)
 }
 
-/// Writes both files and returns the path of the table.
-pub(crate) fn write(
-    path: &Path,
-    receipts: &[Receipt],
-    proven: &Proven,
-    checkpoint: &CosignedCheckpoint,
-) -> Outcome<PathBuf> {
-    let table = table_path(path);
-    let failed = |path: &Path| format!("writing {}", path.display());
-    durable::replace_with(path, Readers::Anyone, |file| {
-        for receipt in receipts {
-            write_proof(file, receipt.index, &proven.rows[&receipt.index], checkpoint)?;
-        }
-        // The first entry comes last, as in the log's own receipt files.
-        for (index, entry) in proven.registrations.iter().rev() {
-            write_proof(file, *index, entry, checkpoint)?;
-        }
-        Ok(())
-    })
-    .explain(Exit::Usage, || failed(path))?;
-    durable::replace_with(&table, Readers::Anyone, |file| {
-        let mut csv = csv::Writer::from_writer(file);
-        csv.write_record(["row", "object", "index", "leaf_hash"])?;
-        for receipt in receipts {
-            let leaf_hash = proven.rows[&receipt.index].leaf_hash.to_base64();
-            let row = receipt.row.map(|row| row.to_string()).unwrap_or_default();
-            let index = receipt.index.to_string();
-            csv.write_record([&row, &receipt.object, &index, &leaf_hash])?;
-        }
-        csv.flush()
-    })
-    .explain(Exit::Usage, || failed(&table))?;
-    Ok(table)
+/// The file with this part of the proofs, counted from 1.
+fn part_path(path: &Path, part: usize) -> PathBuf {
+    if part == 1 {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{part}"));
+    name.into()
 }
 
 /// The table beside a receipts file.
@@ -135,3 +267,6 @@ fn write_proof(
     };
     file.write_all(proof.encode().as_bytes())
 }
+
+/// Rows of one file: with what stands behind them they are no more proofs than a file may hold.
+const ROWS_PER_FILE: usize = if cfg!(test) { 400 } else { 65_000 };

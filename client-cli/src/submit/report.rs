@@ -1,15 +1,18 @@
 //! What a run came to: for people, for programs, and the rows that did not go in.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
 use records::Money;
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Origin};
 
 use super::plan::Act;
+use super::receipts::Written;
 use super::row::{Draft, RowError};
+use super::scratch::{Scratch, Shelf};
 use super::{Fate, Item};
 use crate::args::Submit;
 use crate::durable::{self, Readers};
@@ -24,23 +27,23 @@ pub(crate) struct Report {
     /// What the file is.
     format: &'static str,
     /// Rows of the file, the header not counted.
-    rows: usize,
+    rows: u64,
     /// Rows in the log after this run; in a dry run: rows that would be sent.
-    accepted: usize,
+    accepted: u64,
     /// Of these, put there by this run.
-    new: usize,
+    new: u64,
     /// Of these, corrections by this run of what they said before.
-    corrected: usize,
+    corrected: u64,
     /// Of these, there before.
-    unchanged: usize,
+    unchanged: u64,
     /// Rows that the file no longer has and this run took back.
-    voided: usize,
+    voided: u64,
     /// Rows that did not go in.
-    bad: usize,
+    bad: u64,
     /// Rows whose amount lost a binary-float tail.
-    rounded: usize,
+    rounded: u64,
     /// Departures from the standard of the format, which kept nothing out.
-    warned: usize,
+    warned: u64,
     /// Of the accepted rows, by currency.
     totals: BTreeMap<&'static str, Total>,
     /// What releases say of each stage, by currency: a contract's value is no part of its tender's.
@@ -52,6 +55,9 @@ pub(crate) struct Report {
     checkpoint: Option<Published>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipts: Option<PathBuf>,
+    /// Further files of them, where one does not hold all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    receipts_more: Vec<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipts_table: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,11 +79,11 @@ struct Published {
 /// The money of one currency.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Total {
-    rows: usize,
+    rows: u64,
     /// Decimal, credit notes subtracted.
     sum: String,
     /// Rows with a negative amount.
-    negative: usize,
+    negative: u64,
     #[serde(skip)]
     minor: i128,
 }
@@ -86,8 +92,8 @@ impl Total {
     fn add(&mut self, money: &Money) {
         let minor = money.in_minor_units();
         self.rows += 1;
-        self.negative += usize::from(minor < 0);
-        // At most 65,000 amounts of at most 28 digits: far below i128.
+        self.negative += u64::from(minor < 0);
+        // i128 takes ten thousand million amounts of 28 digits.
         self.minor = self.minor.saturating_add(minor);
         self.sum = decimal(self.minor, records::minor_units(money.currency()).unwrap_or(0));
     }
@@ -105,7 +111,7 @@ struct Changes {
 /// Some rows and what they add up to.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Part {
-    rows: usize,
+    rows: u64,
     sum: String,
     #[serde(skip)]
     minor: i128,
@@ -145,19 +151,19 @@ impl Changes {
 impl Part {
     fn add(&mut self, money: &Money) {
         self.rows += 1;
-        // As many amounts as a file has rows, of at most 28 digits: far below i128.
+        // As above.
         self.minor = self.minor.saturating_add(money.in_minor_units());
         self.sum = decimal(self.minor, records::minor_units(money.currency()).unwrap_or(0));
     }
 }
 
 impl Report {
-    pub(crate) fn new(origin: &Origin, format: &'static str, rows: usize, args: &Submit) -> Self {
+    pub(crate) fn new(origin: &Origin, format: &'static str, args: &Submit) -> Self {
         Self {
             log: origin.to_string(),
             dry_run: args.dry_run,
             format,
-            rows,
+            rows: 0,
             accepted: 0,
             new: 0,
             corrected: 0,
@@ -171,6 +177,7 @@ impl Report {
             changes: BTreeMap::new(),
             checkpoint: None,
             receipts: None,
+            receipts_more: Vec::new(),
             receipts_table: None,
             errors: None,
             warnings: None,
@@ -194,9 +201,9 @@ impl Report {
             if matches!(act, Act::Void(_)) {
                 continue;
             }
-            self.unchanged += usize::from(!is_done_now);
+            self.unchanged += u64::from(!is_done_now);
             self.accepted += 1;
-            self.rounded += usize::from(draft.rounded);
+            self.rounded += u64::from(draft.rounded);
             self.add(draft);
         }
     }
@@ -244,25 +251,35 @@ impl Report {
         });
     }
 
-    pub(crate) fn note_receipts(&mut self, receipts: &Path, table: &Path) {
-        self.receipts = Some(receipts.to_owned());
-        self.receipts_table = Some(table.to_owned());
+    pub(crate) fn note_receipts(&mut self, written: Written) {
+        let mut files = written.files.into_iter();
+        self.receipts = files.next();
+        self.receipts_more = files.collect();
+        self.receipts_table = Some(written.table);
     }
 
-    /// Writes the error CSV, or removes that of an earlier run if there is nothing to say.
-    pub(crate) fn note_errors(&mut self, path: &Path, errors: &[RowError]) -> Outcome<()> {
-        self.bad = errors.len();
-        let mut errors: Vec<&RowError> = errors.iter().collect();
-        errors.sort_by_key(|error| error.line);
-        self.errors = list(path, &errors)?;
-        self.first_errors = errors.into_iter().take(ERRORS_SHOWN).cloned().collect();
+    /// How many rows are in the log, or were voided by this run.
+    pub(crate) fn in_log(&self) -> usize {
+        usize::try_from(self.accepted + self.voided).unwrap_or(usize::MAX)
+    }
+
+    /// Counts a row of the file, good or bad.
+    pub(crate) fn count_row(&mut self) {
+        self.rows += 1;
+    }
+
+    /// Writes the list of the rows that did not go in, or removes that of an earlier run if there is
+    /// nothing to say.
+    pub(crate) fn note_errors(&mut self, path: &Path, scratch: &Scratch) -> Outcome<()> {
+        let listed = list(path, scratch, Shelf::Errors)?;
+        (self.errors, self.bad, self.first_errors) = (listed.path, listed.rows, listed.first);
         Ok(())
     }
 
     /// The same for what went in and departs from its standard.
-    pub(crate) fn note_warnings(&mut self, path: &Path, warnings: &[RowError]) -> Outcome<()> {
-        self.warned = warnings.len();
-        self.warnings = list(path, &warnings.iter().collect::<Vec<_>>())?;
+    pub(crate) fn note_warnings(&mut self, path: &Path, scratch: &Scratch) -> Outcome<()> {
+        let listed = list(path, scratch, Shelf::Warnings)?;
+        (self.warnings, self.warned) = (listed.path, listed.rows);
         Ok(())
     }
 
@@ -325,6 +342,7 @@ impl Report {
         }
         if let (Some(receipts), Some(table)) = (&self.receipts, &self.receipts_table) {
             lines.push(format!("Receipts: {}", receipts.display()));
+            lines.extend(self.receipts_more.iter().map(|more| format!("          {}", more.display())));
             lines.push(format!("Table:    {}", table.display()));
         }
         if let Some(errors) = &self.errors {
@@ -337,36 +355,47 @@ impl Report {
     }
 }
 
-/// Writes such a CSV and says where it is, or removes that of an earlier run if there is nothing in
-/// it now.
-fn list(path: &Path, rows: &[&RowError]) -> Outcome<Option<PathBuf>> {
-    if rows.is_empty() {
+/// A list of rows that was written.
+#[derive(Default)]
+struct Listed {
+    /// Nothing if there was nothing to list.
+    path: Option<PathBuf>,
+    rows: u64,
+    /// The first few.
+    first: Vec<RowError>,
+}
+
+/// Writes what is noted on a shelf, or removes the list of an earlier run if there is nothing.
+fn list(path: &Path, scratch: &Scratch, shelf: Shelf) -> Outcome<Listed> {
+    let mut listed = Listed::default();
+    let writing = || format!("writing {}", path.display());
+    if scratch.page(shelf, Bound::Unbounded).explain(Exit::Usage, writing)?.is_empty() {
         return match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).explain(Exit::Usage, || format!("removing {}", path.display()))
             }
-            _ => Ok(None),
+            _ => Ok(listed),
         };
     }
     durable::replace_with(path, Readers::Anyone, |file| {
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(["line", "path", "value", "rule", "message"])?;
-        for RowError { line, path, value, rule, message } in rows {
-            let [path, value, message] = [path, value, message].map(|it| defused(it));
-            csv.write_record([&line.to_string(), &path, &value, rule, &message])?;
+        for page in scratch.pages(shelf) {
+            for (_, note) in page? {
+                let row: RowError = serde_json::from_slice(&note)?;
+                let [path, value, message] = [&row.path, &row.value, &row.message].map(|it| defused(it));
+                csv.write_record([&row.line.to_string(), &path, &value, &row.rule, &message])?;
+                listed.rows += 1;
+                if listed.first.len() < ERRORS_SHOWN {
+                    listed.first.push(row);
+                }
+            }
         }
         csv.flush()
     })
-    .explain(Exit::Usage, || format!("writing {}", path.display()))?;
-    Ok(Some(path.to_owned()))
-}
-
-/// Feeds a bar whose length becomes known on the way.
-pub(crate) fn progress_of(bar: &ProgressBar) -> impl FnMut(usize, usize) {
-    |done, total| {
-        bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
-        bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
-    }
+    .explain(Exit::Usage, writing)?;
+    listed.path = Some(path.to_owned());
+    Ok(listed)
 }
 
 /// An amount in minor units as a decimal.

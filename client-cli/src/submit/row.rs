@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 
 use records::{Money, Value};
+use serde::{Deserialize, Serialize};
 
 use super::map::{ClearRule, Held, Map};
 use super::persons::PersonIds;
+use super::scratch::{Scratch, Shelf};
 use super::source::Kind;
 use super::table::{Columns, Row};
 use super::upload::Attached;
@@ -43,6 +46,12 @@ impl Draft {
     /// What is left to say of a row that the file no longer has.
     pub(crate) fn vanished(kind: &Arc<Kind>, object: &str, occurred: &str, money: Money) -> Self {
         Self { money: Some(money), ..Self::new(kind, object, occurred) }
+    }
+
+    /// About how many bytes it holds in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let sealed: usize = self.sealed.iter().map(|it| it.path.len() + it.value.len()).sum();
+        self.object.len() + records::to_canonical(&self.data).len() + sealed
     }
 
     /// A draft that says nothing yet.
@@ -98,7 +107,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Why a row does not go in: one line of the error CSV.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RowError {
     /// 0 if it is about the file as a whole, or about what the file no longer has.
     pub(crate) line: u64,
@@ -134,7 +143,7 @@ impl RowError {
     }
 }
 
-/// Turns rows into drafts, in file order.
+/// Turns rows into drafts. Rows are identified in file order; what they say depends on no other row.
 #[derive(Debug)]
 pub(crate) struct Drafter<'a> {
     map: &'a Map,
@@ -144,8 +153,8 @@ pub(crate) struct Drafter<'a> {
     file_sha256: String,
     /// Names the objects of persons.
     persons: Option<&'a PersonIds>,
-    /// How often each number was seen, and on which line first.
-    seen: BTreeMap<String, (u64, u64)>,
+    /// Of each number how often it was seen, and on which line first.
+    scratch: &'a Scratch,
 }
 
 impl<'a> Drafter<'a> {
@@ -156,16 +165,21 @@ impl<'a> Drafter<'a> {
         columns: Columns,
         file_sha256: String,
         persons: Option<&'a PersonIds>,
+        scratch: &'a Scratch,
     ) -> Self {
         assert_eq!(map.person.is_some(), persons.is_some(), "persons, and what names them");
-        let (kind, seen) = (map.record_kind(), BTreeMap::new());
-        Self { map, kind, columns, file_sha256, persons, seen }
+        Self { map, kind: map.record_kind(), columns, file_sha256, persons, scratch }
     }
 
-    /// The draft of the next row.
-    pub(crate) fn draft(&mut self, row: &Row) -> Result<Draft, RowError> {
+    /// The id that hides which row it is of, if the row is about a natural person.
+    pub(crate) fn hidden_object(&self, row: &Row, identity: &Identity) -> Option<String> {
+        Some(self.person(row)?.object(&self.map.object_prefix(), &identity.object))
+    }
+
+    /// The draft of a row.
+    pub(crate) fn draft(&self, row: &Row, identity: Identity) -> Result<Draft, RowError> {
         let map = self.map;
-        let Identity { object, number, line } = self.object(row)?;
+        let Identity { object, number, line } = identity;
         let person = self.person(row);
         let occurred = self.columns.cell(row, &map.occurred.column);
         let occurred = map.occurred.format.read(occurred).ok_or_else(|| RowError {
@@ -215,35 +229,52 @@ impl<'a> Drafter<'a> {
         Ok(Draft { place, money, rounded, data, contract, sealed, is_person, ..draft })
     }
 
-    /// What the row is known by.
-    fn object(&mut self, row: &Row) -> Result<Identity, RowError> {
+    /// What the next row is known by.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn identify(&self, row: &Row) -> io::Result<Result<Identity, RowError>> {
         let rule = &self.map.object;
         let Some(column) = &rule.column else {
             let segments = [self.file_sha256.as_str(), &row.number.to_string()].join("/");
             let object = format!("{}{segments}", self.map.object_prefix());
-            return Ok(Identity { object, number: None, line: None });
+            return Ok(Ok(Identity { object, number: None, line: None }));
         };
         let number = self.columns.cell(row, column);
         if number.is_empty() {
             let message = "empty; a row needs the publisher's own number, or the map no column";
-            return Err(RowError::new(row.line, "id", column, message));
+            return Ok(Err(RowError::new(row.line, "id", column, message)));
         }
-        let (count, first) = self.seen.entry(number.to_owned()).or_insert((0, row.line));
-        *count += 1;
-        if *count > 1 && !rule.lines {
+        let (count, first) = self.count(number, row.line)?;
+        if count > 1 && !rule.lines {
             let message = format!(
                 "line {first} has this number too; if one number may stand on several lines, set \
                  lines = true in the map's [object]"
             );
             let error = RowError::new(row.line, "twice", column, message);
-            return Err(RowError { value: number.to_owned(), ..error });
+            return Ok(Err(RowError { value: number.to_owned(), ..error }));
         }
         let mut object = format!("{}{}", self.map.object_prefix(), segment(number));
-        let line = rule.lines.then_some(i64::try_from(*count).unwrap_or(i64::MAX));
+        let line = rule.lines.then_some(i64::try_from(count).unwrap_or(i64::MAX));
         if let Some(line) = line {
             object = format!("{object}/{line}");
         }
-        Ok(Identity { object, number: Some(number.to_owned()), line })
+        Ok(Ok(Identity { object, number: Some(number.to_owned()), line }))
+    }
+
+    /// Counts a number: how often it was seen, and on which line first.
+    fn count(&self, number: &str, line: u64) -> io::Result<(u64, u64)> {
+        let seen = self.scratch.get(Shelf::Seen, number.as_bytes())?;
+        let (count, first) = match seen.as_deref().and_then(<[u8]>::split_first_chunk) {
+            Some((count, rest)) => {
+                let first = rest.first_chunk().expect("written below");
+                (u64::from_be_bytes(*count) + 1, u64::from_be_bytes(*first))
+            }
+            None => (1, line),
+        };
+        let value = [count.to_be_bytes(), first.to_be_bytes()].concat();
+        self.scratch.put(Shelf::Seen, number.as_bytes(), &value)?;
+        Ok((count, first))
     }
 
     /// What names the object, if the row is about a natural person.
@@ -309,7 +340,8 @@ impl<'a> Drafter<'a> {
 }
 
 /// What a row is known by.
-struct Identity {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Identity {
     /// The object, as it is called if the row is not about a person.
     object: String,
     /// The publisher's own number.

@@ -1,6 +1,7 @@
 //! Sending rows: each batch is journalled and fsynced before a byte of it leaves.
 
 use bytes::Bytes;
+use indicatif::ProgressBar;
 use tlog::LeafIndex;
 use tlog_client::log::BATCH_BYTES_MAX;
 use tlog_client::{BatchLine, LineStatus, LogClient, Wait};
@@ -11,7 +12,6 @@ use super::seal::Sealer;
 use super::{Fate, Item};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::keyfile;
-use crate::screen::Screen;
 
 /// Seals what is new, sends all that is not in the log yet, and notes the answers.
 pub(crate) async fn send(
@@ -19,24 +19,19 @@ pub(crate) async fn send(
     sealer: &Sealer<'_>,
     journal: &mut Journal,
     items: &mut [Item],
-    screen: &Screen,
+    bar: &ProgressBar,
 ) -> Outcome<()> {
-    let total = items.iter().filter(|item| is_to_send(item)).count();
-    let bar = screen.progress("submitting", total);
     let mut rest = items;
     while !rest.is_empty() {
         let (batch, taken) = next_batch(sealer, rest)?;
         let (now, later) = rest.split_at_mut(taken);
         rest = later;
         deliver(client, journal, now, batch).await.map_err(|failure| {
-            let sent = usize::try_from(bar.position()).unwrap_or(0);
-            let words = format!("after {sent} of {total} rows; run the same command again");
+            let words = format!("after {} rows; run the same command again", bar.position());
             Failure { error: failure.error.context(words), ..failure }
         })?;
-        let waiting: usize = rest.iter().filter(|item| is_to_send(item)).count();
-        bar.set_position(u64::try_from(total - waiting).unwrap_or(0));
+        bar.inc(u64::try_from(taken).unwrap_or(0));
     }
-    bar.finish_and_clear();
     Ok(())
 }
 
@@ -77,7 +72,9 @@ fn next_batch(sealer: &Sealer<'_>, items: &mut [Item]) -> Outcome<(Vec<Outgoing>
             }
         };
         let first_len = item.first.as_ref().map_or(0, |(_, first)| first.submission.len() + 1);
-        let len = kept.submission.len() + 1 + first_len;
+        // What the log never sees is in the journal's batch, which has a limit too.
+        let kept_len: usize = kept.disclosures.iter().map(String::len).sum();
+        let len = kept.submission.len() + 1 + first_len + kept_len;
         if batch.len() + 1 >= LINES_PER_BATCH || bytes + len > BATCH_BYTES_MAX {
             // Sealed again with fresh salts when its turn comes: nobody has seen these.
             if is_journalled {
@@ -169,9 +166,5 @@ fn fate_of(item: &Item, answer: &BatchLine) -> Outcome<Fate> {
     }
 }
 
-fn is_to_send(item: &Item) -> bool {
-    matches!(item.fate, Fate::New | Fate::Kept(_))
-}
-
 /// Fewer than the log allows, so that progress shows and a broken connection repeats little.
-const LINES_PER_BATCH: usize = 2_000;
+pub(super) const LINES_PER_BATCH: usize = 2_000;

@@ -5,21 +5,25 @@
 //! OCDS       ─ocds─► release ────┼─► Source::next ─► Draft ─► plan, seal, send, report
 //! ISO 20022  ─xml─► transaction ─┘
 //! ```
-//! A source yields its drafts in file order, one at a time. What comes after it knows no format:
-//! a draft says by itself which kind of record it becomes.
+//! A source yields its drafts one at a time, in the order in which they go in: that of the file, but
+//! rows about persons behind all others, in the order of their derived ids. In the order of the file
+//! the entries around one would tell its row. What comes after it knows no format: a draft says by
+//! itself which kind of record it becomes.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
+use indicatif::ProgressBar;
 use records::{Money, Record, Value};
 
 use super::iso20022::{self, Message, camt053::Statements, pain001::Orders};
 use super::map::{self, Map};
 use super::ocds::Releases;
 use super::persons::PersonIds;
-use super::row::{Draft, Drafter, RowError};
-use super::table;
+use super::row::{Draft, Drafter, Identity, RowError};
+use super::scratch::{Note, Pages, Scratch, Shelf};
+use super::table::{self, Row};
 use crate::args::{Format, Submit};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
@@ -107,18 +111,92 @@ impl Input<'_> {
 pub(crate) struct Table<'a> {
     drafter: Drafter<'a>,
     rows: table::Rows,
+    scratch: &'a Scratch,
+    /// Rows about persons, once all others are through.
+    waiting: Option<Waiting<'a>>,
+}
+
+/// What was put aside until the end of the file.
+struct Waiting<'a> {
+    pages: Pages<'a>,
+    page: std::vec::IntoIter<Note>,
+}
+
+type Drafted = Result<Draft, RowError>;
+
+impl Table<'_> {
+    fn next(&mut self) -> Outcome<Option<Drafted>> {
+        let reading = || "reading the rows".to_owned();
+        while self.waiting.is_none() {
+            match self.rows.next().explain(Exit::Usage, reading)? {
+                Some(Ok(row)) => {
+                    if let Some(drafted) = self.take(row).explain(Exit::Usage, reading)? {
+                        return Ok(Some(drafted));
+                    }
+                }
+                Some(Err(bad)) => {
+                    return Ok(Some(Err(RowError::new(bad.line, "csv", "", bad.message))));
+                }
+                None => {
+                    let pages = self.scratch.pages(Shelf::Waiting);
+                    self.waiting = Some(Waiting { pages, page: Vec::new().into_iter() });
+                }
+            }
+        }
+        self.next_waiting().explain(Exit::Usage, reading)
+    }
+
+    /// The draft of a row, or nothing if it has to wait.
+    fn take(&mut self, row: Row) -> io::Result<Option<Drafted>> {
+        let identity = match self.drafter.identify(&row)? {
+            Ok(identity) => identity,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        let Some(hidden) = self.drafter.hidden_object(&row, &identity) else {
+            return Ok(Some(self.drafter.draft(&row, identity)));
+        };
+        let key = [hidden.as_bytes(), &row.number.to_be_bytes()].concat();
+        let value = serde_json::to_vec(&(row, identity))?;
+        self.scratch.put(Shelf::Waiting, &key, &value)?;
+        Ok(None)
+    }
+
+    fn next_waiting(&mut self) -> io::Result<Option<Drafted>> {
+        let Some(Waiting { pages, page }) = &mut self.waiting else { return Ok(None) };
+        if page.as_slice().is_empty() {
+            *page = pages.next().transpose()?.unwrap_or_default().into_iter();
+        }
+        let Some((_, value)) = page.next() else { return Ok(None) };
+        let (row, identity): (Row, Identity) = serde_json::from_slice(&value)?;
+        Ok(Some(self.drafter.draft(&row, identity)))
+    }
 }
 
 /// The file as drafts.
 pub(crate) enum Source<'a> {
     Csv(Box<Table<'a>>),
-    Ocds(Box<Releases>),
+    Ocds(Box<Releases<'a>>),
     Orders(Box<Orders>),
     Statements(Box<Statements>),
 }
 
+/// Reads a file to its end, as far as that can fail as a whole: nothing goes in of one that turns out
+/// to be broken, hostile or cut off further down. Says how many rows it has, if its format does.
+///
+/// # Errors
+/// Usage.
+pub(crate) fn check(file: &Path, input: &Input<'_>, bar: &ProgressBar) -> Outcome<Option<u64>> {
+    match input {
+        Input::Csv(map) => table::count(file, map, bar).map(Some),
+        // A bad line costs that line, and one document is read whole before anything goes in.
+        Input::Ocds(_) => Ok(None),
+        Input::Iso20022(message, _) => iso20022::check(file, *message).map(|()| None),
+    }
+}
+
 impl<'a> Source<'a> {
-    /// Opens the file. `persons`: names the objects of persons, if its map knows of any.
+    /// Opens a file that was [checked](check). `persons`: names the objects of persons, if its map
+    /// knows of any.
     ///
     /// # Errors
     /// Usage: it cannot be read, or is no file of this format.
@@ -127,17 +205,19 @@ impl<'a> Source<'a> {
         input: &Input<'a>,
         file_sha256: &str,
         persons: Option<&'a PersonIds>,
+        scratch: &'a Scratch,
     ) -> Outcome<Self> {
         match input {
             Input::Csv(map) => {
                 let (columns, rows) = table::open(file, map)?;
-                let drafter = Drafter::new(map, columns, file_sha256.to_owned(), persons);
-                Ok(Self::Csv(Box::new(Table { drafter, rows })))
+                let file_sha256 = file_sha256.to_owned();
+                let drafter = Drafter::new(map, columns, file_sha256, persons, scratch);
+                Ok(Self::Csv(Box::new(Table { drafter, rows, scratch, waiting: None })))
             }
-            Input::Ocds(publisher) => Ok(Self::Ocds(Box::new(Releases::open(file, publisher)?))),
+            Input::Ocds(publisher) => {
+                Ok(Self::Ocds(Box::new(Releases::open(file, publisher, scratch)?)))
+            }
             Input::Iso20022(message, publisher) => {
-                // Nothing of a file goes in of which a part cannot be read.
-                iso20022::check(file, *message)?;
                 let walk = iso20022::open(file)?;
                 Ok(match message {
                     Message::Pain001 => Self::Orders(Box::new(Orders::new(walk, publisher))),
@@ -153,16 +233,9 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// Usage: the file cannot be read any further.
-    pub(crate) fn next(&mut self) -> Outcome<Option<Result<Draft, RowError>>> {
+    pub(crate) fn next(&mut self) -> Outcome<Option<Drafted>> {
         match self {
-            Self::Csv(table) => {
-                let Table { drafter, rows } = table.as_mut();
-                let row = rows.next().explain(Exit::Usage, || "reading the rows".to_owned())?;
-                Ok(row.map(|row| match row {
-                    Ok(row) => drafter.draft(&row),
-                    Err(line) => Err(RowError::new(line.line, "csv", "", line.message)),
-                }))
-            }
+            Self::Csv(table) => table.next(),
             Self::Ocds(releases) => releases.next(),
             Self::Orders(orders) => orders.next(),
             Self::Statements(statements) => statements.next(),

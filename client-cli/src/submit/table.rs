@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use csv_core::ReadRecordResult;
+use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 
 use super::map::Map;
 use super::text::{self, Encoding};
@@ -16,7 +18,7 @@ use crate::exit::{Exit, Explain, Failure, Outcome};
 pub(crate) struct Columns(BTreeMap<String, usize>);
 
 /// One row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// 1-based line of the file where it starts: what an editor shows.
     pub(crate) line: u64,
@@ -70,6 +72,21 @@ fn start(file: impl Read + Send + 'static, map: &Map) -> io::Result<Started> {
     let width = records.width;
     let number = u64::from(map.preamble).saturating_add(FIRST_DATA_ROW);
     Ok(columns.map(|columns| (columns, Rows { records, encoding, width, number })))
+}
+
+/// Reads a file to its end: how many rows it has, well-formed or not.
+///
+/// # Errors
+/// Usage: as [`open`], or it cannot be read to its end.
+pub(crate) fn count(path: &Path, map: &Map, bar: &ProgressBar) -> Outcome<u64> {
+    let (_, mut rows) = open(path, map)?;
+    let mut count = 0;
+    let reading = || "reading the rows".to_owned();
+    while rows.records.next().explain(Exit::Usage, reading)?.is_some() {
+        count += 1;
+        bar.set_position(count);
+    }
+    Ok(count)
 }
 
 fn read_header<'a>(

@@ -12,9 +12,8 @@ use sha2::{Digest, Sha256};
 use tlog::Hash;
 use tlog_client::LogClient;
 
-use super::{Fate, Item, report};
+use super::{Fate, Item};
 use crate::exit::{Exit, Explain, Failure, Outcome};
-use crate::screen::Screen;
 
 /// A public document: a part of the file that is submitted, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +48,6 @@ pub(crate) async fn upload(
     key: &SigningKey,
     file: &Path,
     items: &[Item],
-    screen: &Screen,
 ) -> Outcome<()> {
     let documents: Vec<&Attached> = items
         .iter()
@@ -60,17 +58,10 @@ pub(crate) async fn upload(
         return Ok(());
     }
     let opened = File::open(file).explain(Exit::Usage, || format!("reading {}", file.display()))?;
-    let bar = screen.progress("uploading", 0);
-    let mut progress = report::progress_of(&bar);
     let mut uploads = stream::iter(&documents)
         .map(async |document| upload_one(client, origin, key, &opened, document).await)
         .buffer_unordered(UPLOADS_IN_FLIGHT);
-    let mut done = 0;
-    while uploads.try_next().await?.is_some() {
-        done += 1;
-        progress(done, documents.len());
-    }
-    bar.finish_and_clear();
+    while uploads.try_next().await?.is_some() {}
     Ok(())
 }
 

@@ -73,7 +73,7 @@ impl TreeView {
             progress(done, total);
         };
         let tiles = self.tiles(tile_coords, &mut step).await?;
-        let bundles = self.bundles(bundle_coords, &mut step).await?;
+        let bundles = self.bundles(bundle_coords, indices, &mut step).await?;
         let mut proven = BTreeMap::new();
         for &index in indices {
             let bytes = bundles.get(&index).ok_or(TreeError::NotProven { index })?;
@@ -137,10 +137,11 @@ impl TreeView {
         Ok(tiles)
     }
 
-    /// The entries of these bundles, by index.
+    /// Those of the entries of these bundles that are asked for, by index.
     async fn bundles(
         &self,
         coords: BTreeSet<BundleCoord>,
+        indices: &BTreeSet<LeafIndex>,
         step: &mut impl FnMut(),
     ) -> Result<BTreeMap<LeafIndex, Bytes>, TreeError> {
         let mut fetched = stream::iter(coords)
@@ -148,8 +149,10 @@ impl TreeView {
             .buffer_unordered(REQUESTS_IN_FLIGHT_MAX);
         let mut all = BTreeMap::new();
         while let Some((coord, entries)) = fetched.try_next().await? {
-            let indices = (coord.first_index().get()..).map(LeafIndex::new);
-            all.extend(indices.zip(entries));
+            let entries = (coord.first_index().get()..).map(LeafIndex::new).zip(entries);
+            let asked_for = entries.filter(|(index, _)| indices.contains(index));
+            // A copy: a part would keep its whole bundle in memory.
+            all.extend(asked_for.map(|(index, entry)| (index, Bytes::copy_from_slice(&entry))));
             step();
         }
         Ok(all)

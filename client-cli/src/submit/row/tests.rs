@@ -22,8 +22,11 @@ fn drafts(rows: &str, map: &str) -> Vec<Result<Draft, RowError>> {
     let csv = format!("No,Date,Amount,Contract,Type,Ref,Code,Name,Invoice\n{rows}");
     let (columns, rows) = table::tests::parse_with(csv.as_bytes(), &map);
     let ids = map.person.as_ref().map(|_| persons::tests::ids(7));
-    let mut drafter = Drafter::new(&map, columns, String::new(), ids.as_ref());
-    rows.iter().map(|row| drafter.draft(row.as_ref().unwrap())).collect()
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = Scratch::in_folder(folder.path()).unwrap();
+    let drafter = Drafter::new(&map, columns, String::new(), ids.as_ref(), &scratch);
+    let rows = rows.iter().map(|row| row.as_ref().unwrap());
+    rows.map(|row| drafter.draft(row, drafter.identify(row).unwrap()?)).collect()
 }
 
 fn one(row: &str) -> Result<Draft, RowError> {

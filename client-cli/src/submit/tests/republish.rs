@@ -191,7 +191,8 @@ fn a_row_with_values_that_only_the_journal_has_is_corrected_when_its_clear_part_
 #[test]
 fn a_large_log_is_asked_for_its_list_of_objects() {
     let log = republished();
-    let known = std::collections::BTreeSet::from(["XX-LAE-WMC/payment/T1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = Scratch::in_folder(folder.path()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listed = runtime.block_on(async {
         let client = LogClient::new(&log.url, Limits::default()).unwrap();
@@ -199,13 +200,24 @@ fn a_large_log_is_asked_for_its_list_of_objects() {
         let checkpoint = trust::checkpoint(&client, &policy).await.unwrap();
         let view = TreeView::new(client.clone(), checkpoint.head());
         let prefix = "XX-LAE-WMC/payment/";
-        let listed = lookup::list_below(&client, &view, prefix, &known).await.unwrap();
-        let scanned = lookup::newest_below(&client, &view, prefix, &known).await.unwrap();
-        assert_eq!(listed, scanned);
-        listed
+        let mut lookup = Lookup::new(&client, &view, &scratch, 0);
+        let (mut listed, mut pages) = (Vec::new(), Vec::new());
+        loop {
+            let after = listed.last().map(|(object, _): &(String, LeafIndex)| object.as_str());
+            let page = lookup.list_below(prefix, after).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            pages.push(page.len());
+            listed.extend(page);
+        }
+        assert_eq!(lookup.below(prefix, None).await.unwrap(), listed);
+        let last = listed.last().unwrap().0.as_str();
+        assert_eq!(lookup.below(prefix, Some(last)).await.unwrap(), []);
+        pages
     });
-    // Four objects over two pages of three.
-    assert_eq!(listed.len(), 4);
+    // Five objects over pages of three.
+    assert_eq!(listed, [3, 2]);
 }
 
 #[test]
