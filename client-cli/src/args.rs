@@ -279,7 +279,8 @@ pub struct Submit {
     /// itself]
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<PathBuf>,
-    /// Receipts of all rows, one file; its table goes to FILE.csv beside it [default: the file's
+    /// Receipts of all rows; their table goes to FILE.csv beside it, and what is more than 65,000
+    /// rows to FILE.2, FILE.3 and so on [default: the file's
     /// name with .receipts]
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,

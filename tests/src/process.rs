@@ -186,7 +186,28 @@ impl Finished {
 ///
 /// # Panics
 /// When it cannot be started, or does not end.
-pub fn finish(mut command: Command) -> Finished {
+pub fn finish(command: Command) -> Finished {
+    run(command, PROGRAM_DEADLINE_MS, |_| ())
+}
+
+/// The same with a program that may run longer, and the most memory that it ever held, in KiB.
+///
+/// # Panics
+/// When it cannot be started, or does not end.
+pub fn finish_with_peak(command: Command, deadline_ms: u64) -> (Finished, u64) {
+    let mut peak_kib = 0;
+    let finished = run(command, deadline_ms, |id| {
+        // A process that just ended has no memory any more.
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|it| it.trim().trim_end_matches(" kB").parse().ok());
+        peak_kib = kib.unwrap_or(peak_kib);
+    });
+    assert!(peak_kib > 0, "no peak was seen");
+    (finished, peak_kib)
+}
+
+fn run(mut command: Command, deadline_ms: u64, mut watch: impl FnMut(u32)) -> Finished {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -206,7 +227,10 @@ pub fn finish(mut command: Command) -> Finished {
         let _ = stdout.read_to_end(&mut bytes);
         bytes
     });
-    let status = wait::within(PROGRAM_DEADLINE_MS, || child.try_wait().expect("asking a child"));
+    let status = wait::within(deadline_ms, || {
+        watch(child.id());
+        child.try_wait().expect("asking a child")
+    });
     if status.is_none() {
         let _ = child.kill();
         let _ = child.wait();

@@ -59,8 +59,10 @@ impl<'a> Lookup<'a> {
         }
         let indices = if size <= self.scan_max {
             self.read().await?;
-            let heads = objects.iter().map(|object| self.scratch.get(Shelf::Heads, object.as_bytes()));
-            let heads = heads.filter_map(Result::transpose).map(|head| head.map(|it| index_in(&it)));
+            let heads =
+                objects.iter().map(|object| self.scratch.get(Shelf::Heads, object.as_bytes()));
+            let heads =
+                heads.filter_map(Result::transpose).map(|head| head.map(|it| index_in(&it)));
             heads.collect::<Result<_, _>>().explain(Exit::Usage, noting)?
         } else {
             ask(self.client, objects).await?
@@ -76,13 +78,12 @@ impl<'a> Lookup<'a> {
             return self.list_below(prefix, after).await;
         }
         self.read().await?;
-        let from = after.map_or(Bound::Included(prefix.as_bytes()), |after| {
-            Bound::Excluded(after.as_bytes())
-        });
+        let from = after
+            .map_or(Bound::Included(prefix.as_bytes()), |after| Bound::Excluded(after.as_bytes()));
         let page = self.scratch.page(Shelf::Heads, from).explain(Exit::Usage, noting)?;
-        let heads = page.into_iter().map(|(object, head)| {
-            (String::from_utf8_lossy(&object).into_owned(), index_in(&head))
-        });
+        let heads = page
+            .into_iter()
+            .map(|(object, head)| (String::from_utf8_lossy(&object).into_owned(), index_in(&head)));
         Ok(heads.take_while(|(object, _)| object.starts_with(prefix)).collect())
     }
 

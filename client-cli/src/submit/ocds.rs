@@ -43,11 +43,7 @@ impl<'a> Releases<'a> {
     ///
     /// # Errors
     /// Usage: it cannot be read, or is one JSON document that is too large or none of OCDS.
-    pub(crate) fn open(
-        path: &Path,
-        publisher: &Publisher,
-        scratch: &'a Scratch,
-    ) -> Outcome<Self> {
+    pub(crate) fn open(path: &Path, publisher: &Publisher, scratch: &'a Scratch) -> Outcome<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).explain(Exit::Usage, || format!("reading {shown}"))?;
         let lines = Lines::start(file).explain(Exit::Usage, || format!("reading {shown}"))?;
@@ -174,7 +170,8 @@ impl<'a> Releases<'a> {
     /// is none, this one is it.
     fn first_of(&self, object: &str, line: u64, sha256: &str) -> Outcome<Option<(u64, String)>> {
         let noting = || "noting the releases of the file".to_owned();
-        let found = self.scratch.get(Shelf::Seen, object.as_bytes()).explain(Exit::Usage, noting)?;
+        let found =
+            self.scratch.get(Shelf::Seen, object.as_bytes()).explain(Exit::Usage, noting)?;
         if let Some((first, other)) = found.as_deref().and_then(<[u8]>::split_first_chunk) {
             let other = String::from_utf8_lossy(other).into_owned();
             return Ok(Some((u64::from_be_bytes(*first), other)));

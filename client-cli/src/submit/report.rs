@@ -342,7 +342,9 @@ impl Report {
         }
         if let (Some(receipts), Some(table)) = (&self.receipts, &self.receipts_table) {
             lines.push(format!("Receipts: {}", receipts.display()));
-            lines.extend(self.receipts_more.iter().map(|more| format!("          {}", more.display())));
+            lines.extend(
+                self.receipts_more.iter().map(|more| format!("          {}", more.display())),
+            );
             lines.push(format!("Table:    {}", table.display()));
         }
         if let Some(errors) = &self.errors {
@@ -383,7 +385,8 @@ fn list(path: &Path, scratch: &Scratch, shelf: Shelf) -> Outcome<Listed> {
         for page in scratch.pages(shelf) {
             for (_, note) in page? {
                 let row: RowError = serde_json::from_slice(&note)?;
-                let [path, value, message] = [&row.path, &row.value, &row.message].map(|it| defused(it));
+                let [path, value, message] =
+                    [&row.path, &row.value, &row.message].map(|it| defused(it));
                 csv.write_record([&row.line.to_string(), &path, &value, &row.rule, &message])?;
                 listed.rows += 1;
                 if listed.first.len() < ERRORS_SHOWN {

@@ -112,7 +112,7 @@ async fn deliver(
     journal.keep(fresh).explain(Exit::Usage, || "writing the journal".to_owned())?;
     let lines: Vec<Bytes> =
         batch.iter().map(|outgoing| outgoing.kept.submission.clone().into()).collect();
-    let answers = client.submit_batch(&lines, Wait::Published).await?;
+    let answers = client.submit_batch(&lines, Wait::Committed).await?;
 
     // All lines are settled before anything ends the run: a refusal that the journal does not hear
     // of would keep the corrected row out for ever.

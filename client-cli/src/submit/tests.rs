@@ -79,6 +79,51 @@ fn rows_become_receipts_that_verify() {
 }
 
 #[test]
+fn receipts_that_one_file_does_not_hold_go_into_several_each_complete() {
+    let log = log_with(rows(900));
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::Done).json();
+    let more = report["receipts_more"].as_array().unwrap();
+    assert_eq!(more.len(), 2);
+    for (part, rows) in [("", 400), (".2", 400), (".3", 100)] {
+        let path = format!("rows.csv.receipts{part}");
+        assert!(part.is_empty() || more.iter().any(|it| it.as_str().unwrap().ends_with(&path)));
+        let verified = log.civiclog(&format!("verify @{path} --policy @policy.txt --json"));
+        let verified = verified.expect(Exit::Done).json();
+        assert_eq!(verified["entries"].as_array().unwrap().len(), rows + 2, "{path}");
+    }
+    let table = log.read("rows.csv.receipts.csv");
+    assert_eq!(table.lines().count(), 901);
+    assert!(table.lines().last().unwrap().starts_with("901,XX-LAE-WMC/payment/T899,901,"));
+}
+
+#[test]
+fn nothing_goes_in_of_a_file_that_cannot_be_read_to_its_end() {
+    let log = log_with(rows(300));
+    let mut csv = log.read("rows.csv").into_bytes();
+    csv.extend_from_slice(b"T300,2023-10-02 00:00:00,1,7,\"");
+    csv.resize(csv.len() + 65 * 1024 * 1024, b'x');
+    log.write("rows.csv", csv);
+    let refused = log.civiclog(RUN).expect(Exit::Usage);
+    assert!(refused.err.contains("line 302 does not end"), "{}", refused.err);
+    assert_eq!(log.size(), 2);
+}
+
+#[test]
+fn errors_of_many_requests_are_one_list_in_the_order_of_the_file() {
+    let log = log_with((0..350).map(|number| (number, if number % 50 == 7 { "x" } else { "1" })));
+    let report = log.civiclog(&format!("{RUN} --json")).expect(Exit::NotVerified).json();
+    assert_eq!(
+        (&report["rows"], &report["bad"], &report["new"]),
+        (&350.into(), &7.into(), &343.into())
+    );
+    let errors = log.read("rows.csv.errors.csv");
+    let lines: Vec<&str> =
+        errors.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(lines, ["9", "59", "109", "159", "209", "259", "309"]);
+    assert_eq!(report["first_errors"].as_array().unwrap().len(), 5);
+}
+
+#[test]
 fn a_second_run_adds_nothing_and_gives_the_same_table_with_and_without_the_journal() {
     let log = log_with(rows(40));
     log.civiclog(RUN).expect(Exit::Done);
