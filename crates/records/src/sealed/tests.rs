@@ -153,6 +153,13 @@ fn personal_fields_carry_why_and_until_and_take_the_ids_along() {
     if let Value::Map(members) = &mut data {
         members.insert("payee".into(), Value::map::<&str, Value>([]));
     }
+    // The number of its line in the accounts leads to the person as well.
+    let beside_a_number =
+        payment(1).data(data.clone()).sealed(person(Some(Until::Open), Some("person"))).build();
+    assert_eq!(beside_a_number.unwrap_err().rule, RuleId::PERSON_IN_CLEAR);
+    if let Value::Map(members) = &mut data {
+        members.remove("native");
+    }
     let build = |field: SealedField| payment(1).data(data.clone()).sealed(field).build();
     let record = build(person(Some(Until::Open), Some("person"))).unwrap();
     assert!(record.sealed()[0].is_personal());
