@@ -202,7 +202,10 @@ impl ApiError {
 
     fn retry_after_seconds(&self) -> Option<u32> {
         match self {
-            Self::Overloaded | Self::NoRoomForAnswer => Some(RETRY_AFTER_SECONDS),
+            // A start is over as soon as the witnesses have confirmed the tree signed last.
+            Self::Overloaded | Self::NoRoomForAnswer | Self::Closed(Mode::Starting(_)) => {
+                Some(RETRY_AFTER_SECONDS)
+            }
             Self::Closed(_) | Self::NotJudged(_) | Self::NoRoomForDocuments => {
                 Some(RETRY_AFTER_CLOSED_SECONDS)
             }
@@ -305,5 +308,13 @@ mod tests {
         let told = ApiError::Closed(mode).to_string();
         assert!(!told.contains("/var") && !told.contains("space"), "{told}");
         assert!(told.contains("operator"), "{told}");
+    }
+
+    #[test]
+    fn a_log_that_starts_is_asked_again_sooner_than_one_that_waits_for_its_operator() {
+        let starting = ApiError::Closed(Mode::Starting("waiting for witnesses".to_owned()));
+        let failed = ApiError::Closed(Mode::ReadOnly(Reason::Failed("a write failed".to_owned())));
+        let after = [starting, failed].map(|it| it.retry_after_seconds());
+        assert_eq!(after, [Some(RETRY_AFTER_SECONDS), Some(RETRY_AFTER_CLOSED_SECONDS)]);
     }
 }
