@@ -59,10 +59,12 @@ impl Submitter {
     }
 }
 
-/// Writes rows until there are so many of them, or so many bytes, and returns how many there are.
-fn write_rows(path: &Path, rows: u64, bytes: u64) -> u64 {
+/// Writes rows with a note of `note` bytes until there are so many of them, or so many bytes, and
+/// returns how many there are.
+fn write_rows(path: &Path, rows: u64, bytes: u64, note: usize) -> u64 {
     let mut file = BufWriter::new(File::create(path).expect("making a file"));
-    let header = "No,Date,Amount,Ref,Name,Description,Directorate,Cost centre\n";
+    let header = "No,Date,Amount,Ref,Name,Description,Directorate,Cost centre,Note\n";
+    let note = "x".repeat(note);
     file.write_all(header.as_bytes()).expect("writing");
     let (mut count, mut len) = (0, 0);
     while count < rows && len < bytes {
@@ -70,7 +72,7 @@ fn write_rows(path: &Path, rows: u64, bytes: u64) -> u64 {
         let number = (count * 2_654_435_761) % (1 << 32);
         let line = format!(
             "PY{number:010},2024-{:02}-{:02},{}.{:02},{},Supplier {} Limited,Repairs and \
-             maintenance of buildings,Place and Environment Services,{}\n",
+             maintenance of buildings,Place and Environment Services,{},{note}\n",
             1 + number % 12,
             1 + number % 28,
             500 + number % 90_000,
@@ -90,7 +92,7 @@ fn write_rows(path: &Path, rows: u64, bytes: u64) -> u64 {
 #[test]
 fn a_file_with_more_rows_than_a_receipts_file_goes_in_with_few_of_them_in_memory() {
     let submitter = Submitter::registered();
-    let rows = write_rows(&submitter.path("rows.csv"), 66_000, u64::MAX);
+    let rows = write_rows(&submitter.path("rows.csv"), 66_000, u64::MAX, 0);
     let (done, peak_kib) = finish_with_peak(submitter.submit(&[]), DEADLINE_MS);
     let report = done.expect_success("submit").json();
     assert_eq!((&report["new"], &report["bad"]), (&rows.into(), &0.into()));
@@ -122,13 +124,26 @@ fn a_file_with_more_rows_than_a_receipts_file_goes_in_with_few_of_them_in_memory
 fn a_gigabyte_of_rows_takes_no_more_memory_than_a_hundredth_of_it() {
     let submitter = Submitter::registered();
     for bytes in [10_000_000, 1_000_000_000] {
-        let rows = write_rows(&submitter.path("rows.csv"), u64::MAX, bytes);
+        let rows = write_rows(&submitter.path("rows.csv"), u64::MAX, bytes, 0);
         let (done, peak_kib) = finish_with_peak(submitter.submit(&["--dry-run"]), LONG_DEADLINE_MS);
         let report = done.expect_success("a rehearsal").json();
         assert_eq!((&report["new"], &report["bad"]), (&rows.into(), &0.into()));
         println!("large file: {bytes} bytes, {rows} rows rehearsed, at most {peak_kib} KiB");
         assert!(peak_kib <= PEAK_KIB_MAX, "{peak_kib} KiB");
     }
+}
+
+/// A gigabyte of rows with long notes, as far as the log and back with a receipt for each.
+#[test]
+#[ignore = "some minutes: `./tests/run --long`"]
+fn a_gigabyte_goes_in_with_few_rows_in_memory() {
+    let submitter = Submitter::registered();
+    let rows = write_rows(&submitter.path("rows.csv"), u64::MAX, 1_000_000_000, 4_000);
+    let (done, peak_kib) = finish_with_peak(submitter.submit(&[]), LONG_DEADLINE_MS);
+    let report = done.expect_success("submit").json();
+    assert_eq!((&report["new"], &report["bad"]), (&rows.into(), &0.into()));
+    println!("large file: a gigabyte, {rows} rows submitted, at most {peak_kib} KiB");
+    assert!(peak_kib <= PEAK_KIB_MAX, "{peak_kib} KiB");
 }
 
 const SUBMITTER: &str = "XX-LAE-WMC";

@@ -1,5 +1,6 @@
 //! A file that was published again: rows changed, removed, added.
 
+use super::persons::log_with_a_person;
 use super::*;
 
 const AGAIN: &str = "--why cor-pub --complete 2023-10 --json";
