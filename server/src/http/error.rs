@@ -9,6 +9,7 @@ use tlog::{LeafIndex, TreeSize};
 use crate::documents::Said;
 use crate::mode::{Mode, Reason};
 use crate::pool::NotJudged;
+use crate::time::ClockError;
 use crate::withdraw::Act;
 
 /// Seconds after which a client may try again, when there was no room.
@@ -202,8 +203,12 @@ impl ApiError {
 
     fn retry_after_seconds(&self) -> Option<u32> {
         match self {
-            // A start is over as soon as the witnesses have confirmed the tree signed last.
-            Self::Overloaded | Self::NoRoomForAnswer | Self::Closed(Mode::Starting(_)) => {
+            // A start is over as soon as the witnesses have confirmed the tree signed last and have told
+            // their time.
+            Self::Overloaded
+            | Self::NoRoomForAnswer
+            | Self::Closed(Mode::Starting(_))
+            | Self::NotJudged(NotJudged::Clock(ClockError::WitnessTimeUnknown)) => {
                 Some(RETRY_AFTER_SECONDS)
             }
             Self::Closed(_) | Self::NotJudged(_) | Self::NoRoomForDocuments => {
@@ -313,8 +318,10 @@ mod tests {
     #[test]
     fn a_log_that_starts_is_asked_again_sooner_than_one_that_waits_for_its_operator() {
         let starting = ApiError::Closed(Mode::Starting("waiting for witnesses".to_owned()));
+        let untold = ApiError::NotJudged(ClockError::WitnessTimeUnknown.into());
         let failed = ApiError::Closed(Mode::ReadOnly(Reason::Failed("a write failed".to_owned())));
-        let after = [starting, failed].map(|it| it.retry_after_seconds());
-        assert_eq!(after, [Some(RETRY_AFTER_SECONDS), Some(RETRY_AFTER_CLOSED_SECONDS)]);
+        let full = ApiError::NotJudged(NotJudged::DiskAlmostFull);
+        let after = [starting, untold, failed, full].map(|it| it.retry_after_seconds());
+        assert_eq!(after, [1, 1, 10, 10].map(Some));
     }
 }
