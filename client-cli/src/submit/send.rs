@@ -75,7 +75,9 @@ fn next_batch(sealer: &Sealer<'_>, items: &mut [Item]) -> Outcome<(Vec<Outgoing>
         // What the log never sees is in the journal's batch, which has a limit too.
         let kept_len: usize = kept.disclosures.iter().map(String::len).sum();
         let len = kept.submission.len() + 1 + first_len + kept_len;
-        if batch.len() + 1 >= LINES_PER_BATCH || bytes + len > BATCH_BYTES_MAX {
+        // One that is too long for any batch goes alone: the log says so, and the run ends.
+        let is_full = batch.len() + 1 >= LINES_PER_BATCH || bytes + len > BATCH_BYTES_MAX;
+        if is_full && !batch.is_empty() {
             // Sealed again with fresh salts when its turn comes: nobody has seen these.
             if is_journalled {
                 item.fate = Fate::Kept(kept);
