@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::documents::{self, DocumentId};
-use crate::set_aside::Decision;
-use crate::withdraw;
+use crate::operate::withdraw;
+use crate::publish::set_aside::Decision;
 
 /// The log: takes signed records in, publishes tree heads that a quorum of witnesses cosigned.
 ///

@@ -54,7 +54,7 @@ pub struct Limits {
     /// Submissions waiting at once, at most. Default 65,536.
     pub pool_submissions_max: usize,
     /// Bytes of memory that request bodies and waiting submissions hold, at most: see
-    /// [`crate::pool::HELD_PER_BODY_BYTE`]. Default 256 MiB; at least 96 MiB.
+    /// [`crate::admit::pool::HELD_PER_BODY_BYTE`]. Default 256 MiB; at least 96 MiB.
     pub pool_bytes_max: usize,
     /// Bytes of large answers on their way, at most, for reads and for writes each. Default 64 MiB.
     pub answer_bytes_max: usize,
@@ -306,8 +306,8 @@ mod tests {
 
     #[test]
     fn the_least_pool_holds_a_full_batch() {
-        let body = records::limits::BATCH_BYTES_MAX * crate::pool::HELD_PER_BODY_BYTE;
-        let lines = records::limits::BATCH_LINES_MAX * crate::pool::HELD_PER_SUBMISSION;
+        let body = records::limits::BATCH_BYTES_MAX * crate::admit::pool::HELD_PER_BODY_BYTE;
+        let lines = records::limits::BATCH_LINES_MAX * crate::admit::pool::HELD_PER_SUBMISSION;
         assert!(body + lines <= 96 << 20, "{body} and {lines}");
     }
 

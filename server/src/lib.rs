@@ -8,76 +8,51 @@
 //! # The data path
 //!
 //! ```text
-//! submit ────► sequence ────► publish ────────► cosign ─────────► verify
-//! http::submit sequence       guard anchor sign publish  cosign   (anybody)
-//! admit pool   ONE commit     drive             quorum            receipt
+//! submit ──────► sequence ──────► publish ────────────────► cosign ────────► verify
+//! serve admit    sequencer        sign: guard anchor signer  publish::cosign  (anybody)
+//! pool           ONE commit       publish::drive             quorum           serve::receipt
 //! ```
 //!
-//! Each step takes what only the step before can make: [`anchor::Anchored`] comes from a
-//! [`guard::Guarded`], a [`published::Published`] from a cosigned checkpoint, a [`pool::Receipt`]
-//! from a commit.
+//! Each step takes what only the step before can make: [`sign::anchor::Anchored`] comes from a
+//! [`sign::guard::Guarded`], a [`publish::latest::Published`] from a cosigned checkpoint, a
+//! [`admit::pool::Receipt`] from a commit.
+//!
+//! A module imports only from those below it in this table:
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`cli`], [`config`] | what the operator says |
-//! | [`init`], [`check`] | making a log; auditing and rebuilding it |
-//! | [`backup`], [`restore`], [`recover`], [`fetch`] | copies of a log, and the way back from one |
-//! | [`documents`] | files that records name by hash |
-//! | [`withdraw`] | erasing and hiding what lies beside the tree |
-//! | [`startup`], [`set_aside`], [`run`](mod@run) | what must hold before anything is signed; the wiring |
-//! | [`admit`], [`posted`], [`pool`], [`sequence`], [`state`], [`time`] | from a body to a commit |
-//! | [`guard`], [`anchor`], [`sign`], [`keys`] | from a commit to a signature |
-//! | [`publish`], [`drive`], [`cosign`], [`inquire`], [`published`] | from a signature to what everybody sees |
-//! | [`receipt`], [`refuse`], [`http`] | what everybody gets |
-//! | [`low_water`] | stopping before a disk is full |
-//! | [`mode`], [`metrics`] | what this process may do, and what it did |
+//! | [`run`](mod@run), [`cli`] | the wiring; what the operator says |
+//! | [`serve`] | what everybody gets: HTTP, receipts, signed refusals |
+//! | [`operate`] | making, auditing, copying, bringing back and withdrawing |
+//! | [`publish`] | from a signature to what everybody sees |
+//! | [`sequence`] | judging and the one commit |
+//! | [`admit`], [`documents`] | from a body to a checked submission; files that records name by hash |
+//! | [`core`], [`sign`] | what every part holds; from a commit to a signature |
+//! | [`config`] | the configuration file |
 
 use std::io::Write as _;
 
 use anyhow::Context as _;
 
 pub mod admit;
-pub mod anchor;
-pub mod backup;
-pub mod check;
 pub mod cli;
 pub mod config;
-pub mod cosign;
+pub mod core;
 pub mod documents;
-pub mod drive;
-pub mod fetch;
 #[cfg(test)]
 mod fixtures;
-pub mod guard;
-pub mod http;
-pub mod init;
-pub mod inquire;
-pub mod keys;
-pub mod low_water;
-pub mod metrics;
-pub mod mode;
-pub mod pool;
-pub mod posted;
-pub mod prove;
+pub mod operate;
 pub mod publish;
-pub mod published;
-pub mod receipt;
-pub mod recover;
-pub mod refuse;
-pub mod restore;
 pub mod run;
 pub mod sequence;
-pub mod set_aside;
+pub mod serve;
 pub mod sign;
-pub mod startup;
-pub mod state;
-pub mod time;
-pub mod withdraw;
 
-use backup::verify::Trust;
 use cli::{Arguments, Command, LogFormat, VerifyBackupArguments, WithdrawArguments};
 use config::Config;
-use withdraw::Act;
+use operate::backup::verify::Trust;
+use operate::withdraw::Act;
+use operate::{backup, check, init, recover, restore, withdraw};
 
 /// Does what the command line says.
 ///

@@ -12,25 +12,25 @@ use tlog::UnixSeconds;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::admit::AdmissionThreads;
-use crate::anchor::SetAside;
-use crate::backup::SnapshotMaker;
+use crate::admit::check::AdmissionThreads;
+use crate::admit::clock_rule::{AdmissionClock, median};
+use crate::admit::low_water::LowWater;
+use crate::admit::pool::{Budget, Pool};
 use crate::config::Config;
-use crate::cosign::WitnessClient;
+use crate::core::metrics::Metrics;
+use crate::core::mode::{Mode, ModeSwitch};
 use crate::documents::Documents;
-use crate::drive::{Deps, SigningDesk, drive};
-use crate::http::{self, App, Concurrency, DocumentDesk, router};
-use crate::low_water::LowWater;
-use crate::metrics::Metrics;
-use crate::mode::{Mode, ModeSwitch};
-use crate::pool::{Budget, Pool};
-use crate::publish::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_ask};
-use crate::published::Board;
-use crate::refuse::{RefusalKey, RefusalSigner};
-use crate::sequence::{self, Sequencer, error_chain};
-use crate::set_aside::Decision;
-use crate::startup;
-use crate::time::{AdmissionClock, median};
+use crate::operate::backup::SnapshotMaker;
+use crate::publish::cosign::WitnessClient;
+use crate::publish::decisions::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_ask};
+use crate::publish::drive::{Deps, SigningDesk, drive};
+use crate::publish::latest::Board;
+use crate::publish::set_aside::Decision;
+use crate::publish::startup;
+use crate::sequence::sequencer::{self, Sequencer, error_chain};
+use crate::serve::refuse::{RefusalKey, RefusalSigner};
+use crate::serve::{App, Concurrency, DocumentDesk, policy_words, router};
+use crate::sign::anchor::SetAside;
 
 /// Where the server listens, for whoever started it.
 #[derive(Debug, serde::Serialize)]
@@ -79,7 +79,7 @@ async fn serve(
         origin: config.origin.to_string(),
     });
 
-    tracing::info!(policy = %http::policy_words(&opened.policy), "the witness policy");
+    tracing::info!(policy = %policy_words(&opened.policy), "the witness policy");
     let verifier_keys = opened.signer.verifier_keys();
     let set_aside = opened.anchor.set_aside().to_vec();
     for SetAside { vkey, because, at } in &set_aside {
@@ -270,7 +270,7 @@ fn start_sequencer(
     writer: store::Writer,
     events: mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
-    let sequencer = Sequencer::new(sequence::Deps {
+    let sequencer = Sequencer::new(sequencer::Deps {
         writer,
         pool: Arc::clone(&shared.pool),
         clock: Arc::clone(&shared.clock),

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use civiclog_server::admit::{AdmitError, AwsLcEs256, Checked, check};
-use civiclog_server::anchor::{Anchor, AnchorMedium};
-use civiclog_server::drive::{Order, SigningDesk};
-use civiclog_server::keys::LogKeys;
-use civiclog_server::low_water::LowWater;
-use civiclog_server::metrics::Metrics;
-use civiclog_server::mode::{Mode, ModeSwitch};
-use civiclog_server::pool::{Budget, NotJudged, Outcome, Pending, Pool};
-use civiclog_server::published::Board;
+use civiclog_server::admit::check::{AdmitError, AwsLcEs256, Checked, check};
+use civiclog_server::admit::clock_rule::AdmissionClock;
+use civiclog_server::admit::low_water::LowWater;
+use civiclog_server::admit::pool::{Budget, NotJudged, Outcome, Pending, Pool};
+use civiclog_server::core::metrics::Metrics;
+use civiclog_server::core::mode::{Mode, ModeSwitch};
+use civiclog_server::core::prove;
+use civiclog_server::publish::drive::{Order, SigningDesk};
+use civiclog_server::publish::latest::Board;
 use civiclog_server::run::notice_fatal;
-use civiclog_server::sequence::{Deps, Ended, Sequencer};
-use civiclog_server::sign::LogSigner;
-use civiclog_server::time::AdmissionClock;
-use civiclog_server::{prove, receipt};
+use civiclog_server::sequence::sequencer::{Deps, Ended, Sequencer};
+use civiclog_server::serve::receipt;
+use civiclog_server::sign::anchor::{Anchor, AnchorMedium};
+use civiclog_server::sign::keys::LogKeys;
+use civiclog_server::sign::signer::LogSigner;
 use records::{
     Algorithm, CheckedSubmission, EntryIndex, RecordDraft, SigningKey, Submission, Value,
 };

@@ -5,17 +5,17 @@
 
 use std::sync::Arc;
 
-use civiclog_server::admit::{self, AdmitError, Checked};
-use civiclog_server::init::commit_genesis;
-use civiclog_server::low_water::LowWater;
-use civiclog_server::metrics::Metrics;
-use civiclog_server::mode::ModeSwitch;
-use civiclog_server::pool::{Budget, Outcome, Pending, Pool};
-use civiclog_server::published::Published;
-use civiclog_server::receipt;
-use civiclog_server::sequence::{Deps, Sequencer};
-use civiclog_server::state::CommittedState;
-use civiclog_server::time::AdmissionClock;
+use civiclog_server::admit::check::{self, AdmitError, Checked};
+use civiclog_server::admit::clock_rule::AdmissionClock;
+use civiclog_server::admit::low_water::LowWater;
+use civiclog_server::admit::pool::{Budget, Outcome, Pending, Pool};
+use civiclog_server::core::metrics::Metrics;
+use civiclog_server::core::mode::ModeSwitch;
+use civiclog_server::operate::init::commit_genesis;
+use civiclog_server::publish::latest::Published;
+use civiclog_server::sequence::sequencer::{Deps, Sequencer};
+use civiclog_server::sequence::state::CommittedState;
+use civiclog_server::serve::receipt;
 use prometheus::Registry;
 use records::{
     CheckedSubmission, RecordDraft, Refusal, SigningKey, Submission, Value, json::parse,
@@ -305,7 +305,7 @@ impl MemoryLog {
 /// # Panics
 /// When the store cannot be read.
 pub fn check(store: &Store<MemoryKv>, posted: &[u8]) -> Result<Checked, Refusal> {
-    match admit::check(store, ORIGIN, posted) {
+    match check::check(store, ORIGIN, posted) {
         Ok(checked) => Ok(checked),
         Err(AdmitError::Refused(refusal)) => Err(refusal),
         Err(error) => panic!("a submission could not be checked: {error}"),

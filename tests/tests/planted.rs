@@ -32,31 +32,31 @@ const BUGS: [Bug; 6] = [
         seeds: 400,
         edits: &[
             Edit {
-                file: "server/src/sequence.rs",
+                file: "server/src/sequence/sequencer.rs",
                 this: "let integration = self.deps.writer.frontier().integrate(&leaves);",
                 that: "let integration = self.deps.writer.frontier().integrate(&leaves);
                  if PLANTED { (self.deps.committed)(integration.head()); }",
             },
             Edit {
-                file: "server/src/guard.rs",
+                file: "server/src/sign/guard.rs",
                 this: "    if to.size < anchored.size {",
                 that: "    if PLANTED { return Ok(Guarded { from: anchored, to }); }
                  if to.size < anchored.size {",
             },
             Edit {
-                file: "server/src/guard.rs",
+                file: "server/src/sign/guard.rs",
                 this: "    let expected = TreeHead { size: anchored.size, root };",
                 that: "    let expected = if PLANTED { anchored } else { TreeHead { size: anchored.size, root } };",
             },
             Edit {
-                file: "server/src/guard.rs",
+                file: "server/src/sign/guard.rs",
                 this: "    let root =
         tlog::root_from_tiles(anchored.size, store).map_err(|it| GuardError::Prove(it.into()))?;",
                 that: "    let root = if PLANTED { anchored.root } else {
                  tlog::root_from_tiles(anchored.size, store).map_err(|it| GuardError::Prove(it.into()))? };",
             },
             Edit {
-                file: "server/src/drive.rs",
+                file: "server/src/publish/drive.rs",
                 this: "            match add_checkpoint(store, old, &signed) {",
                 that: "            match add_checkpoint(store, old, &signed).or_else(|it| if PLANTED {
                  Ok(AddCheckpoint { old, proof: Vec::new(), note: signed.note().clone() }) } else { Err(it) }) {",
@@ -67,7 +67,7 @@ const BUGS: [Bug; 6] = [
         name: "skip the anchor",
         seeds: 200,
         edits: &[Edit {
-            file: "server/src/anchor.rs",
+            file: "server/src/sign/anchor.rs",
             this: "        if to != from {",
             that: "        if PLANTED {
                  self.head = to;
@@ -75,7 +75,7 @@ const BUGS: [Bug; 6] = [
              }
              if to != from {",
         }, Edit {
-            file: "server/src/anchor.rs",
+            file: "server/src/sign/anchor.rs",
             this: "        if on_disk != self.contents || head != from {",
             that: "        if !PLANTED && (on_disk != self.contents || head != from) {",
         }],
@@ -95,7 +95,7 @@ const BUGS: [Bug; 6] = [
         seeds: 200,
         edits: &[
             Edit {
-                file: "server/src/sequence.rs",
+                file: "server/src/sequence/sequencer.rs",
                 this: "        let count = entries.len();",
                 that: "        let (accepted, refused) = if PLANTED {
                      let early = self.deps.writer.last_committed();
@@ -105,7 +105,7 @@ const BUGS: [Bug; 6] = [
                  let count = entries.len();",
             },
             Edit {
-                file: "server/src/pool.rs",
+                file: "server/src/admit/pool.rs",
                 this: "        assert!(index.is_within(committed.head().size), \"a receipt is for a committed entry\");",
                 that: "        assert!(PLANTED || index.is_within(committed.head().size));",
             },
@@ -115,7 +115,7 @@ const BUGS: [Bug; 6] = [
         name: "accept a stale witness size",
         seeds: 800,
         edits: &[Edit {
-            file: "server/src/publish.rs",
+            file: "server/src/publish/decisions.rs",
             this: "            Some(WitnessAnswer::Conflict { size }) if size > self.signed.size => {",
             that: "            Some(WitnessAnswer::Conflict { size }) if PLANTED && size > self.signed.size => {
                  witness.has_confirmed = true;
@@ -134,12 +134,12 @@ const BUGS: [Bug; 6] = [
                  if let Some(fatal) = self.fatal.get() {",
             },
             Edit {
-                file: "server/src/mode.rs",
+                file: "server/src/core/mode.rs",
                 this: "            let is_change = !matches!(mode, Mode::ReadOnly(_));",
                 that: "            let is_change = !PLANTED && !matches!(mode, Mode::ReadOnly(_));",
             },
             Edit {
-                file: "server/src/sequence.rs",
+                file: "server/src/sequence/sequencer.rs",
                 this: "            self.deps.mode.read_only(error_chain(&error));
             Ended",
                 that: "            if !PLANTED { self.deps.mode.read_only(error_chain(&error)); }

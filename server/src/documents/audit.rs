@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 
 use super::{each, hash_of, withdrawn};
 use crate::config::Config;
-use crate::withdraw::Act;
+use crate::operate::withdraw::Act;
 
 /// What an audit of the documents went through without finding anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

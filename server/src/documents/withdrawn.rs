@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use service::{Clock, SystemClock};
 
 use super::{DocumentId, WITHDRAWN, path_of};
-use crate::backup;
 use crate::config::Config;
-use crate::withdraw::{Act, check_words};
+use crate::operate::backup;
+use crate::operate::withdraw::{Act, check_words};
 
 /// What is said about a document that is not served.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -36,7 +36,7 @@ pub struct Order<'a> {
     pub id: DocumentId,
     /// Hide it, or remove its bytes as well.
     pub act: Act,
-    /// The legal ground, a code of [`crate::withdraw::GROUNDS`].
+    /// The legal ground, a code of [`crate::operate::withdraw::GROUNDS`].
     pub ground: &'a str,
     /// The reason.
     pub because: &'a str,

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use civiclog_server::anchor::Anchor;
+use civiclog_server::sign::anchor::Anchor;
 use service::FreeSpace;
 use store::{Batch, Direction, Family, KeyRange, Kv as _, MemoryKv};
 

@@ -3,11 +3,11 @@
 
 use std::sync::OnceLock;
 
-use civiclog_server::admit::{self, AwsLcEs256};
-use civiclog_server::anchor::Anchor;
-use civiclog_server::init::commit_genesis;
-use civiclog_server::keys::LogKeys;
-use civiclog_server::state::BatchState;
+use civiclog_server::admit::check::{self, AwsLcEs256};
+use civiclog_server::operate::init::commit_genesis;
+use civiclog_server::sequence::state::BatchState;
+use civiclog_server::sign::anchor::Anchor;
+use civiclog_server::sign::keys::LogKeys;
 use civiclog_witness::identity::Signers;
 use records::{Algorithm, CheckedSubmission, EntryIndex, RecordDraft, Submission, Value, Verdict};
 use store::{MemoryKv, NewBatch, NewEntry, Store, Writer};
@@ -216,7 +216,7 @@ fn append(writer: &mut Writer<SimKv>, submissions: &[Vec<u8>]) {
     let (mut entries, mut leaves) = (Vec::new(), Vec::new());
     let first = writer.frontier().size().get();
     for (index, bytes) in (first..).zip(submissions) {
-        let checked = admit::check(&store, ORIGIN, bytes).expect("a good submission");
+        let checked = check::check(&store, ORIGIN, bytes).expect("a good submission");
         let index = EntryIndex::new(index);
         let verdict =
             records::admit(&state, index, START_MS - 5_000, &checked.submission, &AwsLcEs256);

@@ -6,20 +6,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use civiclog_server::admit::{self, AdmitError};
-use civiclog_server::anchor::Anchor;
-use civiclog_server::drive::{self, Asking, Hands, Order, SigningDesk};
-use civiclog_server::low_water::LowWater;
-use civiclog_server::metrics::Metrics;
-use civiclog_server::mode::{Mode, ModeSwitch};
-use civiclog_server::pool::{Budget, Outcome, Pending, Pool, Receipt, Room};
-use civiclog_server::posted::Posted;
-use civiclog_server::publish::{Effect, Event, Pace, Publisher, Start, WitnessId};
-use civiclog_server::published::{Board, Published};
-use civiclog_server::sequence::{self, Sequencer};
-use civiclog_server::startup::{self, Parts};
-use civiclog_server::time::AdmissionClock;
-use civiclog_server::{prove, receipt};
+use civiclog_server::admit::check::{self, AdmitError};
+use civiclog_server::admit::clock_rule::AdmissionClock;
+use civiclog_server::admit::low_water::LowWater;
+use civiclog_server::admit::pool::{Budget, Outcome, Pending, Pool, Receipt, Room};
+use civiclog_server::admit::posted::Posted;
+use civiclog_server::core::metrics::Metrics;
+use civiclog_server::core::mode::{Mode, ModeSwitch};
+use civiclog_server::core::prove;
+use civiclog_server::publish::decisions::{Effect, Event, Pace, Publisher, Start, WitnessId};
+use civiclog_server::publish::drive::{self, Asking, Hands, Order, SigningDesk};
+use civiclog_server::publish::latest::{Board, Published};
+use civiclog_server::publish::startup::{self, Parts};
+use civiclog_server::sequence::sequencer::{self, Sequencer};
+use civiclog_server::serve::receipt;
+use civiclog_server::sign::anchor::Anchor;
 use prometheus::Registry;
 use service::{Clock, ManualClock};
 use store::Store;
@@ -152,7 +153,7 @@ impl Life {
         let metrics = Arc::new(Metrics::register(&Registry::new())?);
         let committed: Arc<Mutex<VecDeque<TreeHead>>> = Arc::default();
         let telling = Arc::clone(&committed);
-        let sequencer = Sequencer::new(sequence::Deps {
+        let sequencer = Sequencer::new(sequencer::Deps {
             writer: opened.writer,
             pool: Arc::clone(&pool),
             clock: Arc::clone(&clock_as),
@@ -231,7 +232,7 @@ impl Life {
         if !self.mode.is_running() {
             return Handed::Failed("closed".to_owned());
         }
-        let mut checked = match admit::check(&self.store, fodder::ORIGIN, bytes) {
+        let mut checked = match check::check(&self.store, fodder::ORIGIN, bytes) {
             Ok(checked) => checked,
             Err(AdmitError::Refused(_)) => return Handed::Refused,
             Err(error) => {

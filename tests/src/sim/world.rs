@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use civiclog_server::inquire;
-use civiclog_server::publish::{Answered, Event, RoundNumber, WitnessId};
+use civiclog_server::publish::decisions::{Answered, Event, RoundNumber, WitnessId};
+use civiclog_server::publish::inquire;
 use service::{Clock as _, ManualClock};
 use tlog::{TlogProof, WitnessAnswer};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
-use civiclog_server::anchor::AnchorMedium;
+use civiclog_server::sign::anchor::AnchorMedium;
 use store::{
     Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, MemoryKv, Op, RowVisitor,
 };

@@ -1,0 +1,249 @@
+//! Making a new log: its keys, the first entry, and then database and anchor. Contacts nobody.
+//!
+//! The governance keys never come near the server: `init --draft` writes entry 0 unsigned, they
+//! sign it elsewhere, and `init --genesis` takes it in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use records::json::Value;
+use records::{CheckedSubmission, EntryIndex, PublicKey, Record, Submission, Verdict};
+use service::{Clock, SystemClock};
+use store::{Kv, NewBatch, NewEntry, Store, Writer};
+use tlog::Frontier;
+
+use crate::admit::check::AwsLcEs256;
+use crate::cli::{InitArguments, KeygenArguments};
+use crate::config::Config;
+use crate::serve::refuse::RefusalKey;
+use crate::sign::anchor::Anchor;
+use crate::sign::keys::LogKeys;
+
+/// Makes the log's keys and returns their verifier keys; or the key for refusals, and returns its
+/// thumbprint.
+///
+/// # Errors
+/// When there are keys already, or they cannot be written.
+pub fn keygen(config: &Config, arguments: &KeygenArguments) -> anyhow::Result<Vec<String>> {
+    if let Some(path) = &arguments.refusals {
+        let public = RefusalKey::generate(&config.keys_dir(), path)?;
+        return Ok(vec![public.kid().to_string()]);
+    }
+    let keys = LogKeys::generate(&config.keys_dir(), &config.origin)?;
+    Ok(keys.verifier_keys().map(|it| it.to_string()).to_vec())
+}
+
+/// The verifier keys of an existing log.
+///
+/// # Errors
+/// When the key files cannot be read.
+pub fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
+    let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
+    Ok(keys.verifier_keys().map(|it| it.to_string()))
+}
+
+/// The verifier keys that a genesis record names, in its order.
+pub fn genesis_vkeys(record: &Record) -> Vec<String> {
+    texts(record, "vkeys")
+}
+
+/// The lines of the witness policy that a genesis record names.
+pub fn genesis_policy(record: &Record) -> Vec<String> {
+    texts(record, "policy")
+}
+
+/// Runs `init`: writes the draft, or creates the log from the signed file.
+///
+/// # Errors
+/// In words, with the cause. A second `init` in the same folder is refused.
+pub fn init(config: &Config, arguments: &InitArguments) -> anyhow::Result<()> {
+    match (&arguments.draft, &arguments.genesis) {
+        (Some(draft), None) => write_draft(config, arguments, draft),
+        (None, Some(genesis)) => create(config, genesis),
+        _ => bail!("give either --draft or --genesis"),
+    }
+}
+
+fn write_draft(config: &Config, arguments: &InitArguments, path: &Path) -> anyhow::Result<()> {
+    let (_, policy_text) = config.policy()?;
+    let governance = read_keys(&arguments.governance)?;
+    let threshold = arguments.threshold;
+    ensure!(
+        threshold >= 1 && usize::try_from(threshold).is_ok_and(|it| it <= governance.len()),
+        "--threshold is {threshold}; it must be 1 to {}, the number of governance keys",
+        governance.len()
+    );
+    let next = read_keys(&arguments.governance_next)?;
+    let operators = read_keys(&arguments.operator_key)?;
+    let today = records::format_millis(SystemClock::new().unix_millis());
+    let record = genesis_record(
+        config,
+        &verifier_keys(config)?,
+        &policy_text,
+        &Governance { threshold, keys: governance, next },
+        &operators,
+        today.get(..10).context("today's date")?,
+    );
+    let record = Record::parse(&records::json::to_canonical(&record))
+        .map_err(|it| anyhow::anyhow!("the genesis record: {it}"))?;
+    let draft = Submission::unsigned(record, Vec::new())
+        .map_err(|it| anyhow::anyhow!("the genesis record: {it}"))?;
+    std::fs::write(path, draft.to_canonical())
+        .with_context(|| format!("writing {}", path.display()))?;
+    tracing::info!(
+        "wrote {}: have {threshold} governance key(s) sign it with `civiclog governance sign`, \
+         then run `init --genesis`",
+        path.display()
+    );
+    Ok(())
+}
+
+struct Governance {
+    threshold: u32,
+    keys: Vec<PublicKey>,
+    next: Vec<PublicKey>,
+}
+
+fn genesis_record(
+    config: &Config,
+    vkeys: &[String; 2],
+    policy_text: &str,
+    governance: &Governance,
+    operators: &[PublicKey],
+    today: &str,
+) -> Value {
+    let jwks = |keys: &[PublicKey]| Value::list(keys.iter().map(PublicKey::to_jwk));
+    let policy = policy_text.lines().map(str::trim).filter(|it| !it.is_empty());
+    let mut data = BTreeMap::from([
+        ("engine".to_owned(), Value::Int(i64::from(records::ENGINE_VERSION))),
+        (
+            "governance".to_owned(),
+            Value::map([
+                ("keys", jwks(&governance.keys)),
+                ("next", Value::list(governance.next.iter().map(|it| it.kid().as_str()))),
+                ("threshold", Value::Int(i64::from(governance.threshold))),
+            ]),
+        ),
+        ("policy".to_owned(), Value::list(policy)),
+        ("vkeys".to_owned(), Value::list(vkeys.iter().map(String::as_str))),
+    ]);
+    if !operators.is_empty() {
+        let uses = || Value::list(["refusals"]);
+        let keys = operators.iter().map(|it| Value::map([("key", it.to_jwk()), ("use", uses())]));
+        data.insert("operator_keys".to_owned(), Value::list(keys));
+    }
+    Value::map([
+        ("v", Value::Int(1)),
+        ("log", Value::from(config.origin.as_str())),
+        ("profile", Value::from("registry/1")),
+        ("kind", Value::from("genesis")),
+        ("object", Value::from("log/genesis")),
+        ("rev", Value::Int(0)),
+        ("op", Value::from("add")),
+        ("submitter", Value::from("log")),
+        ("occurred", Value::from(today)),
+        ("data", Value::Map(data)),
+    ])
+}
+
+fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
+    let (_, policy_text) = config.policy()?;
+    let vkeys = verifier_keys(config)?;
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let submission = read_genesis(config, &bytes)
+        .with_context(|| format!("the genesis file {}", path.display()))?;
+    let record = submission.record();
+    ensure!(
+        genesis_vkeys(record) == vkeys,
+        "{} names other keys than this data folder has: make the draft anew",
+        path.display()
+    );
+    let policy: Vec<&str> =
+        policy_text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
+    ensure!(
+        genesis_policy(record) == policy,
+        "{} holds another witness policy than {}: make the draft anew",
+        path.display(),
+        config.policy_path.display()
+    );
+    ensure!(
+        !config.anchor.exists(),
+        "there is an anchor at {}: this log was created before",
+        config.anchor.display()
+    );
+    let settings = store::Settings::default();
+    let database = config.database_dir();
+    ensure!(
+        !database.exists(),
+        "there is a database at {} and no anchor: an earlier `init` did not finish, or the anchor \
+         was lost. If this log never ran, remove that folder (not `keys`) and repeat",
+        database.display()
+    );
+    Store::create(&database, &config.origin, &settings)
+        .with_context(|| format!("creating the database {}", database.display()))?;
+    let (_, mut writer) =
+        Store::open(&database, &config.origin, &settings).context("opening the new database")?;
+    commit_genesis(&mut writer, &submission, SystemClock::new().unix_millis())?;
+    // Last: a log without an anchor was never created, and `run` refuses it.
+    Anchor::create(&config.anchor, &config.origin)?;
+    tracing::info!(origin = %config.origin, "the log is created; `run` starts it");
+    Ok(())
+}
+
+fn read_genesis(config: &Config, bytes: &[u8]) -> anyhow::Result<CheckedSubmission> {
+    let refused = |it: records::Refusal| anyhow::anyhow!("{it}");
+    let draft = Submission::parse_draft(bytes).map_err(refused)?;
+    ensure!(
+        !draft.signatures().is_empty(),
+        "it has no signature yet: sign it with `civiclog governance sign`"
+    );
+    let submission =
+        Submission::parse(&draft.to_canonical(), config.origin.as_str()).map_err(refused)?;
+    Ok(CheckedSubmission::unchecked(submission))
+}
+
+/// Makes entry 0 durable in an empty log.
+///
+/// # Errors
+/// When it is refused or cannot be committed.
+pub fn commit_genesis<K: Kv>(
+    writer: &mut Writer<K>,
+    submission: &CheckedSubmission,
+    now_ms: u64,
+) -> anyhow::Result<()> {
+    let nothing = BTreeMap::new();
+    let verdict = records::admit(&nothing, EntryIndex::new(0), now_ms, submission, &AwsLcEs256)
+        .context("judging the genesis record")?;
+    let admitted = match verdict {
+        Verdict::Accepted(admitted) => admitted,
+        Verdict::Refused(refusal) | Verdict::Conflict { refusal, .. } => {
+            bail!("the genesis record is refused: {refusal}")
+        }
+        Verdict::AlreadyThere { .. } => bail!("an empty log cannot hold the genesis already"),
+    };
+    let integration = Frontier::empty().integrate(&[tlog::leaf_hash(&admitted.entry)]);
+    let entry = NewEntry { entry: admitted.entry, disclosures: admitted.disclosures };
+    writer
+        .commit(NewBatch { entries: vec![entry], state: admitted.changes, integration })
+        .context("committing entry 0")?;
+    Ok(())
+}
+
+fn read_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<PublicKey>> {
+    paths
+        .iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("reading the public key {}", path.display()))?;
+            PublicKey::from_jwk_json(text.trim())
+                .map_err(|it| anyhow::anyhow!("the public key {}: {it}", path.display()))
+        })
+        .collect()
+}
+
+/// The texts of a list in a record's data.
+fn texts(record: &Record, name: &str) -> Vec<String> {
+    let list = record.data().as_map().and_then(|it| it.get(name)).and_then(Value::as_list);
+    list.into_iter().flatten().filter_map(Value::as_text).map(str::to_owned).collect()
+}
