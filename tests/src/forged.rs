@@ -110,5 +110,6 @@ impl ForgedLog {
 
 /// The body of an add-checkpoint request.
 pub fn body(old: u64, proof: Vec<Hash>, note: Note) -> Vec<u8> {
-    AddCheckpoint { old: TreeSize::new(old), proof, note }.encode()
+    AddCheckpoint { old_size: TreeSize::new(old), consistency_proof: proof, checkpoint: note }
+        .encode()
 }

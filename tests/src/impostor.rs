@@ -145,5 +145,5 @@ fn answer(status: u16, content_type: &str, body: &[u8]) -> Vec<u8> {
 fn cosign(request: &[u8], signer: &CosignatureSigner, at: UnixSeconds) -> String {
     let start = request.windows(4).position(|it| it == b"\r\n\r\n").expect("a whole request") + 4;
     let asked = AddCheckpoint::parse(&request[start..]).expect("what a log sends");
-    encode_cosignatures(&[signer.sign(asked.note.text(), at)])
+    encode_cosignatures(&[signer.sign(asked.checkpoint.text(), at)])
 }

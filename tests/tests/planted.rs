@@ -59,7 +59,7 @@ const BUGS: [Bug; 6] = [
                 file: "server/src/publish/drive.rs",
                 this: "            match add_checkpoint(store, old, &signed) {",
                 that: "            match add_checkpoint(store, old, &signed).or_else(|it| if PLANTED {
-                 Ok(AddCheckpoint { old, proof: Vec::new(), note: signed.note().clone() }) } else { Err(it) }) {",
+                 Ok(AddCheckpoint { old_size: old, consistency_proof: Vec::new(), checkpoint: signed.note().clone() }) } else { Err(it) }) {",
             },
         ],
     },

@@ -65,14 +65,17 @@ fn a_witness_answers_a_wrong_old_size_with_its_own() {
     let checkpoint = log.reader().checkpoint();
     let size = checkpoint.head().size;
     shown_by(&log, 1, size);
-    let request =
-        AddCheckpoint { old: TreeSize::ZERO, proof: Vec::new(), note: checkpoint.note().clone() };
+    let request = AddCheckpoint {
+        old_size: TreeSize::ZERO,
+        consistency_proof: Vec::new(),
+        checkpoint: checkpoint.note().clone(),
+    };
     let http = Http::new(&log.witnesses[1].url());
     let answer = http.post("/add-checkpoint", "text/plain", request.encode()).expect_status(409);
     assert_eq!(answer.header("content-type"), TREE_SIZE_CONTENT_TYPE);
     assert_eq!(answer.text(), format!("{size}\n"));
     // The same with the right size is a cosignature, again and again.
-    let request = AddCheckpoint { old: size, ..request };
+    let request = AddCheckpoint { old_size: size, ..request };
     let answer = http.post("/add-checkpoint", "text/plain", request.encode()).expect_status(200);
     assert!(answer.text().starts_with("\u{2014} witness.example/w2 "), "{}", answer.text());
     assert_eq!(http.post("/add-checkpoint", "text/plain", "old 1\n").status, 400);
@@ -111,8 +114,11 @@ fn a_log_that_a_witness_does_not_know_is_told_so() {
     let checkpoint = log.reader().checkpoint();
     let (other, _) = TestLog::start();
     let http = Http::new(&other.witnesses[0].url());
-    let request =
-        AddCheckpoint { old: TreeSize::ZERO, proof: Vec::new(), note: checkpoint.note().clone() };
+    let request = AddCheckpoint {
+        old_size: TreeSize::ZERO,
+        consistency_proof: Vec::new(),
+        checkpoint: checkpoint.note().clone(),
+    };
     // Both logs have the same name; only the keys tell them apart.
     let answer = http.post("/add-checkpoint", "text/plain", request.encode());
     assert_eq!(answer.status, 403, "{}", answer.text());

@@ -44,7 +44,8 @@ impl Request {
     /// [`Refusal::OldExceedsSize`].
     pub fn read(body: &[u8], logs: &Logs) -> Result<Self, Refusal> {
         // SPEC tlog-witness §add-checkpoint: what cannot be read -> 400, before anything else.
-        let AddCheckpoint { old, proof, note } = AddCheckpoint::parse(body)?;
+        let AddCheckpoint { old_size: old, consistency_proof: proof, checkpoint: note } =
+            AddCheckpoint::parse(body)?;
         let checkpoint = read_checkpoint(&note)?;
         // SPEC tlog-witness §add-checkpoint: a log that is not configured -> 404.
         let log = logs.get(&checkpoint.origin).ok_or(Refusal::UnknownOrigin)?;

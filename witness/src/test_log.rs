@@ -88,7 +88,8 @@ pub(crate) fn own_key() -> VerifierKey {
 }
 
 pub(crate) fn body(old: u64, proof: Vec<Hash>, note: Note) -> Vec<u8> {
-    AddCheckpoint { old: TreeSize::new(old), proof, note }.encode()
+    AddCheckpoint { old_size: TreeSize::new(old), consistency_proof: proof, checkpoint: note }
+        .encode()
 }
 
 /// One row of the status table: what was cosigned before, what is sent, what comes back.

@@ -18,11 +18,11 @@ use crate::position::TreeSize;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddCheckpoint {
     /// The size of the tree the proof starts from: what the log believes the witness has.
-    pub old: TreeSize,
+    pub old_size: TreeSize,
     /// The consistency proof from there, at most 63 hashes.
-    pub proof: Vec<Hash>,
-    /// The signed checkpoint.
-    pub note: Note,
+    pub consistency_proof: Vec<Hash>,
+    /// The note as it came; its signatures are not verified.
+    pub checkpoint: Note,
 }
 
 impl AddCheckpoint {
@@ -35,33 +35,35 @@ impl AddCheckpoint {
             return Err(AddCheckpointError::TooLong { got: body.len() });
         }
         let body = std::str::from_utf8(body).map_err(|_| NoteError::Utf8)?;
-        let (head, note) = body.split_once("\n\n").ok_or(AddCheckpointError::NoCheckpoint)?;
+        let (head, checkpoint) = body.split_once("\n\n").ok_or(AddCheckpointError::NoCheckpoint)?;
         let mut lines = head.split('\n');
-        let old = lines
+        let old_size = lines
             .next()
             .and_then(|line| line.strip_prefix("old "))
             .and_then(|size| size.parse().ok())
             .ok_or(AddCheckpointError::Old)?;
-        let mut proof = Vec::new();
+        let mut consistency_proof = Vec::new();
         for line in lines {
-            if proof.len() == CONSISTENCY_PROOF_HASHES_MAX {
+            if consistency_proof.len() == CONSISTENCY_PROOF_HASHES_MAX {
                 return Err(AddCheckpointError::TooManyHashes);
             }
-            proof.push(Hash::from_base64(line).map_err(|_| AddCheckpointError::Hash)?);
+            let hash = Hash::from_base64(line).map_err(|_| AddCheckpointError::Hash)?;
+            consistency_proof.push(hash);
         }
-        Ok(Self { old, proof, note: Note::parse(note.as_bytes())? })
+        let checkpoint = Note::parse(checkpoint.as_bytes())?;
+        Ok(Self { old_size, consistency_proof, checkpoint })
     }
 
     /// Writes the request body. Put only the log's own signatures in the note: witnesses cap what
     /// they read, some at 10 KiB.
     pub fn encode(&self) -> Vec<u8> {
-        let mut body = format!("old {}\n", self.old);
-        for hash in &self.proof {
+        let mut body = format!("old {}\n", self.old_size);
+        for hash in &self.consistency_proof {
             body.push_str(&hash.to_base64());
             body.push('\n');
         }
         body.push('\n');
-        body.push_str(&self.note.to_string());
+        body.push_str(&self.checkpoint.to_string());
         body.into_bytes()
     }
 }

@@ -261,9 +261,10 @@ fn the_request_to_a_witness_reads_and_writes() {
     let request = AddCheckpoint::parse(body.as_bytes()).unwrap();
     assert_eq!(request.encode(), body.as_bytes());
     let (from, _) = tree(257);
-    assert_eq!(request.old, from.size);
-    let signed = SignedCheckpoint::open(request.note, &[log_ed25519().verifier_key()]).unwrap();
-    assert_eq!(verify_consistency(&from, &signed.head(), &request.proof), Ok(()));
+    assert_eq!(request.old_size, from.size);
+    let signed =
+        SignedCheckpoint::open(request.checkpoint, &[log_ed25519().verifier_key()]).unwrap();
+    assert_eq!(verify_consistency(&from, &signed.head(), &request.consistency_proof), Ok(()));
 }
 
 #[derive(Deserialize)]

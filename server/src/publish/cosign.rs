@@ -160,8 +160,8 @@ mod tests {
         let signer = tlog::Ed25519Signer::new("log.example".parse().expect("a name"), [1; 32]);
         let text = "log.example\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n".to_owned();
         let signature = signer.sign(&text);
-        let note = tlog::Note::new(text, vec![signature]).expect("a note");
-        AddCheckpoint { old: tlog::TreeSize::ZERO, proof: Vec::new(), note }
+        let checkpoint = tlog::Note::new(text, vec![signature]).expect("a note");
+        AddCheckpoint { old_size: tlog::TreeSize::ZERO, consistency_proof: Vec::new(), checkpoint }
     }
 
     #[tokio::test]

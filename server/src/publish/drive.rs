@@ -247,13 +247,13 @@ async fn inquire<K: Kv>(
 
 fn add_checkpoint<K: Kv>(
     store: &Store<K>,
-    old: TreeSize,
+    old_size: TreeSize,
     signed: &SignedCheckpoint,
 ) -> Result<AddCheckpoint, String> {
     let head = signed.head();
-    let proof = prove::consistency(store, old, head.size, &head)
+    let consistency_proof = prove::consistency(store, old_size, head.size, &head)
         .map_err(|failure| error_chain(failure.as_ref()))?;
-    Ok(AddCheckpoint { old, proof, note: signed.note().clone() })
+    Ok(AddCheckpoint { old_size, consistency_proof, checkpoint: signed.note().clone() })
 }
 
 /// One of [`crate::core::metrics::WITNESS_OUTCOMES`].

@@ -156,7 +156,7 @@ fn sign_with(signer: &CosignatureSigner, body: &[u8], now: UnixSeconds) -> RawAn
     let Ok(asked) = tlog::AddCheckpoint::parse(body) else {
         return plain(400, b"what?\n".to_vec());
     };
-    let line = signer.sign(asked.note.text(), now);
+    let line = signer.sign(asked.checkpoint.text(), now);
     plain(200, encode_cosignatures(&[line]).into_bytes())
 }
 

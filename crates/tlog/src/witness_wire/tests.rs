@@ -11,9 +11,9 @@ fn line(byte: u8) -> NoteSignature {
 
 fn request(hashes: usize) -> AddCheckpoint {
     AddCheckpoint {
-        old: TreeSize::new(5),
-        proof: vec![leaf_hash(b"0"); hashes],
-        note: Note::new("text\n\nmore\n".to_owned(), vec![line(1)]).unwrap(),
+        old_size: TreeSize::new(5),
+        consistency_proof: vec![leaf_hash(b"0"); hashes],
+        checkpoint: Note::new("text\n\nmore\n".to_owned(), vec![line(1)]).unwrap(),
     }
 }
 
