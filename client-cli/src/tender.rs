@@ -220,7 +220,7 @@ async fn ask(
         indices.extend(told.filter(|index| index.is_within(view.head().size)));
     }
     let mut steps: BTreeMap<String, Vec<Step>> = BTreeMap::new();
-    for (index, proven) in view.entries(&indices, |_, _| ()).await? {
+    for (index, proven) in view.entries(&indices).await? {
         let entry = Entry::parse(&proven.bytes)
             .explain(Exit::Misbehaved, || format!("entry {index} is not a record"))?;
         let object = entry.record().object().to_owned();

@@ -140,7 +140,7 @@ pub(crate) async fn open(
     view: &TreeView,
     indices: &BTreeSet<LeafIndex>,
 ) -> Outcome<BTreeMap<String, Found>> {
-    let proven = view.entries(indices, |_, _| ()).await?;
+    let proven = view.entries(indices).await?;
     let mut opened = stream::iter(proven)
         .map(async |(index, entry)| {
             let disclosures = disclosures(client, index).await;

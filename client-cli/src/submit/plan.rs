@@ -112,7 +112,7 @@ impl Planner<'_> {
         kind: &Arc<Kind>,
         is_meant: impl Fn(&Record) -> Outcome<bool>,
     ) -> Outcome<Vec<Item>> {
-        let entries = view.entries(missing, |_, _| ()).await?;
+        let entries = view.entries(missing).await?;
         let mut vanished = Vec::new();
         for (index, proven) in entries {
             let entry = Entry::parse(&proven.bytes)

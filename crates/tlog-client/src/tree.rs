@@ -46,14 +46,13 @@ impl TreeView {
     }
 
     /// Fetches entries and proves each: about one request per 256 neighbouring entries and as
-    /// many tiles. `progress` is told after each request, with how many there are in all.
+    /// many tiles.
     ///
     /// # Errors
     /// [`TreeError::NotProven`] if the log serves anything that does not lead to the root.
     pub async fn entries(
         &self,
         indices: &BTreeSet<LeafIndex>,
-        mut progress: impl FnMut(usize, usize),
     ) -> Result<BTreeMap<LeafIndex, ProvenEntry>, TreeError> {
         let mut tile_coords = BTreeSet::new();
         let mut bundle_coords = BTreeSet::new();
@@ -66,14 +65,8 @@ impl TreeView {
             tile_coords.extend(needed);
             bundle_coords.extend(BundleCoord::of_entry(index, self.head.size));
         }
-        let total = tile_coords.len() + bundle_coords.len();
-        let mut done = 0;
-        let mut step = || {
-            done += 1;
-            progress(done, total);
-        };
-        let tiles = self.tiles(tile_coords, &mut step).await?;
-        let bundles = self.bundles(bundle_coords, indices, &mut step).await?;
+        let tiles = self.tiles(tile_coords).await?;
+        let bundles = self.bundles(bundle_coords, indices).await?;
         let mut proven = BTreeMap::new();
         for &index in indices {
             let bytes = bundles.get(&index).ok_or(TreeError::NotProven { index })?;
@@ -124,7 +117,6 @@ impl TreeView {
     async fn tiles(
         &self,
         coords: BTreeSet<TileCoord>,
-        step: &mut impl FnMut(),
     ) -> Result<TileMap, TreeError> {
         let mut fetched = stream::iter(coords)
             .map(async |coord| self.client.tile(coord).await.map(|tile| (coord, tile)))
@@ -132,7 +124,6 @@ impl TreeView {
         let mut tiles = TileMap::default();
         while let Some((coord, tile)) = fetched.try_next().await? {
             tiles.insert(coord, tile);
-            step();
         }
         Ok(tiles)
     }
@@ -142,7 +133,6 @@ impl TreeView {
         &self,
         coords: BTreeSet<BundleCoord>,
         indices: &BTreeSet<LeafIndex>,
-        step: &mut impl FnMut(),
     ) -> Result<BTreeMap<LeafIndex, Bytes>, TreeError> {
         let mut fetched = stream::iter(coords)
             .map(async |coord| self.client.bundle(coord).await.map(|entries| (coord, entries)))
@@ -153,7 +143,6 @@ impl TreeView {
             let asked_for = entries.filter(|(index, _)| indices.contains(index));
             // A copy: a part would keep its whole bundle in memory.
             all.extend(asked_for.map(|(index, entry)| (index, Bytes::copy_from_slice(&entry))));
-            step();
         }
         Ok(all)
     }
