@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use records::{Entry, Genesis};
 use serde::Serialize;
-use tlog::{CosignedCheckpoint, Hash, Policy, TlogProof, TreeSize, WhyNot};
+use tlog::{CosignedCheckpoint, Hash, Policy, TlogProof, TreeSize, VerifyError};
 
 use crate::args::Verify;
 use crate::disclosures::Disclosures;
@@ -309,13 +309,13 @@ impl Proven {
     }
 }
 
-fn link_of(why_not: &WhyNot) -> Link {
+fn link_of(why_not: &VerifyError) -> Link {
     match why_not {
-        WhyNot::NoEntry => Link::Entry,
-        WhyNot::NoLogSignature { .. } | WhyNot::LogSignature(_) => Link::LogSignature,
-        WhyNot::Quorum { .. } | WhyNot::Policy(_) => Link::Witnesses,
-        WhyNot::Inclusion(_) => Link::Inclusion,
-        // `WhyNot` may grow; what is new is about the checkpoint until it is named here.
+        VerifyError::NoEntry => Link::Entry,
+        VerifyError::NoLogSignature { .. } | VerifyError::LogSignature(_) => Link::LogSignature,
+        VerifyError::Quorum { .. } => Link::Witnesses,
+        VerifyError::Inclusion(_) => Link::Inclusion,
+        // `VerifyError` may grow; what is new is about the checkpoint until it is named here.
         _ => Link::Checkpoint,
     }
 }

@@ -140,7 +140,7 @@ impl Subject {
         let note = Note::new(text.to_owned(), lines).map_err(|error| error.to_string())?;
         let mut time = 0;
         for vkey in &self.vkeys {
-            match note.verified_by(vkey) {
+            match vkey.verify_note(&note) {
                 Ok(Some(SignedAt::Seconds(at))) => time = at.get(),
                 other => return Err(format!("expected a cosignature by {vkey}, got {other:?}")),
             }
@@ -164,7 +164,7 @@ impl Subject {
         if note.text() != log.text(log.head(size)) {
             return Err(format!("expected the head of size {size} at {path}, got {}", note.text()));
         }
-        if !matches!(note.verified_by(&log.vkey()), Ok(Some(_))) {
+        if !matches!(log.vkey().verify_note(&note), Ok(Some(_))) {
             return Err("the checkpoint shown lacks the log's signature".to_owned());
         }
         self.verified(note.text(), note.signatures().to_vec()).map(|_| ())

@@ -144,7 +144,7 @@ fn note(bytes: &[u8]) {
     let Ok(note) = Note::parse(bytes) else { return };
     assert_eq!(note.to_string().as_bytes(), bytes);
     let key: VerifierKey = KEY.parse().expect("a key");
-    let _ = note.verified_by(&key);
+    let _ = key.verify_note(&note);
 }
 
 fn checkpoint(bytes: &[u8]) {

@@ -8,7 +8,7 @@ use std::process::Command;
 use e2e::process::{Finished, Process, finish};
 use e2e::witness::{Witness, own_host};
 use e2e::{Http, LogOptions, TestLog, wait};
-use tlog::{Note, SignedAt};
+use tlog::{Note, SignedAt, VerifierKey};
 
 #[test]
 #[ignore = "needs the Go peers: tests/interop/run"]
@@ -45,8 +45,8 @@ fn litewitness_cosigns_our_checkpoints() {
         log.http().post("/v1/records", "application/json", body).expect_status(200);
     }
     let note = log.reader().checkpoint().note().clone();
-    let vkey = vkey.parse().expect("a verifier key");
-    assert!(matches!(note.verified_by(&vkey), Ok(Some(SignedAt::Seconds(_)))), "{note}");
+    let vkey: VerifierKey = vkey.parse().expect("a verifier key");
+    assert!(matches!(vkey.verify_note(&note), Ok(Some(SignedAt::Seconds(_)))), "{note}");
     assert_eq!(log.stop_server(), Some(0));
     // A restart asks litewitness too before anything is signed again.
     log.start_server();
@@ -110,14 +110,14 @@ fn a_tessera_log_is_cosigned_by_our_witness() {
         let published = peers.run("peers", &[Path::new("tessera"), &log, &policy]).stdout;
         let note = Note::parse(published.as_bytes()).expect("a note");
         let own = &witness.vkeys()[0];
-        assert!(matches!(note.verified_by(own), Ok(Some(SignedAt::Seconds(_)))), "{note}");
+        assert!(matches!(own.verify_note(&note), Ok(Some(SignedAt::Seconds(_)))), "{note}");
         let origin: tlog::Origin = "log.example/tessera".parse().expect("an origin");
         let path = format!("/{}/checkpoint", origin.sha256_hex());
         let shown = Http::new(&witness.url()).get(&path).expect_status(200);
         let shown = Note::parse(&shown.body).expect("a note");
         assert_eq!(shown.text(), note.text());
         for key in witness.vkeys() {
-            assert!(matches!(shown.verified_by(&key), Ok(Some(_))), "{key}");
+            assert!(matches!(key.verify_note(&shown), Ok(Some(_))), "{key}");
         }
     }
 }

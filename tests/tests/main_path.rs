@@ -10,7 +10,7 @@ use e2e::reader::hashes;
 use e2e::{Http, TestLog, Treasury};
 use records::{Algorithm, Entry};
 use serde_json::{Value, json};
-use tlog::{Hash, LeafIndex, Note, TreeHead, TreeSize, leaf_hash, verify_consistency};
+use tlog::{Hash, LeafIndex, Note, TreeHead, TreeSize, VerifierKey, leaf_hash, verify_consistency};
 use tlog_client::{BatchLine, LineStatus, SubmitAnswer};
 
 /// One log for all tests of this file; each uses payments of its own.
@@ -359,8 +359,8 @@ fn the_checkpoint_carries_the_logs_two_signatures_and_its_witnesses() {
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     let note = Note::parse(&answer.body).expect("a signed note");
     for vkey in log.vkeys() {
-        let key = vkey.parse().expect("a verifier key");
-        assert!(matches!(note.verified_by(&key), Ok(Some(_))), "{vkey}");
+        let key: VerifierKey = vkey.parse().expect("a verifier key");
+        assert!(matches!(key.verify_note(&note), Ok(Some(_))), "{vkey}");
     }
     let lines = note.text().lines().count();
     assert_eq!(lines, 3, "origin, size, root, and no extension lines");

@@ -3,7 +3,7 @@
 
 use e2e::witness::{Witness, own_host};
 use e2e::{Http, LogOptions, TestLog, Treasury, process, programs, wait};
-use tlog::{AddCheckpoint, Note, TREE_SIZE_CONTENT_TYPE, TreeSize};
+use tlog::{AddCheckpoint, Note, TREE_SIZE_CONTENT_TYPE, TreeSize, VerifierKey};
 
 fn publish(log: &TestLog, treasury: &Treasury, number: u64) {
     let body = treasury.payment_bytes(number);
@@ -42,11 +42,11 @@ fn a_witness_shows_what_it_cosigned_and_remembers_it() {
     let (mut log, treasury) = TestLog::start();
     publish(&log, &treasury, 1);
     let head = log.reader().checkpoint().head();
-    let vkey = log.witnesses[0].vkey().parse().expect("a verifier key");
-    let log_key = log.vkeys()[0].parse().expect("a verifier key");
+    let vkey: VerifierKey = log.witnesses[0].vkey().parse().expect("a verifier key");
+    let log_key: VerifierKey = log.vkeys()[0].parse().expect("a verifier key");
     let note = shown_by(&log, 0, head.size);
-    assert!(matches!(note.verified_by(&vkey), Ok(Some(_))), "its own cosignature");
-    assert!(matches!(note.verified_by(&log_key), Ok(Some(_))), "the log's signature");
+    assert!(matches!(vkey.verify_note(&note), Ok(Some(_))), "its own cosignature");
+    assert!(matches!(log_key.verify_note(&note), Ok(Some(_))), "the log's signature");
 
     log.witnesses[0].stop();
     log.witnesses[0].start();
@@ -98,9 +98,9 @@ fn a_log_counts_the_second_signature_of_a_witness_under_its_second_key() {
     publish(&log, &treasury, 1);
     let checkpoint = log.reader().checkpoint();
     assert!(checkpoint.cosigners().iter().any(|cosigner| cosigner.name == "pq"));
-    assert!(matches!(checkpoint.note().verified_by(&keys[1]), Ok(Some(_))));
+    assert!(matches!(keys[1].verify_note(checkpoint.note()), Ok(Some(_))));
     // Only what the policy names is carried on.
-    assert_eq!(checkpoint.note().verified_by(&keys[0]), Ok(None));
+    assert_eq!(keys[0].verify_note(checkpoint.note()), Ok(None));
     // What it remembers has both signatures, and a kill in between loses neither.
     witness.kill();
     witness.start();

@@ -150,7 +150,7 @@ impl Cosigned {
         log_keys: Option<&[VerifierKey]>,
     ) -> Result<Self, CosignedError> {
         let checkpoint = read_checkpoint(&note).map_err(|_| CosignedError::Checkpoint)?;
-        let signed: Result<Vec<_>, _> = own_keys.iter().map(|key| note.verified_by(key)).collect();
+        let signed: Result<Vec<_>, _> = own_keys.iter().map(|key| key.verify_note(&note)).collect();
         // All of them sign in one step, so they are all there and of one time.
         let signed = signed.map_err(|_| CosignedError::OwnSignature)?;
         let Some(Some(SignedAt::Seconds(at))) = signed.first().copied() else {
@@ -289,7 +289,7 @@ pub enum CosignedError {
 fn read_checkpoint(note: &Note) -> Result<Checkpoint, Refusal> {
     let checkpoint = Checkpoint::parse(note.text()).map_err(|error| match error {
         // No log can be configured under such a name; to its operator that is an unknown origin.
-        CheckpointError::Origin if !note.text().starts_with('\n') => Refusal::UnknownOrigin,
+        CheckpointError::Origin(_) if !note.text().starts_with('\n') => Refusal::UnknownOrigin,
         other => Refusal::Malformed(Malformed::Checkpoint(other)),
     })?;
     if !checkpoint.extensions.is_empty() {
@@ -310,7 +310,7 @@ fn verified_lines(note: &Note, keys: &[VerifierKey]) -> Result<Vec<NoteSignature
         // SPEC tlog-witness §add-checkpoint: a line of a known name and key id that does not verify
         // -> 403, even when another known key signed. Lines of unknown keys are ignored.
         let signed =
-            note.verified_by(key).map_err(|source| Refusal::NotAuthorized(Some(source)))?;
+            key.verify_note(note).map_err(|source| Refusal::NotAuthorized(Some(source)))?;
         if signed.is_some() {
             lines.extend(note.signatures().iter().find(|line| key.owns(line)).cloned());
         }

@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(note.signatures().len(), 2);
         for vkey in &vkeys {
             let at = tlog::SignedAt::Seconds(UnixSeconds::new(7));
-            assert_eq!(note.verified_by(vkey), Ok(Some(at)), "{vkey}");
+            assert_eq!(vkey.verify_note(&note), Ok(Some(at)), "{vkey}");
         }
         // A key that is missing is no reason to sign with the other one alone.
         fs::remove_file(ml_dsa_path(folder.path())).unwrap();

@@ -116,7 +116,7 @@ pub fn compare(shown: &Shown, config: &Config) -> anyhow::Result<String> {
 fn own_signature(note: &Note, own_keys: &[VerifierKey]) -> anyhow::Result<Option<UnixSeconds>> {
     let mut newest = None;
     for key in own_keys {
-        let signed = note.verified_by(key).with_context(|| format!("a line of {key}"))?;
+        let signed = key.verify_note(note).with_context(|| format!("a line of {key}"))?;
         if let Some(SignedAt::Seconds(at)) = signed {
             newest = newest.max(Some(at));
         }
@@ -162,7 +162,7 @@ fn in_words(
     own_keys: &[VerifierKey],
 ) -> String {
     let size = shown.head.size;
-    let has_ours = own_keys.iter().any(|key| matches!(note.verified_by(key), Ok(Some(_))));
+    let has_ours = own_keys.iter().any(|key| matches!(key.verify_note(note), Ok(Some(_))));
     let ours = if has_ours { "with" } else { "without" };
     let last = last.map_or("nothing".to_owned(), |last| {
         format!("{} entries, signed at {}", last.head().size, last.at())

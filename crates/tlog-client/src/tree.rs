@@ -114,10 +114,7 @@ impl TreeView {
         Ok(ProvenEntry { bytes, leaf_hash, path })
     }
 
-    async fn tiles(
-        &self,
-        coords: BTreeSet<TileCoord>,
-    ) -> Result<TileMap, TreeError> {
+    async fn tiles(&self, coords: BTreeSet<TileCoord>) -> Result<TileMap, TreeError> {
         let mut fetched = stream::iter(coords)
             .map(async |coord| self.client.tile(coord).await.map(|tile| (coord, tile)))
             .buffer_unordered(REQUESTS_IN_FLIGHT_MAX);

@@ -1,4 +1,4 @@
-//! Checkpoints: the text a log signs, and that text once a known log key was found to have signed.
+//! Checkpoints: the text that a log signs.
 //!
 //! ```text
 //! log.example/spending-2026
@@ -8,12 +8,8 @@
 //!
 //! Spec: c2sp.org/tlog-checkpoint §Format.
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::hash::{Hash, sha256};
-use crate::key::{SignatureError, VerifierKey};
-use crate::note::{KeyName, Note, NoteError};
+use crate::hash::Hash;
+use crate::origin::{Origin, OriginError};
 use crate::position::TreeHead;
 
 /// What a log states: its name, and the tree it has. Signed only as the text it makes.
@@ -69,97 +65,6 @@ impl Checkpoint {
     }
 }
 
-/// The permanent name of a log: 1 to 255 bytes, no white space, no `+`. Also its key name.
-///
-/// Spec: tlog-checkpoint §Note text; the length is what ML-DSA cosignatures can carry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin(KeyName);
-
-impl Origin {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-
-    /// The name under which the log signs.
-    pub fn key_name(&self) -> KeyName {
-        self.0.clone()
-    }
-
-    /// SHA-256 of the name in lower-case hexadecimal: how witnesses name a log in a path.
-    ///
-    /// Spec: c2sp.org/tlog-witness §monitoring.
-    pub fn sha256_hex(&self) -> String {
-        sha256(&[self.as_str().as_bytes()]).to_hex()
-    }
-}
-
-impl FromStr for Origin {
-    type Err = CheckpointError;
-
-    fn from_str(text: &str) -> Result<Self, CheckpointError> {
-        if text.len() > ORIGIN_BYTES_MAX {
-            return Err(CheckpointError::Origin);
-        }
-        text.parse().map(Self).map_err(|_: NoteError| CheckpointError::Origin)
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A checkpoint that a known key of its log signed. There is no other way to make one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedCheckpoint {
-    checkpoint: Checkpoint,
-    note: Note,
-}
-
-impl SignedCheckpoint {
-    /// Reads the checkpoint in a note and checks it against the log's keys. Keys of another name
-    /// and lines of unknown keys count for nothing.
-    ///
-    /// # Errors
-    /// [`OpenError`] when the text is no checkpoint, no known key signed it, or a line of a known
-    /// key does not verify.
-    ///
-    /// Spec: signed-note §Verification; tlog-policy requires the key name to be the origin.
-    pub fn open(note: Note, log_keys: &[VerifierKey]) -> Result<Self, OpenError> {
-        let checkpoint = Checkpoint::parse(note.text())?;
-        let mut verified = false;
-        for key in log_keys.iter().filter(|key| key.name() == &checkpoint.origin.0) {
-            // SPEC signed-note: one known key that fails spoils the note, even if another verifies.
-            let signed =
-                note.verified_by(key).map_err(|source| OpenError::LogSignature { source })?;
-            verified |= signed.is_some();
-        }
-        if verified { Ok(Self { checkpoint, note }) } else { Err(OpenError::NoLogSignature) }
-    }
-
-    /// What the log stated.
-    pub fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
-    }
-
-    /// Size and root.
-    pub fn head(&self) -> TreeHead {
-        self.checkpoint.head
-    }
-
-    /// The note it came in, with all its lines.
-    pub fn note(&self) -> &Note {
-        &self.note
-    }
-
-    /// Gives the note back.
-    pub fn into_note(self) -> Note {
-        self.note
-    }
-}
-
 /// Why a text is not a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -168,8 +73,8 @@ pub enum CheckpointError {
     #[error("expected origin, size and root, each on a line that ends in a line feed")]
     Lines,
     /// A name no log may have.
-    #[error("expected an origin of 1 to 255 bytes without white space and '+'")]
-    Origin,
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// Not a canonical decimal number.
     #[error("expected the tree size as a decimal number without leading zeros")]
     Size,
@@ -180,28 +85,6 @@ pub enum CheckpointError {
     #[error("a checkpoint holds no empty lines")]
     EmptyExtension,
 }
-
-/// Why a note is not a signed checkpoint of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The text is not a checkpoint.
-    #[error("not a checkpoint")]
-    Checkpoint(#[from] CheckpointError),
-    /// No line is by a known key of this origin.
-    #[error("no signature by a known key of this log")]
-    NoLogSignature,
-    /// A line of a known key does not verify.
-    #[error("a signature by a known key of this log is wrong")]
-    LogSignature {
-        /// What is wrong with it.
-        #[source]
-        source: SignatureError,
-    },
-}
-
-/// The longest origin, in bytes.
-pub const ORIGIN_BYTES_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 //!
 //! Spec: c2sp.org/tlog-cosignature §Format, `cosignature/v1` and `subtree/v1`.
 
-use crate::checkpoint::{ORIGIN_BYTES_MAX, Origin};
 use crate::note::KeyName;
+use crate::origin::{ORIGIN_BYTES_MAX, Origin};
 use crate::position::TreeHead;
 use crate::time::UnixSeconds;
 

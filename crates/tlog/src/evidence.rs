@@ -33,11 +33,12 @@
 
 use std::fmt;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::{EMPTY_ROOT, Hash};
 use crate::key::{KeyError, KeyType, SignatureError, VerifierKey};
 use crate::merkle::{ProofError, earlier_root, verify_consistency};
 use crate::note::{Note, NoteError};
+use crate::origin::Origin;
 use crate::position::{TreeHead, TreeSize};
 
 /// Heads that cannot both be true, and the keys that signed them. There is no other way to make one
@@ -254,7 +255,7 @@ fn refuse_unsigned(key: &VerifierKey, note: &Note) -> Result<(), EvidenceError> 
     if matches!(key.key_type(), None | Some(KeyType::Rfc6962)) {
         return Err(EvidenceError::KeyType);
     }
-    match note.verified_by(key) {
+    match key.verify_note(note) {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(EvidenceError::NotSigned { source: None }),
         Err(source) => Err(EvidenceError::NotSigned { source: Some(source) }),

@@ -216,7 +216,7 @@ fn read_exactly<R: TileReader>(
 #[non_exhaustive]
 pub enum FrontierError<E: std::error::Error + 'static> {
     /// The source of tiles failed.
-    #[error("reading {}", crate::tile::TilePath::Hash(*coord))]
+    #[error("reading {}", crate::tile_path::TilePath::Hash(*coord))]
     Read {
         /// Which tile.
         coord: TileCoord,

@@ -17,7 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::cosignature;
 use crate::encoding;
 use crate::hash::{Hash, sha256};
-use crate::note::{KeyId, KeyName, NoteSignature};
+use crate::note::{KeyId, KeyName, Note, NoteSignature};
 use crate::sth::{TreeHeadSignature, tree_head_signature_input};
 use crate::time::{UnixMillis, UnixSeconds};
 
@@ -169,6 +169,25 @@ impl VerifierKey {
                 Err(SignatureError::UnknownType { type_byte: *type_byte })
             }
         }
+    }
+
+    /// Whether this key signed a note: `None` when no line is of this key or its type is unknown
+    /// here, and the newest time signed when there are several lines.
+    ///
+    /// # Errors
+    /// [`SignatureError`] when any line of this key does not verify, even if another does.
+    ///
+    /// Spec: signed-note; a line belongs to a key when both name and key id are equal.
+    pub fn verify_note(&self, note: &Note) -> Result<Option<SignedAt>, SignatureError> {
+        // A key that cannot be checked is not a known key: its lines are ignored, not wrong.
+        if self.key_type().is_none() {
+            return Ok(None);
+        }
+        let mut newest = None;
+        for line in note.signatures().iter().filter(|line| self.owns(line)) {
+            newest = newest.max(Some(self.verify(note.text(), &line.bytes)?));
+        }
+        Ok(newest)
     }
 
     /// The first of these lines that is by this key and verifies over the text: what to keep of a

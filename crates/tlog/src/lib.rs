@@ -10,21 +10,20 @@
 //! **Never.** It does not decide what time it is, whom to trust or what an entry means; it does not
 //! repair what is not canonical; it does not sign anything it was not handed as finished bytes.
 //!
-//! | module | idea |
+//! | what | items |
 //! |---|---|
-//! | [`hash`] | leaf and node hashes, the empty tree |
-//! | [`position`], [`time`] | indices, sizes, tree heads; seconds and milliseconds that cannot be mixed |
-//! | [`merkle`] | checking inclusion and consistency proofs; the one door to `ct-merkle` |
-//! | [`tile`], [`bundle`] | tiles, entry bundles and their canonical paths |
-//! | [`frontier`] | appending leaves: the tiles that change and the new tree head |
-//! | [`prove`] | making proofs and roots out of tiles |
-//! | [`note`], [`key`], [`sign`] | signed notes, verifier keys, signers |
-//! | [`cosignature`], [`sth`] | the messages that witnesses and RFC 6962 tree head signatures cover |
-//! | [`checkpoint`] | the text a log signs, and the text with its signatures |
-//! | [`witness_wire`], [`log_list`] | request and answers of `add-checkpoint`; logs to watch |
-//! | [`evidence`] | two signed heads that cannot both be true, as a file that convinces a stranger |
-//! | [`policy`] | who must have signed before anybody believes anything |
-//! | [`proof`], [`mod@verify`] | the file a user holds, and the one door that checks it |
+//! | hashes | [`leaf_hash`], [`node_hash`], [`Hash`], [`EMPTY_ROOT`] |
+//! | positions, times | [`LeafIndex`], [`TreeSize`], [`TreeHead`]; [`UnixSeconds`], [`UnixMillis`] |
+//! | checking Merkle proofs | [`verify_inclusion`], [`verify_consistency`] |
+//! | tiles and bundles | [`Tile`], [`TileCoord`], [`TilePath`], [`TileMap`], [`BundleCoord`] |
+//! | appending leaves | [`Frontier`]: the tiles that change and the new tree head |
+//! | making proofs and roots out of tiles | [`prove_inclusion`], [`prove_consistency`], [`root_from_tiles`] |
+//! | signed notes, keys, signers | [`Note`], [`VerifierKey`], [`Ed25519Signer`], [`CosignatureSigner`], [`Rfc6962Signer`] |
+//! | what a log states | [`Origin`], [`Checkpoint`], and [`SignedCheckpoint`] once its signature verified |
+//! | witnesses | [`AddCheckpoint`], [`WitnessAnswer`]; [`parse_log_list`] |
+//! | who must have signed | [`Policy`], [`CosignedCheckpoint`], [`Resilience`] |
+//! | the file a user holds, and the one door that checks it | [`TlogProof`], [`verify()`], [`VerifyError`] |
+//! | two signed heads that cannot both be true | [`Evidence`] |
 //!
 //! ```
 //! /// What a reader does with a proof file and the policy she trusts.
@@ -51,31 +50,37 @@
     )
 )]
 
-pub mod bundle;
-pub mod checkpoint;
-pub mod cosignature;
+mod bundle;
+mod chain;
+mod checkpoint;
+mod cosignature;
 mod encoding;
-pub mod evidence;
-pub mod frontier;
-pub mod hash;
-pub mod key;
-pub mod log_list;
-pub mod merkle;
-pub mod note;
-pub mod policy;
-pub mod position;
-pub mod proof;
-pub mod prove;
+mod evidence;
+mod frontier;
+mod hash;
+mod key;
+mod log_list;
+mod merkle;
+mod note;
+mod origin;
+mod policy;
+mod position;
+mod proof;
+mod prove;
 #[cfg(test)]
 mod reference;
-pub mod sign;
-pub mod sth;
-pub mod tile;
-pub mod time;
-pub mod verify;
-pub mod witness_wire;
+mod sign;
+mod signed_checkpoint;
+mod sth;
+mod tile;
+mod tile_map;
+mod tile_path;
+mod time;
+mod verify;
+mod witness_wire;
 
 pub use bundle::*;
+pub use chain::*;
 pub use checkpoint::*;
 pub use cosignature::*;
 pub use evidence::*;
@@ -85,13 +90,17 @@ pub use key::*;
 pub use log_list::*;
 pub use merkle::*;
 pub use note::*;
+pub use origin::*;
 pub use policy::*;
 pub use position::*;
 pub use proof::*;
 pub use prove::*;
 pub use sign::*;
+pub use signed_checkpoint::*;
 pub use sth::*;
 pub use tile::*;
+pub use tile_map::*;
+pub use tile_path::*;
 pub use time::*;
 pub use verify::*;
 pub use witness_wire::*;

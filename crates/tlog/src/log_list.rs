@@ -13,9 +13,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::checkpoint::Origin;
 use crate::encoding;
 use crate::key::{KeyError, VerifierKey};
+use crate::origin::{Origin, OriginError};
 
 /// Reads a log list: its logs in the order of the file, each origin once.
 ///
@@ -81,7 +81,7 @@ impl Reader {
                 Ok(())
             }
             ("origin", Some(open)) if open.origin.is_none() && open.requests_per_day.is_none() => {
-                let origin = value.parse().map_err(|_| LogListLineError::Origin)?;
+                let origin = value.parse()?;
                 self.open = Some(Open { origin: Some(origin), ..open });
                 Ok(())
             }
@@ -100,7 +100,7 @@ impl Reader {
         let requests_per_day = requests_per_day.ok_or(LogListLineError::Order)?;
         let origin = match origin {
             Some(origin) => origin,
-            None => key.name().as_str().parse().map_err(|_| LogListLineError::Origin)?,
+            None => key.name().as_str().parse()?,
         };
         if !self.origins.insert(origin.clone()) {
             return Err(LogListLineError::OriginTwice);
@@ -169,8 +169,8 @@ pub enum LogListLineError {
     #[error("expected a verifier key")]
     Key(#[from] KeyError),
     /// A name no log may have.
-    #[error("expected an origin of 1 to 255 bytes without white space and '+'")]
-    Origin,
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// Another log of this list has the same origin.
     #[error("this origin is in the list already")]
     OriginTwice,
@@ -234,7 +234,11 @@ mod tests {
             (format!("logs/v0\nvkey {key}\nvkey {key}\n"), 3, LogListLineError::Order),
             (format!("logs/v0\n{whole}\nname x\n"), 6, LogListLineError::Order),
             (format!("logs/v0\n{whole}{whole}"), 7, LogListLineError::OriginTwice),
-            (format!("logs/v0\nvkey {key}\norigin a+b\n"), 3, LogListLineError::Origin),
+            (
+                format!("logs/v0\nvkey {key}\norigin a+b\n"),
+                3,
+                LogListLineError::Origin(OriginError),
+            ),
             ("logs/v0\nvkey\n".to_owned(), 2, LogListLineError::Words),
             ("logs/v0\nvkey a+b\n".to_owned(), 2, LogListLineError::Key(KeyError::Form)),
         ];

@@ -15,7 +15,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::encoding;
-use crate::key::{SignatureError, SignedAt, VerifierKey};
 
 /// A text with at least one signature line, of keys known or not. Well formed; nothing verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,25 +94,6 @@ impl Note {
         }
         self.signatures.push(signature);
         Ok(())
-    }
-
-    /// Whether a key signed this note: `None` when no line is of that key or its type is unknown
-    /// here, and the newest time signed when there are several lines.
-    ///
-    /// # Errors
-    /// [`SignatureError`] when any line of that key does not verify, even if another does.
-    ///
-    /// Spec: signed-note; a line belongs to a key when both name and key id are equal.
-    pub fn verified_by(&self, key: &VerifierKey) -> Result<Option<SignedAt>, SignatureError> {
-        // A key that cannot be checked is not a known key: its lines are ignored, not wrong.
-        if key.key_type().is_none() {
-            return Ok(None);
-        }
-        let mut newest = None;
-        for line in self.signatures.iter().filter(|line| key.owns(line)) {
-            newest = newest.max(Some(key.verify(&self.text, &line.bytes)?));
-        }
-        Ok(newest)
     }
 
     fn encoded_len(&self) -> usize {

@@ -13,18 +13,21 @@
 //!
 //! Spec: c2sp.org/tlog-policy.
 
+mod error;
 mod parse;
 mod resilience;
 
 use std::collections::BTreeSet;
 
-pub use parse::PolicyLineError;
+pub use error::{PolicyError, PolicyLineError};
 pub use resilience::Resilience;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, OpenError, Origin, SignedCheckpoint};
-use crate::key::{SignatureError, SignedAt, VerifierKey};
+use crate::chain::VerifyError;
+use crate::checkpoint::Checkpoint;
+use crate::key::{SignedAt, VerifierKey};
 use crate::note::Note;
 use crate::position::TreeHead;
+use crate::signed_checkpoint::SignedCheckpoint;
 use crate::time::UnixSeconds;
 
 /// A parsed policy: logs, witnesses, and the quorum.
@@ -73,15 +76,6 @@ enum Member {
 }
 
 impl Policy {
-    /// Reads a policy file.
-    ///
-    /// # Errors
-    /// [`PolicyError::Line`] naming the first line that is wrong, [`PolicyError::TooLong`] or
-    /// [`PolicyError::NoQuorumLine`].
-    pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        parse::parse(text)
-    }
-
     /// The log keys, in the order of the file.
     pub fn logs(&self) -> &[LogEntry] {
         &self.logs
@@ -97,26 +91,18 @@ impl Policy {
     /// does not verify just does not count.
     ///
     /// # Errors
-    /// [`PolicyError`] naming what is missing.
+    /// [`VerifyError`] naming what is missing.
     ///
     /// Spec: c2sp.org/tlog-policy; signed-note §Verification.
-    pub fn check(&self, note: &Note) -> Result<CosignedCheckpoint, PolicyError> {
-        let checkpoint = Checkpoint::parse(note.text())?;
+    pub fn check(&self, note: &Note) -> Result<CosignedCheckpoint, VerifyError> {
         let log_keys: Vec<VerifierKey> = self.logs.iter().map(|log| log.key.clone()).collect();
-        let signed =
-            SignedCheckpoint::open(note.clone(), &log_keys).map_err(|error| match error {
-                OpenError::Checkpoint(source) => PolicyError::Checkpoint(source),
-                OpenError::LogSignature { source } => PolicyError::LogSignature { source },
-                OpenError::NoLogSignature => {
-                    PolicyError::NoLogSignature { origin: checkpoint.origin }
-                }
-            })?;
+        let signed = SignedCheckpoint::open(note.clone(), &log_keys)?;
         let cosigners: Vec<Cosigner> =
             self.witnesses.iter().filter_map(|witness| cosigner(witness, note)).collect();
         let names = cosigners.iter().map(|cosigner| cosigner.name.as_str()).collect();
         if !self.is_satisfied_by(&names) {
             let have = cosigners.into_iter().map(|cosigner| cosigner.name).collect();
-            return Err(PolicyError::Quorum { have, need: self.quorum_words() });
+            return Err(VerifyError::Quorum { have, need: self.quorum_words() });
         }
         Ok(CosignedCheckpoint { signed, cosigners })
     }
@@ -165,7 +151,7 @@ impl Policy {
 }
 
 fn cosigner(witness: &Witness, note: &Note) -> Option<Cosigner> {
-    match note.verified_by(&witness.key) {
+    match witness.key.verify_note(note) {
         // SPEC tlog-cosignature: without a time it says nothing of the newest tree seen.
         Ok(Some(SignedAt::Seconds(at))) => Some(Cosigner { name: witness.name.clone(), at }),
         _ => None,
@@ -215,58 +201,6 @@ pub struct Cosigner {
     pub name: String,
     /// When it says it cosigned.
     pub at: UnixSeconds,
-}
-
-/// Why a policy cannot be used, or does not accept a note.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// Longer than [`POLICY_BYTES_MAX`].
-    #[error("expected a policy of at most {POLICY_BYTES_MAX} bytes, got {got}")]
-    TooLong {
-        /// Its length in bytes.
-        got: usize,
-    },
-    /// A line that is wrong.
-    #[error("policy line {line}")]
-    Line {
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: PolicyLineError,
-    },
-    /// The file ends without saying what the quorum is.
-    #[error("expected a quorum line")]
-    NoQuorumLine,
-    /// `quorum none`: the log alone would decide what everybody sees.
-    #[error("the policy asks for no witness")]
-    NoQuorum,
-    /// Two quorums share no witness, so a split view needs no lie.
-    #[error("two quorums of the policy need not share a witness")]
-    DisjointQuorums,
-    /// The text of the note is not a checkpoint.
-    #[error("not a checkpoint")]
-    Checkpoint(#[from] CheckpointError),
-    /// The policy names no key of this log, or none of them signed.
-    #[error("no key that the policy names for {origin} signed")]
-    NoLogSignature {
-        /// The log that the checkpoint says it is of.
-        origin: Origin,
-    },
-    /// A line of a log key the policy names does not verify.
-    #[error("a signature by a log key of the policy is wrong")]
-    LogSignature {
-        /// What is wrong with it.
-        source: SignatureError,
-    },
-    /// Too few witnesses.
-    #[error("expected cosignatures by {need}, got [{}]", have.join(", "))]
-    Quorum {
-        /// The witnesses whose cosignature verified.
-        have: Vec<String>,
-        /// What the policy asks for, in words.
-        need: String,
-    },
 }
 
 /// The longest policy file that is read, in bytes.

@@ -194,7 +194,7 @@ pub enum ProveError<E: std::error::Error + 'static> {
     #[error(transparent)]
     Position(#[from] ProofError),
     /// The source of tiles failed.
-    #[error("reading {}", crate::tile::TilePath::Hash(*coord))]
+    #[error("reading {}", crate::tile_path::TilePath::Hash(*coord))]
     Read {
         /// Which tile.
         coord: TileCoord,

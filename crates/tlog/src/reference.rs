@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use crate::frontier::Frontier;
 use crate::hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash};
 use crate::position::{LeafIndex, TreeHead, TreeSize};
-use crate::tile::{Tile, TileCoord, TileMap, TileReader};
+use crate::tile::{Tile, TileCoord, TileReader};
+use crate::tile_map::TileMap;
 
 /// RFC 6962 §2.1: the Merkle tree hash.
 pub(crate) fn root(leaves: &[Hash]) -> Hash {

@@ -7,12 +7,6 @@
 //!
 //! Spec: c2sp.org/tlog-tiles §Merkle Tree.
 
-mod map;
-mod path;
-
-pub use map::{MissingTile, TileMap};
-pub use path::TilePath;
-
 use crate::hash::{HASH_BYTES, Hash};
 use crate::position::TreeSize;
 

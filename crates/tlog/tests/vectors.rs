@@ -8,7 +8,7 @@ use tlog::{
     AddCheckpoint, BundleCoord, Checkpoint, CosignatureSigner, Ed25519Signer, Frontier, Hash,
     KeyId, KeyType, LeafIndex, MlDsaSigner, Note, NoteSignature, Policy, Rfc6962Signer, SignedAt,
     SignedCheckpoint, TileMap, TilePath, TileReader, TlogProof, TreeHead, TreeHeadSignature,
-    TreeSize, UnixMillis, UnixSeconds, VerifierKey, WhyNot, cosigned_message, encode_bundle,
+    TreeSize, UnixMillis, UnixSeconds, VerifierKey, VerifyError, cosigned_message, encode_bundle,
     leaf_hash, parse_bundle, prove_consistency, prove_inclusion, root_from_tiles,
     tree_head_signature_input, verify, verify_consistency, verify_inclusion,
 };
@@ -149,9 +149,9 @@ fn every_signed_note_opens_and_is_signed_again_to_the_same_bytes() {
             assert!(note.signatures().contains(line), "{line}");
         }
         for key in &keys {
-            assert!(matches!(note.verified_by(key), Ok(Some(_))), "{key}");
+            assert!(matches!(key.verify_note(&note), Ok(Some(_))), "{key}");
         }
-        assert_eq!(note.verified_by(&witness().verifier_key()), Ok(Some(SignedAt::Seconds(AT))));
+        assert_eq!(witness().verifier_key().verify_note(&note), Ok(Some(SignedAt::Seconds(AT))));
         let sth = TreeHeadSignature::from_note_signature(&rfc6962).unwrap();
         assert_eq!(sth.at(), AT_MILLIS);
         assert_eq!(sth.digitally_signed(), rfc6962.bytes[8..]);
@@ -251,7 +251,7 @@ fn the_proof_file_verifies_from_end_to_end() {
     let verified = verify(&proof, Some(b"entry 12345"), &policy).unwrap();
     assert_eq!(verified.checkpoint().head().size, TreeSize::new(70_000));
     assert_eq!(verified.checkpoint().cosigners()[0].at, AT);
-    assert!(matches!(verify(&proof, None, &policy), Err(WhyNot::Inclusion(_))));
+    assert!(matches!(verify(&proof, None, &policy), Err(VerifyError::Inclusion(_))));
 }
 
 #[test]

@@ -440,7 +440,7 @@ impl World {
 }
 
 /// What a client makes of a proof, under the policy that it was published under.
-fn verified(proof: &TlogProof) -> Result<tlog::Verified, tlog::WhyNot> {
+fn verified(proof: &TlogProof) -> Result<tlog::Verified, tlog::VerifyError> {
     let [first, second] = &fodder::fodder().policies;
     let check = |it: &fodder::SimPolicy| tlog::verify(proof, None, &it.policy);
     check(first).or_else(|_| check(second))

@@ -43,10 +43,10 @@ fn the_whole_status_table() {
                 );
                 assert_eq!(after.at(), NOW);
                 let own = own_key();
-                assert!(after.note().verified_by(&own).unwrap().is_some());
+                assert!(own.verify_note(after.note()).unwrap().is_some());
                 assert_eq!(decision.cosignatures.len(), 1);
                 assert!(own.owns(&decision.cosignatures[0]));
-                assert!(after.note().verified_by(&log.signer.verifier_key()).unwrap().is_some());
+                assert!(log.signer.verifier_key().verify_note(after.note()).unwrap().is_some());
             }
             Err(refusal) => {
                 assert_eq!(status(&refusal), case.status, "{}: {refusal}", case.name);

@@ -136,7 +136,7 @@ fn assert_cosigned(log: &TestLog, size: u64, answer: &Answer) {
         WitnessAnswer::parse(answer.status, Some(&answer.content_type), answer.body.as_bytes());
     let WitnessAnswer::Cosigned(lines) = parsed else { panic!("{parsed:?}") };
     let note = Note::new(log.text(log.head(size)), lines).unwrap();
-    let at = note.verified_by(&own_key()).unwrap().unwrap();
+    let at = own_key().verify_note(&note).unwrap().unwrap();
     assert_eq!(at, tlog::SignedAt::Seconds(UnixSeconds::new(NOW_MILLIS / 1_000)));
 }
 
@@ -145,7 +145,7 @@ fn assert_shown(log: &TestLog, size: u64, shown: &Answer) {
     let note = Note::parse(shown.body.as_bytes()).unwrap();
     assert_eq!(note.text(), log.text(log.head(size)));
     for key in [log.signer.verifier_key(), own_key()] {
-        assert!(note.verified_by(&key).unwrap().is_some(), "{key}");
+        assert!(key.verify_note(&note).unwrap().is_some(), "{key}");
     }
 }
 

@@ -174,7 +174,7 @@ fn a_contradiction_is_kept_once_whatever_else_is_wrong_with_the_request() {
         let evidence = tlog::Evidence::parse(&bytes).unwrap();
         assert_eq!(evidence.keys(), [log.signer.verifier_key()]);
         // What it signed itself is part of it.
-        assert!(evidence.notes()[0].verified_by(&crate::test_log::own_key()).unwrap().is_some());
+        assert!(crate::test_log::own_key().verify_note(&evidence.notes()[0]).unwrap().is_some());
     }
     // It goes on with the history it knows.
     witness.add_checkpoint(&log.request(5, 9), NOW).unwrap();

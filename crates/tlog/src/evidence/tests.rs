@@ -3,7 +3,7 @@ use crate::frontier::Frontier;
 use crate::hash::leaf_hash;
 use crate::prove::prove_consistency;
 use crate::sign::{CosignatureSigner, Ed25519Signer};
-use crate::tile::TileMap;
+use crate::tile_map::TileMap;
 use crate::time::UnixSeconds;
 
 const ORIGIN: &str = "log.example/a";

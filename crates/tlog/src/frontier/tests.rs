@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::reference;
-use crate::tile::{MissingTile, TileMap, tiles_of_size};
+use crate::tile::tiles_of_size;
+use crate::tile_map::{MissingTile, TileMap};
 
 /// Appends leaves in batches, keeping tiles as a store does.
 fn append(batches: &[&[Hash]]) -> (Frontier, TileMap) {

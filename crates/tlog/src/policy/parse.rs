@@ -2,21 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Group, LogEntry, Member, POLICY_BYTES_MAX, POLICY_ENTRIES_MAX, Policy, PolicyError, Witness,
-};
+use super::error::{PolicyError, PolicyLineError};
+use super::{Group, LogEntry, Member, POLICY_BYTES_MAX, POLICY_ENTRIES_MAX, Policy, Witness};
 use crate::encoding;
-use crate::key::{KeyError, KeyType, VerifierKey};
+use crate::key::{KeyType, VerifierKey};
 
-pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
-    if text.len() > POLICY_BYTES_MAX {
-        return Err(PolicyError::TooLong { got: text.len() });
+impl Policy {
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// [`PolicyError::Line`] naming the first line that is wrong, [`PolicyError::TooLong`] or
+    /// [`PolicyError::NoQuorumLine`].
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        if text.len() > POLICY_BYTES_MAX {
+            return Err(PolicyError::TooLong { got: text.len() });
+        }
+        let mut reader = Reader::default();
+        for (number, line) in (1_usize..).zip(text.split('\n')) {
+            reader.line(line).map_err(|source| PolicyError::Line { line: number, source })?;
+        }
+        reader.finish()
     }
-    let mut reader = Reader::default();
-    for (number, line) in (1_usize..).zip(text.split('\n')) {
-        reader.line(line).map_err(|source| PolicyError::Line { line: number, source })?;
-    }
-    reader.finish()
 }
 
 #[derive(Default)]
@@ -162,53 +168,6 @@ fn parse_url(url: Option<&str>) -> Result<Option<String>, PolicyLineError> {
         return Err(PolicyLineError::Url);
     }
     Ok(Some(url.to_owned()))
-}
-
-/// What is wrong with a line of a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyLineError {
-    /// A control character other than tab.
-    #[error("expected no control characters, carriage returns included")]
-    ControlByte,
-    /// An unknown first word.
-    #[error("expected a line that starts with log, witness, group, quorum or #")]
-    Keyword,
-    /// Too few or too many words.
-    #[error(
-        "expected 'log <key> [url]', 'witness <name> <key> [url]', 'group <name> all|any|<k> <member>...' or 'quorum <name>|none'"
-    )]
-    Words,
-    /// Not a verifier key.
-    #[error("not a verifier key")]
-    Key(#[from] KeyError),
-    /// A witness key on a log line, or the other way round.
-    #[error("expected a log key on a log line and a cosignature key on a witness line")]
-    Role,
-    /// Not a URL of HTTP.
-    #[error("expected a URL that starts with https:// or http://")]
-    Url,
-    /// A key that is already in the policy.
-    #[error("this public key is already in the policy")]
-    KeyTwice,
-    /// A name that is already defined, or reserved.
-    #[error("this name is already defined or reserved")]
-    NameTwice,
-    /// A member that is already in a group.
-    #[error("a witness or group is a member of at most one group, once")]
-    MemberTwice,
-    /// A name that no line above defines.
-    #[error("expected the name of a witness or group defined above")]
-    Undefined,
-    /// Not `all`, `any` or a number of members.
-    #[error("expected all, any, or a number from 1 to the number of members")]
-    Threshold,
-    /// A second quorum line.
-    #[error("expected one quorum line, not two")]
-    QuorumTwice,
-    /// More than [`POLICY_ENTRIES_MAX`] of a kind.
-    #[error("expected at most {POLICY_ENTRIES_MAX} of a kind")]
-    TooMany,
 }
 
 const NONE: &str = "none";

@@ -11,7 +11,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Policy, PolicyError};
+use super::Policy;
+use super::error::PolicyError;
 
 /// What a policy withstands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

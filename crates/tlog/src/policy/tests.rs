@@ -3,7 +3,9 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::checkpoint::CheckpointError;
 use crate::hash::leaf_hash;
+use crate::key::SignatureError;
 use crate::position::TreeSize;
 use crate::sign::{CosignatureSigner, Ed25519Signer, Rfc6962Signer};
 use crate::time::UnixMillis;
@@ -185,7 +187,7 @@ fn too_few_witnesses_are_named() {
     let policy = policy(4, "group g 3 w0 w1 w2 w3\nquorum g\n");
     assert_eq!(
         policy.check(&note(&[1, 2])),
-        Err(PolicyError::Quorum {
+        Err(VerifyError::Quorum {
             have: vec!["w1".to_owned(), "w2".to_owned()],
             need: "3 of (w0, w1, w2, w3)".to_owned()
         })
@@ -201,20 +203,20 @@ fn a_wrong_cosignature_does_not_count_and_does_not_harm() {
     assert_eq!(policy.check(&enough).unwrap().cosigners().len(), 2);
     let mut too_few = note(&[0]);
     too_few.push(wrong).unwrap();
-    assert!(matches!(policy.check(&too_few), Err(PolicyError::Quorum { .. })));
+    assert!(matches!(policy.check(&too_few), Err(VerifyError::Quorum { .. })));
 }
 
 #[test]
 fn lines_of_strangers_count_for_nothing() {
     let policy = policy(2, "group g all w0 w1\nquorum g\n");
-    assert!(matches!(policy.check(&note(&[0, 7, 8])), Err(PolicyError::Quorum { .. })));
+    assert!(matches!(policy.check(&note(&[0, 7, 8])), Err(VerifyError::Quorum { .. })));
     assert_eq!(policy.check(&note(&[7, 0, 1])).unwrap().cosigners().len(), 2);
     // The right key under another name is a stranger too.
     let text = checkpoint().to_text();
     let renamed = CosignatureSigner::new("witness.example/9".parse().unwrap(), [101; 32]);
     let mut note = note(&[0]);
     note.push(renamed.sign(&text, UnixSeconds::new(1))).unwrap();
-    assert!(matches!(policy.check(&note), Err(PolicyError::Quorum { .. })));
+    assert!(matches!(policy.check(&note), Err(VerifyError::Quorum { .. })));
 }
 
 #[test]
@@ -225,14 +227,14 @@ fn the_log_must_have_signed() {
     let origin = checkpoint().origin;
     let by = |line| Note::new(text.clone(), vec![cosignature.clone(), line]).unwrap();
     assert!(policy.check(&by(log(1).sign(&text))).is_ok());
-    assert_eq!(policy.check(&by(log(2).sign(&text))), Err(PolicyError::NoLogSignature { origin }));
+    assert_eq!(policy.check(&by(log(2).sign(&text))), Err(VerifyError::NoLogSignature { origin }));
     assert_eq!(
         policy.check(&by(log(1).sign("another text\n"))),
-        Err(PolicyError::LogSignature { source: SignatureError::Invalid })
+        Err(VerifyError::LogSignature(SignatureError::Invalid))
     );
     let hello = "hello\n";
     let note = Note::new(hello.to_owned(), vec![log(1).sign(hello)]).unwrap();
-    assert_eq!(policy.check(&note), Err(PolicyError::Checkpoint(CheckpointError::Lines)));
+    assert_eq!(policy.check(&note), Err(VerifyError::Checkpoint(CheckpointError::Lines)));
 }
 
 #[test]
@@ -254,7 +256,7 @@ fn a_witness_of_an_unknown_key_type_never_counts() {
     assert_eq!(policy.witnesses()[1].key.key_type(), None);
     let mut note = note(&[]);
     note.push("— pq.example CgsMDQEC".parse_line()).unwrap();
-    assert!(matches!(policy.check(&note), Err(PolicyError::Quorum { .. })));
+    assert!(matches!(policy.check(&note), Err(VerifyError::Quorum { .. })));
 }
 
 trait ParseLine {

@@ -4,7 +4,8 @@ use super::*;
 use crate::merkle::{verify_consistency, verify_inclusion};
 use crate::position::TreeHead;
 use crate::reference::{self, SparseTree};
-use crate::tile::{MissingTile, TileMap, TileReader};
+use crate::tile::TileReader;
+use crate::tile_map::{MissingTile, TileMap};
 
 #[test]
 fn every_proof_of_a_small_tree_is_the_one_of_the_rfc() {

@@ -1,4 +1,7 @@
 use super::*;
+use crate::checkpoint::CheckpointError;
+use crate::key::SignatureError;
+use crate::merkle::ProofError;
 use crate::note::Note;
 use crate::position::TreeSize;
 use crate::prove::prove_inclusion;
@@ -61,13 +64,13 @@ fn an_entry_held_elsewhere_is_the_one_checked() {
     assert!(verify(&proof, Some(b"entry 5"), &policy()).is_ok());
     proof.extra = None;
     assert!(verify(&proof, Some(b"entry 5"), &policy()).is_ok());
-    assert_eq!(verify(&proof, None, &policy()), Err(WhyNot::NoEntry));
+    assert_eq!(verify(&proof, None, &policy()), Err(VerifyError::NoEntry));
 }
 
 #[test]
 fn the_link_that_failed_is_named() {
     let good = proof();
-    let inclusion = Err(WhyNot::Inclusion(ProofError::RootMismatch));
+    let inclusion = Err(VerifyError::Inclusion(ProofError::RootMismatch));
     assert_eq!(verify(&good, Some(b"entry 6"), &policy()), inclusion);
 
     let mut other_index = good.clone();
@@ -76,14 +79,14 @@ fn the_link_that_failed_is_named() {
     other_index.index = LeafIndex::new(9);
     assert!(matches!(
         verify(&other_index, None, &policy()),
-        Err(WhyNot::Inclusion(ProofError::IndexOutsideTree { .. }))
+        Err(VerifyError::Inclusion(ProofError::IndexOutsideTree { .. }))
     ));
 
     let mut longer = good.clone();
     longer.path.push(Hash::new([0; 32]));
     assert!(matches!(
         verify(&longer, None, &policy()),
-        Err(WhyNot::Inclusion(ProofError::Length { expected: 4, got: 5 }))
+        Err(VerifyError::Inclusion(ProofError::Length { expected: 4, got: 5 }))
     ));
 
     let lines = good.note.signatures();
@@ -93,21 +96,21 @@ fn the_link_that_failed_is_named() {
     };
     assert_eq!(
         verify(&with(&lines[..2]), None, &policy()),
-        Err(WhyNot::Quorum { have: vec!["w0".to_owned()], need: "2 of (w0, w1)".to_owned() })
+        Err(VerifyError::Quorum { have: vec!["w0".to_owned()], need: "2 of (w0, w1)".to_owned() })
     );
     assert_eq!(
         verify(&with(&lines[1..]), None, &policy()),
-        Err(WhyNot::NoLogSignature { origin: ORIGIN.parse().unwrap() })
+        Err(VerifyError::NoLogSignature { origin: ORIGIN.parse().unwrap() })
     );
     let wrong = [log().sign("another text\n"), lines[1].clone(), lines[2].clone()];
     assert_eq!(
         verify(&with(&wrong), None, &policy()),
-        Err(WhyNot::LogSignature(SignatureError::Invalid))
+        Err(VerifyError::LogSignature(SignatureError::Invalid))
     );
     let hello = Note::new("hello\n".to_owned(), vec![log().sign("hello\n")]).unwrap();
     assert_eq!(
         verify(&TlogProof { note: hello, ..good }, None, &policy()),
-        Err(WhyNot::Checkpoint(CheckpointError::Lines))
+        Err(VerifyError::Checkpoint(CheckpointError::Lines))
     );
 }
 

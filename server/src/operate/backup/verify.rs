@@ -174,7 +174,7 @@ fn published(
     };
     let note = Note::parse(stored.note().as_bytes()).context("the last published checkpoint")?;
     ensure!(
-        matches!(note.verified_by(key), Ok(Some(_))),
+        matches!(key.verify_note(&note), Ok(Some(_))),
         "the last published checkpoint does not carry a valid signature by the log's key"
     );
     let path = folder.join(POLICY);

@@ -51,7 +51,7 @@ impl Target {
             config.origin
         );
         ensure!(
-            matches!(note.verified_by(sources.own_key), Ok(Some(_))),
+            matches!(sources.own_key.verify_note(&note), Ok(Some(_))),
             "the checkpoint does not carry a valid signature by this log's own key {}",
             sources.own_key
         );

@@ -184,7 +184,7 @@ impl Anchor {
 
 impl Adoption<'_> {
     fn refuse_foreign(&self, origin: &str) -> Result<(), AdoptError> {
-        let is_signed = matches!(self.cosigned.note().verified_by(self.own_key), Ok(Some(_)));
+        let is_signed = matches!(self.own_key.verify_note(self.cosigned.note()), Ok(Some(_)));
         if is_signed && self.cosigned.checkpoint().origin.as_str() == origin {
             return Ok(());
         }

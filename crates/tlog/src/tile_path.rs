@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::{TILE_WIDTH_MAX, TileCoord, TileError};
 use crate::bundle::BundleCoord;
 use crate::encoding;
+use crate::tile::{TILE_WIDTH_MAX, TileCoord, TileError};
 
 /// The path of a tile or an entry bundle below a log's prefix: canonical, and nothing else parses.
 ///
@@ -50,8 +50,8 @@ impl fmt::Display for TilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hash(tile) => {
-                write!(f, "tile/{}/", tile.level)?;
-                write_index_and_width(f, tile.index, tile.width)
+                write!(f, "tile/{}/", tile.level())?;
+                write_index_and_width(f, tile.index(), tile.width())
             }
             Self::Entries(bundle) => {
                 f.write_str("tile/entries/")?;
@@ -96,3 +96,6 @@ fn partial_width(text: &str) -> Option<u16> {
 
 /// No canonical path is longer: `tile/entries/`, six groups, `.p/255`.
 const PATH_BYTES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;
