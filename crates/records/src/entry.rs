@@ -2,20 +2,16 @@
 //!
 //! `{"admitted":…,"flags":[…],"record":{…},"signatures":[…],"v":1}`, canonical; `flags` is always there.
 
-use crate::admit::{AdmitError, Admitted, EntryIndex, Verdict, admit};
 use crate::fields::Members;
 use crate::json::{self, Limits, Value};
-use crate::jws::{DetachedJws, Es256Verify};
+use crate::jws::DetachedJws;
 use crate::record::Record;
 use crate::refusal::{At, Refusal, RuleId, refuse};
-use crate::state::State;
-use crate::submission::{
-    CheckedSubmission, Submission, missing_signatures, parse_signatures, write_texts,
-};
+use crate::submission::{Submission, missing_signatures, parse_signatures, write_texts};
 
 pub use crate::date::{format_millis, parse_millis};
 
-/// A well-formed entry. Whether the rules produce it is for [`replay`] to say.
+/// A well-formed entry. Whether the rules produce it is for [`replay`](crate::replay()) to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     admitted_ms: u64,
@@ -76,57 +72,15 @@ impl Entry {
         &self.signatures
     }
 
+    /// The submission that it was made of; disclosures are kept elsewhere.
+    pub(crate) fn into_submission(self) -> Submission {
+        Submission::of_entry(self.record, self.signatures)
+    }
+
     /// The canonical bytes.
     pub fn to_canonical(&self) -> Vec<u8> {
         encode(self.admitted_ms, &self.flags, &self.record, &self.signatures)
     }
-}
-
-/// Judges a downloaded entry again.
-///
-/// `state` is the state after the entries before it, `not_before_ms` the admission time of the
-/// entry before it (0 for entry 0). Accepted is what comes out byte for byte as it went in.
-///
-/// # Errors
-/// [`AdmitError`] when the state cannot be read; inside, the refusal: of the entry's form, of the
-/// record, or `E23` when the rules produce other bytes.
-pub fn replay<S: State>(
-    state: &S,
-    index: EntryIndex,
-    origin: &str,
-    not_before_ms: u64,
-    entry: &[u8],
-    es256: &dyn Es256Verify,
-) -> Result<Result<Admitted, Refusal>, AdmitError<S::Error>> {
-    let parsed = match Entry::parse(entry) {
-        Ok(parsed) => parsed,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let admitted_ms = parsed.admitted_ms;
-    if admitted_ms < not_before_ms {
-        return Ok(Err(deviates(
-            "/admitted",
-            "a time not before the entry before it",
-            "an earlier one",
-        )));
-    }
-    let submission = Submission::of_entry(parsed.record, parsed.signatures);
-    if let Err(refusal) = submission.expect_log(origin) {
-        return Ok(Err(refusal));
-    }
-    let checked = CheckedSubmission::unchecked(submission);
-    Ok(match admit(state, index, admitted_ms, &checked, es256)? {
-        Verdict::Accepted(admitted) if admitted.entry == entry => Ok(admitted),
-        Verdict::Accepted(_) => Err(deviates("/flags", "the flags the rules give", "others")),
-        Verdict::AlreadyThere { index } => {
-            Err(deviates("/record", "a record once", &format!("that of entry {index} again")))
-        }
-        Verdict::Conflict { refusal, .. } | Verdict::Refused(refusal) => Err(refusal),
-    })
-}
-
-fn deviates(pointer: &str, expected: &str, got: &str) -> Refusal {
-    refuse(RuleId::REPLAY, pointer, expected, got, "none: the log broke its rules")
 }
 
 /// The canonical bytes of an entry.

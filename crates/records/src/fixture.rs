@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use sha2::Digest as _;
 
-use crate::admit::{Admitted, EntryIndex, Verdict, admit};
+use crate::admit::{Admitted, Verdict, admit};
 use crate::build::{RecordDraft, seal};
+use crate::entry_index::EntryIndex;
 use crate::json::Value;
 use crate::jws::{Algorithm, P256Verify, SigningKey};
 use crate::record::Record;

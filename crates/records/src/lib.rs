@@ -42,6 +42,7 @@ pub mod codes;
 pub mod date;
 pub mod document;
 pub mod entry;
+mod entry_index;
 mod fields;
 #[cfg(test)]
 mod fixture;
@@ -55,16 +56,18 @@ pub mod profile;
 pub mod record;
 pub mod refusal;
 pub mod registry;
+pub mod replay;
 pub mod sealed;
 pub mod signed_refusal;
 pub mod signing;
 pub mod state;
 pub mod submission;
 
-pub use admit::{AdmitError, Admitted, EntryIndex, Verdict, admit};
+pub use admit::{Admitted, Excerpt, ExcerptSigner, Missing, Verdict, admit};
 pub use build::{RecordDraft, seal};
 pub use document::{DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim};
-pub use entry::{Entry, entry_start, format_millis, parse_millis, replay};
+pub use entry::{Entry, entry_start, format_millis, parse_millis};
+pub use entry_index::EntryIndex;
 pub use json::{Value, parse, to_canonical};
 pub use jws::{
     Algorithm, DetachedJws, Es256Verify, Kid, P256Verify, PublicKey, RawPublicKey, SigningKey,
@@ -75,10 +78,11 @@ pub use money::{Money, minor_units, round_float_tail};
 pub use record::{Op, Record, RecordHash, Reference, Target};
 pub use refusal::{Refusal, RuleId, rules};
 pub use registry::{Genesis, RegistryRecord};
+pub use replay::replay;
 pub use sealed::{Disclosure, DisclosureDigest, Held, SealedField, Until};
 pub use signed_refusal::{RefusalStatement, SignedRefusal, SignedRefusalError};
 pub use state::{
-    KeyRole, KeyState, ObjectHead, Revision, State, StateError, SubmitterState, genesis, key,
+    KeyRole, KeyState, ObjectHead, Revision, Row, State, StateError, SubmitterState, genesis, key,
     object_head, object_head_key, object_revision, parse_object_head, parse_submitter, submitter,
     submitter_key,
 };

@@ -14,8 +14,8 @@
 //!
 //! Spec: RFC 7515 §7.1 (compact), the header as for records.
 
-use crate::admit::EntryIndex;
 use crate::base64url;
+use crate::entry_index::EntryIndex;
 use crate::json::{self, Limits, Value};
 use crate::jws::{DetachedJws, Es256Verify, Kid, PublicKey, REFUSAL_TYP, SigningKey};
 use crate::record::RecordHash;

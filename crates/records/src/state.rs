@@ -20,11 +20,12 @@
 mod codec;
 mod fold;
 mod published;
+mod row;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::admit::EntryIndex;
+use crate::entry_index::EntryIndex;
 use crate::jwk::{Kid, PublicKey};
 use crate::record::{Op, Record, RecordHash};
 use crate::registry::Genesis;
@@ -42,6 +43,7 @@ pub(crate) use published::{
     codelist_parts, frozen, put_code, put_codelist, put_delegation, put_frozen, put_governance,
     put_profile, put_profile_document,
 };
+pub use row::Row;
 
 /// Read access to the state after a number of entries.
 pub trait State {
@@ -155,6 +157,25 @@ pub struct KeyState {
 }
 
 impl KeyState {
+    /// A key as the entry `added` registers it.
+    pub(crate) fn registered(
+        public: PublicKey,
+        role: KeyRole,
+        owner: &str,
+        added: EntryIndex,
+    ) -> Self {
+        Self {
+            public,
+            role,
+            submitter: owner.to_owned(),
+            added,
+            revoked: None,
+            since: None,
+            uses: Vec::new(),
+            counts_from_ms: 0,
+        }
+    }
+
     /// Whether its signature counts in the entry at `index`: strictly between add and revoke.
     pub fn counts_at(&self, index: EntryIndex) -> bool {
         self.added < index && self.revoked.is_none_or(|revoked| index < revoked)
@@ -241,7 +262,7 @@ impl ObjectHead {
 /// # Errors
 /// [`StateError`].
 pub fn key<S: State>(state: &S, kid: &Kid) -> Result<Option<KeyState>, StateError<S::Error>> {
-    read(state, &key_key(kid), "key", |bytes| codec::key(kid, bytes))
+    read(state, &key_row(kid), "key", |bytes| codec::key(kid, bytes))
 }
 
 /// A registered submitter; `None` when there is none.
@@ -304,7 +325,7 @@ pub fn parse_key(key: &[u8], value: &[u8]) -> Option<KeyState> {
     codec::key(&Kid::parse(std::str::from_utf8(key.strip_prefix(KEYS_PREFIX)?).ok()?)?, value)
 }
 
-fn key_key(kid: &Kid) -> Vec<u8> {
+pub(crate) fn key_row(kid: &Kid) -> Vec<u8> {
     join(KEYS_PREFIX, kid.as_str().as_bytes())
 }
 
@@ -337,7 +358,7 @@ pub(crate) fn put_revision(object: &str, rev: u32, revision: &Revision) -> Put {
 }
 
 pub(crate) fn put_key(key: &KeyState) -> Put {
-    (key_key(key.public.kid()), codec::encode_key(key))
+    (key_row(key.public.kid()), codec::encode_key(key))
 }
 
 pub(crate) fn put_submitter(submitter: &SubmitterState) -> Put {

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use records::{AdmitError, EntryIndex, Verdict};
+use records::{EntryIndex, StateError, Verdict};
 use service::Clock;
 use store::{CommitError, Committed, Kv, NewBatch, NewEntry, ReadError, Store, Writer};
 use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
@@ -32,7 +32,7 @@ pub enum SequenceError {
     Read(#[source] ReadError),
     /// A state value that this program wrote cannot be understood.
     #[error("the admission state is damaged; `audit` names the place, `rebuild` writes it anew")]
-    Judge(#[source] AdmitError<ReadError>),
+    Judge(#[source] StateError<ReadError>),
     /// The entry does not hold what was posted: a bit flipped in memory.
     #[error("the entry for index {0} does not hold the record that was posted; check the memory")]
     Altered(LeafIndex),

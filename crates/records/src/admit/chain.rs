@@ -5,7 +5,8 @@
 //! now standing: 1            (0 was replaced by 2, 2 by 3)
 //! ```
 
-use super::{EntryIndex, Judged, RECORD, Stop};
+use super::case::{RECORD, Ruling};
+use crate::entry_index::EntryIndex;
 use crate::limits::OBJECT_REVISIONS_MAX;
 use crate::record::{Op, Record};
 use crate::refusal::{Refusal, RuleId};
@@ -17,7 +18,7 @@ pub(super) fn extend<S: State>(
     index: EntryIndex,
     record: &Record,
     head: Option<ObjectHead>,
-) -> Judged<Vec<Put>, S> {
+) -> Ruling<Vec<Put>, S> {
     let mut changes = Vec::with_capacity(3);
     match head {
         None => check_first(record)?,
@@ -25,14 +26,8 @@ pub(super) fn extend<S: State>(
             check_next(record, &head)?;
             let mut last = head.as_revision();
             if let Some(of) = record.of() {
-                let Some(mut replaced) = state::revision_below(state, record.object(), &head, of)?
-                else {
-                    return Err(Stop::Refused(unfit(
-                        "of",
-                        "a revision of the object",
-                        "another number",
-                    )));
-                };
+                let mut replaced = state::revision_below(state, record.object(), &head, of)?
+                    .ok_or_else(|| unfit("of", "a revision of the object", "another number"))?;
                 check_replaced(record, of, &replaced)?;
                 if of == head.rev {
                     last.replaced_by = Some(record.rev());

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use super::{Judged, RECORD, Stop};
+use super::case::{RECORD, Ruling};
 use crate::profile::{Profile, field, shipped};
 use crate::record::{Op, Record};
-use crate::refusal::RuleId;
+use crate::refusal::{RuleId, refuse};
 use crate::state::{self, State, StateError};
 
 /// The profile of a record, from the engine or from the log.
@@ -27,28 +27,34 @@ impl std::ops::Deref for Found {
 }
 
 /// Finds the profile of a record, and checks of a published one what the parser could not.
-pub(super) fn find<S: State>(state: &S, record: &Record) -> Judged<Found, S> {
+pub(super) fn find<S: State>(state: &S, record: &Record) -> Ruling<Found, S> {
     let known = state::profile_state(state, record.profile())?;
     let profile = match (shipped(record.profile()), &known) {
         (Some(profile), _) => Found::Shipped(profile),
         (None, Some(known)) => Found::Published(published(state, record.profile(), &known.digest)?),
         (None, None) => {
-            return Err(Stop::Refused(RECORD.member("profile").refuse(
-                RuleId::UNKNOWN_PROFILE,
-                "a profile that this log has",
-                "another profile",
-                "use a profile of the engine, or publish this one first",
-            )));
+            return Err(RECORD
+                .member("profile")
+                .refuse(
+                    RuleId::UNKNOWN_PROFILE,
+                    "a profile that this log has",
+                    "another profile",
+                    "use a profile of the engine, or publish this one first",
+                )
+                .into());
         }
     };
     let is_retired = known.is_some_and(|known| known.retired.is_some());
     if is_retired && !record.op().replaces() {
-        return Err(Stop::Refused(RECORD.member("profile").refuse(
-            RuleId::ENDED,
-            "a profile that is not retired; a retired one takes correct and void only",
-            "a retired one",
-            "use its successor",
-        )));
+        return Err(RECORD
+            .member("profile")
+            .refuse(
+                RuleId::ENDED,
+                "a profile that is not retired; a retired one takes correct and void only",
+                "a retired one",
+                "use its successor",
+            )
+            .into());
     }
     if matches!(profile, Found::Published(_)) {
         profile.check(record, &RECORD)?;
@@ -61,20 +67,21 @@ pub(super) fn check_listed<S: State>(
     state: &S,
     profile: &Profile,
     record: &Record,
-) -> Judged<(), S> {
+) -> Ruling<(), S> {
     let kind =
         profile.kind(record.kind()).filter(|kind| kind.has_lists() && record.op() != Op::Void);
     let Some(kind) = kind else { return Ok(()) };
     for (pointer, list, code) in field::listed(kind.fields(), record.data()) {
         if !state::is_listed(state, list, code)? {
             let data = format!("/record/data{pointer}");
-            return Err(Stop::Refused(crate::refusal::refuse(
+            return Err(refuse(
                 RuleId::GRAMMAR,
                 &data,
                 format_args!("a code of the list {list} as published in this log"),
                 "another code",
                 "correct the code, or publish a further part of the list",
-            )));
+            )
+            .into());
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Judged, RECORD};
+use super::case::{RECORD, Ruling};
 use crate::json::Value;
 use crate::money::Money;
 use crate::profile::document::name_of;
@@ -31,7 +31,7 @@ pub(super) fn apply<S: State>(
     profile: &Profile,
     record: &Record,
     head: Option<&ObjectHead>,
-) -> Judged<Ruled, S> {
+) -> Ruling<Ruled, S> {
     let Some(kind) = profile.kind(record.kind()) else {
         return Ok(Ruled { changes: Vec::new(), flags: BTreeSet::new() });
     };
@@ -86,7 +86,7 @@ struct Judgement<'a, S: State> {
 
 impl<S: State> Judgement<'_, S> {
     /// Everything but the object's states, which are judged over its whole history.
-    fn judge(&mut self) -> Judged<(), S> {
+    fn judge(&mut self) -> Ruling<(), S> {
         if self.record.op() == Op::Void {
             return Ok(());
         }
@@ -113,7 +113,7 @@ impl<S: State> Judgement<'_, S> {
     }
 
     /// Adds to a total what the kind says; a closed one is flagged.
-    fn count(&mut self, count: &Count) -> Judged<(), S> {
+    fn count(&mut self, count: &Count) -> Ruling<(), S> {
         let key = self.group(b"t/", &count.among, &count.by);
         let sum = count.sum.as_ref().and_then(|pointer| self.amount(pointer));
         let sum = sum.map(|(currency, sum)| {
@@ -122,7 +122,7 @@ impl<S: State> Judgement<'_, S> {
         self.add(Added { total: key, count: count.step, sum })
     }
 
-    fn add(&mut self, added: Added) -> Judged<(), S> {
+    fn add(&mut self, added: Added) -> Ruling<(), S> {
         let mut total = state::total(&self.state, &added.total)?;
         if total.is_closed {
             self.flags.insert(RuleId::AFTER_CLOSE);
@@ -176,7 +176,7 @@ impl<S: State> Judgement<'_, S> {
     }
 
     /// The object's state after this record.
-    fn stepped(&self) -> Judged<Fold, S> {
+    fn stepped(&self) -> Ruling<Fold, S> {
         let mut fold = self.fold.clone();
         history::step(&mut fold, self.profile, &self.said)
             .map_err(|states| wrong_state(&states))?;

@@ -3,16 +3,17 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixture::governance;
 use crate::fixture::{
-    ADMITTED_MS, BODY, Log, ORIGIN, key, key_add, key_revoke, payee_name, payment, payment_data,
-    posted, replaced, signed, stranger, submitter_add, treasury,
+    ADMITTED_MS, BODY, Log, ORIGIN, governance, key, key_add, key_revoke, payee_name, payment,
+    payment_data, posted, replaced, signed, stranger, submitter_add, treasury,
 };
 use crate::json::Value;
 use crate::jws::{Algorithm, P256Verify};
-use crate::record::RecordHash;
-use crate::submission::Submission;
-use crate::{RecordDraft, entry, replay};
+use crate::record::{Op, RecordHash};
+use crate::refusal::RuleId;
+use crate::state::{self, State, StateError};
+use crate::submission::{CheckedSubmission, Submission};
+use crate::{EntryIndex, RecordDraft, entry, replay};
 
 fn rule(log: &Log, posted: &[u8]) -> (RuleId, String) {
     let refusal = log.refusal(posted);
@@ -393,7 +394,7 @@ fn a_failed_read_is_never_taken_for_absence() {
         loop {
             let state = Failing(&log.state, std::cell::Cell::new(reads));
             match admit(&state, index, ADMITTED_MS, &checked, &P256Verify) {
-                Err(AdmitError::State(StateError::Read(Gone))) => reads += 1,
+                Err(StateError::Read(Gone)) => reads += 1,
                 Ok(verdict) => {
                     assert_eq!(verdict, expected);
                     break;
@@ -421,10 +422,7 @@ fn corrupt_state_is_an_error_and_no_verdict() {
             let judged = admit(&state, EntryIndex::new(2), ADMITTED_MS, &checked, &P256Verify);
             let concerns = key == &state::submitter_key(BODY)
                 || key.ends_with(treasury().public().kid().as_str().as_bytes());
-            assert_eq!(
-                matches!(judged, Err(AdmitError::State(StateError::Corrupt { .. }))),
-                concerns
-            );
+            assert_eq!(matches!(judged, Err(StateError::Corrupt { .. })), concerns);
         }
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixture::{ADMITTED_MS, Log, ORIGIN, assert_form, payment, posted, replaced};
 use crate::jws::P256Verify;
+use crate::{Admitted, EntryIndex, replay};
 
 fn log() -> Log {
     let mut log = Log::with_treasury();

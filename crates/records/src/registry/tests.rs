@@ -1,4 +1,3 @@
-use crate::admit::EntryIndex;
 use crate::fixture::{
     BODY, Log, ORIGIN, assert_form, genesis_data, governance, key, key_add, key_revoke, payment,
     registry, signed, stranger, submitter_add, treasury, vkey,
@@ -8,7 +7,7 @@ use crate::jws::Algorithm;
 use crate::refusal::{Refusal, RuleId};
 use crate::registry::{KINDS, RESERVED_KINDS};
 use crate::state::{self, KeyRole};
-use crate::{RecordDraft, Verdict};
+use crate::{EntryIndex, RecordDraft, Verdict};
 
 fn genesis_with(name: &str, value: Option<Value>) -> RecordDraft {
     let mut members = genesis_data().as_map().unwrap().clone();

@@ -2,7 +2,7 @@
 
 use super::codec::{Reader, Writer};
 use super::{Put, State, StateError, join, read};
-use crate::admit::EntryIndex;
+use crate::entry_index::EntryIndex;
 use crate::jwk::Kid;
 
 /// A profile that was published or retired.

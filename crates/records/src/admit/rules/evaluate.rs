@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Judged, RECORD};
+use super::super::case::{RECORD, Ruling};
 use super::{Broken, Judgement, amount_of};
 use crate::date;
 use crate::json::Value;
@@ -15,7 +15,7 @@ use crate::state::{self, Added, Facts, State, Total};
 type Held = Result<(), Broken>;
 
 impl<S: State> Judgement<'_, S> {
-    pub(super) fn evaluate(&mut self, rule: &Primitive) -> Judged<Held, S> {
+    pub(super) fn evaluate(&mut self, rule: &Primitive) -> Ruling<Held, S> {
         match rule {
             Primitive::Exists { of, kinds, states, by, is_required } => {
                 self.exists(of, kinds, states, *by, *is_required)
@@ -40,7 +40,7 @@ impl<S: State> Judgement<'_, S> {
         states: &[String],
         by: Option<Party>,
         is_required: bool,
-    ) -> Judged<Held, S> {
+    ) -> Ruling<Held, S> {
         let objects = self.objects(of);
         let broken = |expected: String, got| {
             Ok(Err(Broken {
@@ -81,7 +81,7 @@ impl<S: State> Judgement<'_, S> {
         Ok(Ok(()))
     }
 
-    fn unique(&mut self, of: &[String], among: &str, within: &[Key]) -> Judged<Held, S> {
+    fn unique(&mut self, of: &[String], among: &str, within: &[Key]) -> Ruling<Held, S> {
         let data = self.record.data();
         let value = |pointer: &String| data.at(pointer).and_then(text_of);
         let sets: Vec<Vec<String>> = if of.iter().any(|one| one == "documents") {
@@ -121,7 +121,7 @@ impl<S: State> Judgement<'_, S> {
         stream: &[Key],
         among: &str,
         anywhere: bool,
-    ) -> Judged<Held, S> {
+    ) -> Ruling<Held, S> {
         let said = self.record.data().at(number).and_then(Value::as_int);
         let Some(said) = said.and_then(|said| u64::try_from(said).ok()) else { return Ok(Ok(())) };
         let key = self.group(b"n/", among, stream);
@@ -148,7 +148,7 @@ impl<S: State> Judgement<'_, S> {
         Ok(Ok(()))
     }
 
-    fn time(&self, is_before: bool, of: &Whose, at: &str, days: i64) -> Judged<Held, S> {
+    fn time(&self, is_before: bool, of: &Whose, at: &str, days: i64) -> Ruling<Held, S> {
         let fact = match of {
             Whose::This => self.record.data().at(at).cloned(),
             _ => self.facts(of)?.and_then(|facts| facts.get(at).cloned()),
@@ -207,7 +207,7 @@ impl<S: State> Judgement<'_, S> {
         })
     }
 
-    fn sum(&mut self, rule: &Primitive) -> Judged<Held, S> {
+    fn sum(&mut self, rule: &Primitive) -> Ruling<Held, S> {
         let Primitive::Sum { amount, is_minus, of, limit, percent, among } = rule else {
             return Ok(Ok(()));
         };
@@ -244,7 +244,7 @@ impl<S: State> Judgement<'_, S> {
         Ok(held)
     }
 
-    fn totals(&mut self, rule: &Primitive) -> Judged<Held, S> {
+    fn totals(&mut self, rule: &Primitive) -> Ruling<Held, S> {
         let Primitive::Totals { among, by, count, sums, balance, is_closing } = rule else {
             return Ok(Ok(()));
         };
@@ -345,7 +345,7 @@ impl<S: State> Judgement<'_, S> {
         }
     }
 
-    fn facts(&self, of: &Whose) -> Judged<Option<Facts>, S> {
+    fn facts(&self, of: &Whose) -> Ruling<Option<Facts>, S> {
         if matches!(of, Whose::Earlier | Whose::This) {
             return Ok(Some(self.fold.facts.clone()));
         }

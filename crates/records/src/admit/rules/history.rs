@@ -1,6 +1,6 @@
 //! An object's current state as the fold of its standing revisions, and undoing one of them.
 
-use super::super::{Judged, RECORD, Stop};
+use super::super::case::{RECORD, Ruling};
 use super::{Judgement, change, wrong_state};
 use crate::profile::Profile;
 use crate::profile::rule::Party;
@@ -50,7 +50,7 @@ impl<S: State> Judgement<'_, S> {
         of: u32,
         head: &ObjectHead,
         before: Option<&Before>,
-    ) -> Judged<(), S> {
+    ) -> Ruling<(), S> {
         let said = self.said_of(of, head, before)?;
         for added in &said.added {
             let mut total = state::total(&self.state, &added.total)?;
@@ -83,7 +83,7 @@ impl<S: State> Judgement<'_, S> {
         of: u32,
         head: &ObjectHead,
         before: Option<&Before>,
-    ) -> Judged<Fold, S> {
+    ) -> Ruling<Fold, S> {
         let mut revisions: Vec<Revision> = Vec::new();
         for rev in 0..=head.rev {
             let corrupt = StateError::Corrupt { family: "chain without gaps" };
@@ -126,7 +126,7 @@ impl<S: State> Judgement<'_, S> {
     }
 
     /// A step that is for the one who opened the object, or for another.
-    pub(super) fn check_party(&self, after: &Fold) -> Judged<(), S> {
+    pub(super) fn check_party(&self, after: &Fold) -> Ruling<(), S> {
         let wanted = self.kind.states().and_then(|states| states.by);
         let is_opener = after.opener == self.record.submitter();
         let fits = match wanted {
@@ -142,15 +142,11 @@ impl<S: State> Judgement<'_, S> {
             Some(Party::Same) => ("the submitter who opened the object", "another"),
             _ => ("another submitter than the one who opened the object", "the same"),
         };
-        Err(Stop::Refused(RECORD.member("submitter").refuse(
-            RuleId::ROLE,
-            expected,
-            got,
-            "let the right party submit it",
-        )))
+        let place = RECORD.member("submitter");
+        Err(place.refuse(RuleId::ROLE, expected, got, "let the right party submit it").into())
     }
 
-    fn said_of(&self, rev: u32, head: &ObjectHead, before: Option<&Before>) -> Judged<Said, S> {
+    fn said_of(&self, rev: u32, head: &ObjectHead, before: Option<&Before>) -> Ruling<Said, S> {
         if rev == head.rev {
             return Ok(before.map(|(_, newest)| newest.clone()).unwrap_or_default());
         }

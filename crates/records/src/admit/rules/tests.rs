@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::admit::{EntryIndex, Verdict, admit};
+use crate::admit::{Verdict, admit};
 use crate::fixture::{
     ADMITTED_MS, BODY, Log, ORIGIN, governance, key, payment, registry, signed, treasury,
 };
@@ -10,7 +10,7 @@ use crate::json::Value;
 use crate::jws::{Algorithm, P256Verify, SigningKey};
 use crate::record::{Op, Record, RecordHash};
 use crate::submission::{CheckedSubmission, Submission};
-use crate::{RecordDraft, Refusal, RuleId, build, replay, state};
+use crate::{EntryIndex, RecordDraft, Refusal, RuleId, build, replay, state};
 
 const HOUR_MS: u64 = 3_600_000;
 
