@@ -1,6 +1,9 @@
-//! What every other part holds: what this process may do at present, what it counts, and proofs
-//! that were verified before they leave it.
+//! What every other part holds: what this process may do at present, what it counts, what the log
+//! began with, the state that records are judged by, and proofs that were verified before they leave
+//! it.
 
+pub mod genesis;
 pub mod metrics;
 pub mod mode;
 pub mod prove;
+pub mod state;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus::Registry;
-use service::{Clock, FileSystems, HttpLimits, Shutdown, SystemClock};
+use service::{Clock, FileSystems, HttpLimits, Shutdown, SystemClock, error_chain};
 use tlog::UnixSeconds;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -17,17 +17,19 @@ use crate::admit::clock_rule::{AdmissionClock, median};
 use crate::admit::low_water::LowWater;
 use crate::admit::pool::{Budget, Pool};
 use crate::config::Config;
+use crate::core::genesis;
 use crate::core::metrics::Metrics;
 use crate::core::mode::{Mode, ModeSwitch};
 use crate::documents::Documents;
 use crate::operate::backup::SnapshotMaker;
+use crate::operate::withdraw::{List, settle};
 use crate::publish::cosign::WitnessClient;
 use crate::publish::decisions::{Event, Pace, Publisher, Start, WitnessStatus, witnesses_to_ask};
 use crate::publish::drive::{Deps, SigningDesk, drive};
 use crate::publish::latest::Board;
 use crate::publish::set_aside::Decision;
 use crate::publish::startup;
-use crate::sequence::sequencer::{self, Sequencer, error_chain};
+use crate::sequence::sequencer::{self, Sequencer};
 use crate::serve::refuse::{RefusalKey, RefusalSigner};
 use crate::serve::{App, Concurrency, DocumentDesk, policy_words, router};
 use crate::sign::anchor::SetAside;
@@ -51,7 +53,7 @@ pub fn run(
     decision: Option<&Decision>,
     announce: impl FnOnce(&Addresses),
 ) -> anyhow::Result<()> {
-    let opened = startup::open(config, decision)?;
+    let opened = open(config, decision)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -60,6 +62,22 @@ pub fn run(
     // Ends the tasks that still hold the database, so that it is closed before the process ends.
     runtime.shutdown_timeout(Duration::from_millis(LAST_WORDS_MS));
     served.map_err(|it| startup::with_what_to_do(config, it))
+}
+
+/// Opens the log as it is before the witnesses are asked, without anything that was withdrawn since
+/// this copy of it was made.
+///
+/// # Errors
+/// When the parts do not fit, or the withdrawals cannot be applied again.
+pub fn open(
+    config: &Config,
+    decision: Option<&Decision>,
+) -> anyhow::Result<startup::Opened<store::RocksKv>> {
+    let mut opened = startup::open(config, decision)?;
+    List::read(config)
+        .and_then(|mut list| settle(&mut list, &mut opened.writer))
+        .map_err(|error| startup::with_what_to_do(config, error))?;
+    Ok(opened)
 }
 
 async fn serve(
@@ -294,9 +312,7 @@ fn start_sequencer(
 /// The signer of refusals, if this log has a key for them that entry 0 names.
 fn refusal_signer(config: &Config, store: &store::Store) -> anyhow::Result<Option<RefusalSigner>> {
     let key = RefusalKey::load(&config.keys_dir())?;
-    let entry =
-        store.entry_in_tree(tlog::LeafIndex::new(0))?.context("entry 0 is not in the database")?;
-    let entry = records::Entry::parse(&entry).context("entry 0")?;
+    let entry = genesis::entry(store)?;
     let genesis = entry.record().body().genesis().context("entry 0 is no genesis")?;
     RefusalSigner::new(&config.origin, genesis, key)
 }

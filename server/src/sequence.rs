@@ -1,4 +1,4 @@
 //! Judging one submission after the other and committing the batch in one synced write.
 
+pub mod batch_state;
 pub mod sequencer;
-pub mod state;

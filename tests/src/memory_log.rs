@@ -11,10 +11,10 @@ use civiclog_server::admit::low_water::LowWater;
 use civiclog_server::admit::pool::{Budget, Outcome, Pending, Pool};
 use civiclog_server::core::metrics::Metrics;
 use civiclog_server::core::mode::ModeSwitch;
+use civiclog_server::core::state::CommittedState;
 use civiclog_server::operate::init::commit_genesis;
 use civiclog_server::publish::latest::Published;
 use civiclog_server::sequence::sequencer::{Deps, Sequencer};
-use civiclog_server::sequence::state::CommittedState;
 use civiclog_server::serve::receipt;
 use prometheus::Registry;
 use records::{

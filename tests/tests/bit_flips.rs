@@ -135,7 +135,7 @@ fn judge(log: &TestLog, folder: &Path, flip: &Flip, truth: &Truth) -> Verdict {
     folder.clone_into(&mut config.data_dir);
     config.anchor = folder.join("anchor");
     let anchor_before = fs::read(&config.anchor).expect("the anchor");
-    let opened = civiclog_server::publish::startup::open(&config, None).map(drop);
+    let opened = civiclog_server::run::open(&config, None).map(drop);
     let audited = civiclog_server::operate::check::audit(&config);
     let anchor_after = fs::read(&config.anchor).expect("the anchor");
     assert_eq!(anchor_before, anchor_after, "{flip:?}: a head was prepared for signing");

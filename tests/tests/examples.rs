@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use civiclog_server::admit::check::AwsLcEs256;
-use civiclog_server::sequence::state::CommittedState;
+use civiclog_server::core::state::CommittedState;
 use e2e::auditor::Auditor;
 use e2e::drawn::found;
 use e2e::memory_log::{MemoryLog, Said};

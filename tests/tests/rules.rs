@@ -132,7 +132,7 @@ impl Lab {
 
     /// The record as the next step of its object.
     fn next(&self, record: Value, op: &str) -> Value {
-        let state = civiclog_server::sequence::state::CommittedState(self.log.store());
+        let state = civiclog_server::core::state::CommittedState(self.log.store());
         let object = record["object"].as_str().expect("a name").to_owned();
         let head = records::object_head(&state, &object).expect("readable").expect("an object");
         let record = with(record, "op", json!(op));

@@ -5,7 +5,6 @@
 //! | `POST /add-checkpoint` | 200 with signature lines, or the status of the refusal |
 //! | `GET /<sha256 of the origin, lower-case hexadecimal>/checkpoint` | the last checkpoint cosigned, or 404 |
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use service::{BodyError, Clock, read_body_capped};
+use service::{BodyError, Clock, error_chain, read_body_capped};
 use tlog::{
     ADD_CHECKPOINT_BYTES_MAX, NoteSignature, TREE_SIZE_CONTENT_TYPE, UnixMillis,
     encode_cosignatures, encode_tree_size,
@@ -104,7 +103,7 @@ fn answer(result: Result<Vec<NoteSignature>, Failure>) -> (Outcome, Response) {
         },
         Failure::Add(AddError::TooMany { retry_after_seconds }) => {
             let after = [(RETRY_AFTER, HeaderValue::from(*retry_after_seconds))];
-            let words = text(StatusCode::TOO_MANY_REQUESTS, in_words(&failure));
+            let words = text(StatusCode::TOO_MANY_REQUESTS, format!("{}\n", error_chain(&failure)));
             return (Outcome::TooMany, (after, words).into_response());
         }
         Failure::Add(AddError::StateUnknown) => (Outcome::Failed, StatusCode::SERVICE_UNAVAILABLE),
@@ -116,7 +115,7 @@ fn answer(result: Result<Vec<NoteSignature>, Failure>) -> (Outcome, Response) {
         }
         Failure::Body(_) => (Outcome::Malformed, StatusCode::BAD_REQUEST),
     };
-    (outcome, text(status, in_words(&failure)))
+    (outcome, text(status, format!("{}\n", error_chain(&failure))))
 }
 
 /// SPEC tlog-witness §monitoring: the checkpoint with the log's signatures and our own; 404 if none.
@@ -135,19 +134,6 @@ async fn latest_checkpoint(
 
 fn text(status: StatusCode, body: String) -> Response {
     (status, [(CONTENT_TYPE, TEXT)], body).into_response()
-}
-
-/// The error and its causes on one line.
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        words.push_str(": ");
-        words.push_str(&current.to_string());
-        cause = current.source();
-    }
-    words.push('\n');
-    words
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

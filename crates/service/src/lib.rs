@@ -47,4 +47,4 @@ pub use http::{HttpLimits, Peer, serve};
 pub use keyfile::{KeyFileError, read_private_key, write_private_key};
 pub use problem::Problem;
 pub use shutdown::Shutdown;
-pub use telemetry::{Format, TracingError, init_tracing};
+pub use telemetry::{Format, TracingError, error_chain, init_tracing};

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::admit::pool::Room;
 use crate::admit::posted::Posted;
 use crate::core::mode::ModeSwitch;
-use crate::sequence::state::CommittedState;
+use crate::core::state::CommittedState;
 
 /// How far admission threads stand back behind the ones that serve readers.
 const NICENESS: i32 = 10;
@@ -55,7 +55,7 @@ impl AdmitError {
     /// Logs a failure that is no refusal. Where it is damage, the process judges and signs nothing
     /// more, as when the sequencer meets it.
     pub fn report(&self, mode: &ModeSwitch) {
-        let words = crate::sequence::sequencer::error_chain(self);
+        let words = service::error_chain(self);
         if matches!(self, Self::DamagedState(_)) {
             mode.read_only(words);
         } else {

@@ -14,9 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use service::FreeSpace;
 
-/// Values of the label `folder` of `civiclog_server_disk_free_bytes`.
-pub const FOLDERS: [&str; 2] = ["database", "anchor"];
-
 /// Why nothing is taken in at present. For the operator: it names a path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -27,7 +24,7 @@ pub enum LowWaterError {
          on (`limits.disk_free_bytes_min`)"
     )]
     AlmostFull {
-        /// Which folder: one of [`FOLDERS`].
+        /// Which folder: one of [`crate::core::metrics::FOLDERS`].
         folder: &'static str,
         /// Where it is.
         path: PathBuf,
@@ -39,7 +36,7 @@ pub enum LowWaterError {
     /// Nobody knows how much is left, so it may be nothing.
     #[error("the system does not say how much room the disk of the {folder} ({path}) has left")]
     Unknown {
-        /// Which folder: one of [`FOLDERS`].
+        /// Which folder: one of [`crate::core::metrics::FOLDERS`].
         folder: &'static str,
         /// Where it is.
         path: PathBuf,
@@ -67,7 +64,7 @@ struct Folder {
 }
 
 impl LowWater {
-    /// Watches the file systems that hold the folders, each with its label, one of [`FOLDERS`].
+    /// Watches the file systems that hold the folders, each with its label, one of [`crate::core::metrics::FOLDERS`].
     /// With a mark of 0 there is always room.
     pub fn new(
         space: Box<dyn FreeSpace>,

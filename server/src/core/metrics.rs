@@ -22,6 +22,9 @@ pub const WITNESS_OUTCOMES: [&str; 9] = [
     "unreachable",
 ];
 
+/// Values of the label `folder` of `civiclog_server_disk_free_bytes`.
+pub const FOLDERS: [&str; 2] = ["database", "anchor"];
+
 /// Everything that is counted.
 pub struct Metrics {
     submissions: IntCounterVec,
@@ -172,7 +175,7 @@ impl Metrics {
         self.overloaded.inc();
     }
 
-    /// So much may still be written. `folder` is one of [`crate::admit::low_water::FOLDERS`].
+    /// So much may still be written. `folder` is one of [`FOLDERS`].
     pub fn disk_free(&self, folder: &'static str, bytes: u64) {
         self.disk_free.with_label_values(&[folder]).set(as_gauge(bytes));
     }

@@ -27,7 +27,7 @@ pub struct Damaged {
 /// Logs why there is no proof. Where it is damage, the process judges and signs nothing more: what it
 /// would prove to others, it could not believe itself.
 pub fn report(failure: &Failure, mode: &ModeSwitch) {
-    let words = crate::sequence::sequencer::error_chain(failure.as_ref());
+    let words = service::error_chain(failure.as_ref());
     if failure.is::<Damaged>() {
         mode.read_only(words);
     } else {

@@ -10,7 +10,7 @@ use tlog::{LeafIndex, Origin};
 
 use crate::config::Config;
 use crate::operate::withdraw::{self, List};
-use crate::sequence::state::RebuiltState;
+use crate::core::state::RebuiltState;
 use crate::sign::anchor::Anchor;
 
 /// Entries between two lines of progress.

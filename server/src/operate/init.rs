@@ -16,6 +16,7 @@ use tlog::Frontier;
 use crate::admit::check::AwsLcEs256;
 use crate::cli::{InitArguments, KeygenArguments};
 use crate::config::Config;
+use crate::core::genesis;
 use crate::serve::refuse::RefusalKey;
 use crate::sign::anchor::Anchor;
 use crate::sign::keys::LogKeys;
@@ -41,16 +42,6 @@ pub fn keygen(config: &Config, arguments: &KeygenArguments) -> anyhow::Result<Ve
 pub fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     Ok(keys.verifier_keys().map(|it| it.to_string()))
-}
-
-/// The verifier keys that a genesis record names, in its order.
-pub fn genesis_vkeys(record: &Record) -> Vec<String> {
-    texts(record, "vkeys")
-}
-
-/// The lines of the witness policy that a genesis record names.
-pub fn genesis_policy(record: &Record) -> Vec<String> {
-    texts(record, "policy")
 }
 
 /// Runs `init`: writes the draft, or creates the log from the signed file.
@@ -155,14 +146,14 @@ fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("the genesis file {}", path.display()))?;
     let record = submission.record();
     ensure!(
-        genesis_vkeys(record) == vkeys,
+        genesis::vkeys(record) == vkeys,
         "{} names other keys than this data folder has: make the draft anew",
         path.display()
     );
     let policy: Vec<&str> =
         policy_text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
     ensure!(
-        genesis_policy(record) == policy,
+        genesis::policy(record) == policy,
         "{} holds another witness policy than {}: make the draft anew",
         path.display(),
         config.policy_path.display()
@@ -240,10 +231,4 @@ fn read_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<PublicKey>> {
                 .map_err(|it| anyhow::anyhow!("the public key {}: {it}", path.display()))
         })
         .collect()
-}
-
-/// The texts of a list in a record's data.
-fn texts(record: &Record, name: &str) -> Vec<String> {
-    let list = record.data().as_map().and_then(|it| it.get(name)).and_then(Value::as_list);
-    list.into_iter().flatten().filter_map(Value::as_text).map(str::to_owned).collect()
 }

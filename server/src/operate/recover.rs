@@ -23,9 +23,9 @@ use store::{NewBatch, NewEntry, Store, Writer};
 use tlog::{LeafIndex, TreeHead, TreeSize, UnixMillis, VerifierKey};
 
 use crate::config::Config;
+use crate::core::genesis;
 use crate::operate::check::Judge;
-use crate::publish::startup;
-use crate::sequence::state::BatchState;
+use crate::sequence::batch_state::BatchState;
 use crate::sign::keys::LogKeys;
 
 mod disclosures;
@@ -100,7 +100,7 @@ pub fn recover(config: &Config, order: &Order<'_>) -> anyhow::Result<Recovered> 
     refuse_other_tree(&store, &mirror, head)?;
     let disclosures = refill(&mut writer, &mirror, head, &mut held)?;
     // A database that was begun anew had no entry 0 to be checked before.
-    startup::check_genesis(&store, &vkeys.each_ref().map(ToString::to_string))?;
+    genesis::check(&store, &vkeys.each_ref().map(ToString::to_string))?;
     // From the disk once more, as before every signature.
     store.recheck(before.size.min(head.size), &head).context("reading back what was recovered")?;
     let _anchor = held.take_over(config, &store, &target, &vkeys[0])?;
@@ -136,14 +136,14 @@ fn open_database(
         let one = tlog::Frontier::empty().integrate(&[tlog::leaf_hash(entry)]).head();
         refuse_unless_beginning(mirror, one, head)
             .context("entry 0 of the mirror is not in the cosigned tree")?;
-        startup::check_genesis_entry(entry, &vkeys)?;
+        genesis::check_entry(entry, &vkeys)?;
         Store::create(&path, &config.origin, &settings)
             .with_context(|| format!("creating the database {}", path.display()))?;
     }
     let (store, writer) = Store::open(&path, &config.origin, &settings)
         .with_context(|| format!("opening the database {}", path.display()))?;
     if store.head().size > TreeSize::ZERO {
-        startup::check_genesis(&store, &vkeys)?;
+        genesis::check(&store, &vkeys)?;
     }
     Ok((store, writer))
 }

@@ -13,10 +13,10 @@ use serde::Serialize;
 use tlog::TreeSize;
 
 use crate::config::Config;
+use crate::core::genesis;
 use crate::operate::backup::copy::{Progress, copy_synced, remove_folder};
 use crate::operate::backup::verify::{Trust, Whole, check_all};
 use crate::operate::backup::{DATABASE, documents};
-use crate::publish::startup;
 use crate::sign::anchor::{Adoption, Anchor, AnchorCopy, AnchorFile, AnchorMedium as _};
 use crate::sign::keys::LogKeys;
 
@@ -63,7 +63,7 @@ pub fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
         "the backup is of the log {origin}, the configuration names {}",
         config.origin
     );
-    startup::check_genesis(&whole.store, &[own_key.to_string(), sth_key.to_string()])?;
+    genesis::check(&whole.store, &[own_key.to_string(), sth_key.to_string()])?;
     refuse_other_history(medium.path(), &whole)?;
 
     let restoring = config.data_dir.join("db.restoring");

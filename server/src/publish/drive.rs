@@ -7,7 +7,7 @@ use std::sync::mpsc as thread_channel;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use service::Clock;
+use service::{Clock, error_chain};
 use store::{Kv, Store};
 use tlog::{
     AddCheckpoint, CosignedCheckpoint, Note, Policy, SignedCheckpoint, TreeHead, TreeSize,
@@ -25,7 +25,7 @@ use crate::publish::decisions::{
 };
 use crate::publish::inquire::{evidence, judge, keep};
 use crate::publish::latest::{Board, Published, SignedTreeHead};
-use crate::sequence::sequencer::{Ended, error_chain};
+use crate::sequence::sequencer::Ended;
 use crate::sign::anchor::Anchor;
 use crate::sign::guard::{confirm, guard};
 use crate::sign::signer::LogSigner;

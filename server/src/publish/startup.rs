@@ -10,7 +10,7 @@ use store::{Kv, ReadError, Store, Writer};
 use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, VerifierKey};
 
 use crate::config::Config;
-use crate::operate::withdraw::{List, settle};
+use crate::core::genesis;
 use crate::publish::latest::Published;
 use crate::publish::set_aside::{Decision, Judging};
 use crate::sign::anchor::Anchor;
@@ -78,7 +78,7 @@ pub fn open(
     // The anchor first: it is the lock that keeps a second server out, and its absence says that
     // this is not the whole log.
     let mut anchor = Anchor::open(&config.anchor, &config.origin)?;
-    let (store, mut writer) = open_store(config)?;
+    let (store, writer) = open_store(config)?;
     if let Some(decision) = decision {
         let judging = Judging {
             policy: &policy,
@@ -89,8 +89,6 @@ pub fn open(
         };
         decision.take(&judging, &mut anchor)?;
     }
-    // Before anybody can read: an older copy may hold what was erased since.
-    settle(&mut List::read(config)?, &mut writer).map_err(|it| with_what_to_do(config, it))?;
     let origin = config.origin.clone();
     fit(Parts { origin, anchor, store, writer, keys, policy, policy_text })
         .map_err(|it| with_what_to_do(config, it))
@@ -116,7 +114,7 @@ pub(crate) fn with_what_to_do(config: &Config, error: anyhow::Error) -> anyhow::
 /// In words, with the cause; nothing new was signed.
 pub fn fit<K: Kv>(parts: Parts<K>) -> anyhow::Result<Opened<K>> {
     let Parts { origin, mut anchor, store, writer, keys, policy, policy_text } = parts;
-    check_genesis(&store, &keys.verifier_keys().map(|it| it.to_string()))?;
+    genesis::check(&store, &keys.verifier_keys().map(|it| it.to_string()))?;
     let policies_before = policies_before(&store, &anchor, &policy_text)?;
     let set_aside = set_aside(&anchor, &policy)?;
     let signer = LogSigner::new(origin, keys);
@@ -193,38 +191,6 @@ fn sign_anchored<K: Kv>(
     Ok(signed)
 }
 
-/// The keys in use must be the ones that entry 0 names.
-///
-/// # Errors
-/// In words.
-pub(crate) fn check_genesis<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Result<()> {
-    ensure!(
-        store.head().size > TreeSize::ZERO,
-        "the database has no entry 0: `init` did not finish; remove the folder `db` in the data \
-         folder, keep `keys`, and run `init --genesis` again"
-    );
-    let entry = store
-        .entry_in_tree(LeafIndex::new(0))
-        .context("reading entry 0")?
-        .context("entry 0 is not in the database")?;
-    check_genesis_entry(&entry, vkeys)
-}
-
-/// The same of an entry 0 that is not in a database yet.
-///
-/// # Errors
-/// In words.
-pub(crate) fn check_genesis_entry(entry: &[u8], vkeys: &[String; 2]) -> anyhow::Result<()> {
-    let entry = records::Entry::parse(entry).context("entry 0")?;
-    let named = crate::operate::init::genesis_vkeys(entry.record());
-    ensure!(
-        named == vkeys,
-        "entry 0 names the log's keys {named:?}, the key files are of {vkeys:?}: these are not \
-         the keys of this log"
-    );
-    Ok(())
-}
-
 /// The keys of the witnesses that the operator set aside. Those that are left must satisfy today's
 /// policy without them.
 fn set_aside(anchor: &Anchor, policy: &Policy) -> anyhow::Result<Vec<VerifierKey>> {
@@ -258,10 +224,7 @@ fn policies_before<K: Kv>(
 ) -> anyhow::Result<Vec<Policy>> {
     let mut texts = anchor.policies().to_vec();
     if texts.is_empty() {
-        let entry =
-            store.entry_in_tree(LeafIndex::new(0))?.context("entry 0 is not in the database")?;
-        let entry = records::Entry::parse(&entry).context("entry 0")?;
-        texts.push(crate::operate::init::genesis_policy(entry.record()).join("\n"));
+        texts.push(genesis::policy(genesis::entry(store)?.record()).join("\n"));
     }
     texts
         .iter()
@@ -276,7 +239,7 @@ const A_FILE_IS_CORRUPT: &str =
 #[cfg(test)]
 mod tests {
     use store::{KvError, KvErrorKind};
-    use tlog::ProveError;
+    use tlog::{LeafIndex, ProveError};
 
     use super::*;
 

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use records::{EntryIndex, StateError, Verdict};
-use service::Clock;
+use service::{Clock, error_chain};
 use store::{CommitError, Committed, Kv, NewBatch, NewEntry, ReadError, Store, Writer};
 use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
 
@@ -21,7 +21,7 @@ use crate::admit::low_water::LowWater;
 use crate::admit::pool::{self, NotJudged, Outcome, Pending, Pool, Receipt};
 use crate::core::metrics::Metrics;
 use crate::core::mode::ModeSwitch;
-use crate::sequence::state::BatchState;
+use crate::sequence::batch_state::BatchState;
 
 /// Why the sequencer ended. Every variant is final for this process.
 #[derive(Debug, thiserror::Error)]
@@ -330,16 +330,4 @@ fn answer_all(batch: Vec<Pending>, because: NotJudged) {
     for pending in batch {
         pending.answer_with(Outcome::NotJudged(because));
     }
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        words.push_str(": ");
-        words.push_str(&source.to_string());
-        cause = source.source();
-    }
-    words
 }

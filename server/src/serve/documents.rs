@@ -26,7 +26,7 @@ use super::{ApiError, App};
 use crate::admit::check::AwsLcEs256;
 use crate::config::DocumentLimits;
 use crate::documents::{DocumentId, Documents, Found, Stored, Upload, UploadError, hash_of};
-use crate::sequence::state::CommittedState;
+use crate::core::state::CommittedState;
 
 /// Requests about documents that are looked at at once, refused ones included.
 pub(super) const REQUESTS_MAX: usize = 256;

@@ -161,7 +161,7 @@ pub enum ApiError {
 impl ApiError {
     /// Logs what failed inside and hides it from the client.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = %crate::sequence::sequencer::error_chain(error), "answering a request");
+        tracing::error!(error = %service::error_chain(error), "answering a request");
         Self::Internal
     }
 

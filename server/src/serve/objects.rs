@@ -13,7 +13,7 @@ use tlog::{LeafIndex, TreeSize};
 use super::records::{EntryView, entry_view};
 use super::respond::{Caching, bytes, json};
 use super::{ApiError, App};
-use crate::sequence::state::CommittedState;
+use crate::core::state::CommittedState;
 
 /// Objects in one answer of the listing.
 pub(super) const LIST_MAX: usize = 1000;
@@ -191,7 +191,7 @@ pub(super) async fn list(
         let is_last_page = found.len() < LIST_MAX;
         for (key, value) in found {
             let (object, head) = records::state::parse_object_head(&key, &value)
-                .ok_or_else(|| ApiError::internal(&crate::sequence::state::DAMAGED))?;
+                .ok_or_else(|| ApiError::internal(&crate::core::state::DAMAGED))?;
             if shown < LIST_MAX
                 && let Some(view) = last_published(&app, object, head.rev, size)?
             {

@@ -14,7 +14,7 @@ use tlog::{Checkpoint, LeafIndex, Note, TlogProof};
 
 use crate::core::prove::{Failure, inclusion};
 use crate::publish::latest::Published;
-use crate::sequence::state::{CommittedState, DAMAGED};
+use crate::core::state::{CommittedState, DAMAGED};
 
 /// The proof of one entry under a published checkpoint, with the entry in it.
 ///

@@ -13,7 +13,7 @@ use tlog::{LeafIndex, TreeSize};
 
 use super::respond::{Caching, json};
 use super::{ApiError, App};
-use crate::sequence::state::CommittedState;
+use crate::core::state::CommittedState;
 
 /// Submitters in one answer.
 pub(super) const SUBMITTERS_MAX: usize = 10_000;
@@ -40,7 +40,7 @@ pub(super) async fn submitters(State(app): State<Arc<App>>) -> Result<Response, 
     let mut answer = Vec::new();
     for (key, value) in found {
         let state = records::parse_submitter(&key, &value)
-            .ok_or_else(|| ApiError::internal(&crate::sequence::state::DAMAGED))?;
+            .ok_or_else(|| ApiError::internal(&crate::core::state::DAMAGED))?;
         if state.added.get() < size.get() {
             answer.push(SubmitterView {
                 submitter: state.submitter,
@@ -134,7 +134,7 @@ pub(super) fn newest(app: &App, object: &str) -> Result<Option<(u64, Record)>, A
         let index = stored.map(|it| LeafIndex::new(it.index.get()));
         let Some(index) = index.filter(|it| it.is_within(size)) else { continue };
         let entry = app.store.entry(index).map_err(|it| ApiError::internal(&it))?;
-        let entry = entry.ok_or_else(|| ApiError::internal(&crate::sequence::state::DAMAGED))?;
+        let entry = entry.ok_or_else(|| ApiError::internal(&crate::core::state::DAMAGED))?;
         let entry = records::Entry::parse(&entry).map_err(|it| ApiError::internal(&it))?;
         return Ok(Some((index.get(), entry.record().clone())));
     }

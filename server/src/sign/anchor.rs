@@ -3,7 +3,7 @@
 //! It is what tells a restored or truncated database from the real one. A head is put into the
 //! anchor, durably, *before* it is signed, and only on top of the head that was there. So
 //! whatever was signed in any life of this log is a prefix of what the anchor says, or the anchor
-//! is an old copy, which only the witnesses can know: see [`crate::publish::startup`].
+//! is an old copy, which only the witnesses can know.
 //!
 //! Trusted: yes. Losing it: the log refuses to start. May it be rolled back: never.
 

@@ -6,8 +6,7 @@ use anyhow::Context as _;
 use service::keyfile;
 use tlog::{Ed25519Signer, Origin, Rfc6962Signer, VerifierKey};
 
-/// The log's signers, read from their files. Handed to [`crate::sign::signer::LogSigner`] and nowhere
-/// else.
+/// The log's signers, read from their files. Handed to the log's signer and nowhere else.
 pub struct LogKeys {
     /// Signs every head; what witnesses know the log by.
     pub ed25519: Ed25519Signer,

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use civiclog_server::admit::check::{self, AwsLcEs256};
 use civiclog_server::operate::init::commit_genesis;
-use civiclog_server::sequence::state::BatchState;
+use civiclog_server::sequence::batch_state::BatchState;
 use civiclog_server::sign::anchor::Anchor;
 use civiclog_server::sign::keys::LogKeys;
 use civiclog_witness::identity::Signers;

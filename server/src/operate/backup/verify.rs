@@ -151,7 +151,7 @@ fn log_key(store: &Store, trust: &Trust) -> anyhow::Result<VerifierKey> {
         .context("reading entry 0")?
         .context("the backup is of a log without entry 0")?;
     let entry = records::Entry::parse(&entry).context("entry 0")?;
-    let named = crate::operate::init::genesis_vkeys(entry.record());
+    let named = crate::core::genesis::vkeys(entry.record());
     let key = named.first().context("entry 0 names no key")?;
     let key: VerifierKey = key.parse().context("the key that entry 0 names")?;
     ensure!(

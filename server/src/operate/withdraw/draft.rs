@@ -14,7 +14,7 @@ use store::{Kv, Store};
 use tlog::LeafIndex;
 
 use super::Withdrawal;
-use crate::sequence::state::CommittedState;
+use crate::core::state::CommittedState;
 
 /// Makes the file, which must not be there yet.
 pub(super) fn create(path: &Path) -> anyhow::Result<File> {

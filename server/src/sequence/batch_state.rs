@@ -1,38 +1,12 @@
-//! The admission state as the server has it: the store's, plus the changes of the batch that is
-//! being judged.
+//! The committed state with the changes of the batch that is being judged on top, so that a record is
+//! judged by everything that stands before it.
 
 use std::collections::HashMap;
 
 use records::State;
-use store::{Family, Kv, ReadError, StateSoFar, Store};
+use store::{Kv, ReadError, Store};
 
-/// A row of the state that `records` cannot read: it alone writes them, so this is damage.
-pub const DAMAGED: ReadError = ReadError::MalformedRow { family: Family::State };
-
-/// The state of all committed entries.
-pub struct CommittedState<'a, K: Kv>(pub &'a Store<K>);
-
-impl<K: Kv> State for CommittedState<'_, K> {
-    type Error = ReadError;
-
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.0.state_get(key)
-    }
-}
-
-/// The state while it is rebuilt from the entries.
-pub struct RebuiltState<'a, K: Kv>(pub &'a StateSoFar<'a, K>);
-
-impl<K: Kv> State for RebuiltState<'_, K> {
-    type Error = ReadError;
-
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.0.get(key)
-    }
-}
-
-/// The committed state with this batch's own changes on top, so that a record is judged by
-/// everything that stands before it.
+/// What a record of this batch is judged by.
 pub struct BatchState<'a, K: Kv> {
     store: &'a Store<K>,
     changes: HashMap<Vec<u8>, Vec<u8>>,
