@@ -67,7 +67,7 @@ const BUGS: [Bug; 6] = [
         name: "skip the anchor",
         seeds: 200,
         edits: &[Edit {
-            file: "server/src/sign/anchor.rs",
+            file: "server/src/sign/anchor/advance.rs",
             this: "        if to != from {",
             that: "        if PLANTED {
                  self.head = to;
@@ -75,7 +75,7 @@ const BUGS: [Bug; 6] = [
              }
              if to != from {",
         }, Edit {
-            file: "server/src/sign/anchor.rs",
+            file: "server/src/sign/anchor/advance.rs",
             this: "        if on_disk != self.contents || head != from {",
             that: "        if !PLANTED && (on_disk != self.contents || head != from) {",
         }],

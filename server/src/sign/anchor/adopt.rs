@@ -9,7 +9,10 @@ use std::path::Path;
 
 use tlog::{CosignedCheckpoint, Hash, Origin, ProofError, TreeHead, VerifierKey};
 
-use super::{Anchor, AnchorError, AnchorMedium, Contents, FORMAT, parse, read_bytes};
+use super::advance::Anchor;
+use super::contents::{Contents, parse, read_bytes};
+use super::error::AnchorError;
+use super::medium::AnchorMedium;
 
 /// A copy of an anchor, as a backup holds it.
 #[derive(Clone, Debug)]
@@ -111,9 +114,7 @@ impl Anchor {
             Some((_, head)) if head.size < copy.head.size => (copy.contents.clone(), copy.head),
             Some(newer) => newer,
         };
-        let mut anchor = Self { medium, contents: contents.clone(), head, is_unknown: false };
-        anchor.write(Contents { restored: true, ..contents })?;
-        Ok(anchor)
+        Self::write_new(medium, contents.restored(), head)
     }
 
     /// Makes an anchor anew where it was lost, at a head that the witnesses cosigned. The head that
@@ -131,19 +132,9 @@ impl Anchor {
         }
         adoption.refuse_foreign(origin.as_str())?;
         let head = adoption.cosigned.head();
-        let contents = Contents {
-            format: FORMAT.to_owned(),
-            origin: origin.to_string(),
-            size: head.size.get(),
-            root: head.root.to_base64(),
-            policies: vec![adoption.policy.to_owned()],
-            set_aside: Vec::new(),
-            restored: true,
-            sha256: None,
-        };
-        let mut anchor = Self { medium, contents: contents.clone(), head, is_unknown: false };
-        anchor.write(contents)?;
-        Ok(anchor)
+        let mut contents = Contents::new(origin, head).restored();
+        contents.policies.push(adoption.policy.to_owned());
+        Ok(Self::write_new(medium, contents, head)?)
     }
 
     /// Takes over a cosigned head that this log once signed and extends the anchored one. The caller
@@ -159,12 +150,7 @@ impl Anchor {
             return Err(AdoptError::Smaller { anchored: from.size, got: to.size });
         }
         tlog::verify_consistency(&from, &to, adoption.proof).map_err(AdoptError::NotAnExtension)?;
-        let mut next = Contents {
-            size: to.size.get(),
-            root: to.root.to_base64(),
-            restored: true,
-            ..self.contents.clone()
-        };
+        let mut next = self.contents.clone().with_head(to).restored();
         if next.policies.iter().all(|it| it != adoption.policy) {
             next.policies.push(adoption.policy.to_owned());
         }
@@ -178,7 +164,7 @@ impl Anchor {
     /// # Errors
     /// [`AnchorError`].
     pub fn mark_restored(&mut self) -> Result<(), AnchorError> {
-        self.replace(Contents { restored: true, ..self.contents.clone() })
+        self.replace(self.contents.clone().restored())
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::AnchorError;
+use super::error::AnchorError;
 
 /// Holds the bytes of one anchor, for one process at a time.
 pub trait AnchorMedium: Send {

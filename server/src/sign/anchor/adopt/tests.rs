@@ -6,7 +6,7 @@ use tlog::{
 };
 
 use super::*;
-use crate::sign::anchor::AnchorFile;
+use crate::sign::anchor::medium::AnchorFile;
 use crate::sign::guard::Guarded;
 
 /// A log's key, a witness, and a tree that grows.

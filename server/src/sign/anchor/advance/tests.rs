@@ -1,5 +1,9 @@
 //! The anchor is held, moved forward, and never believed when it was touched.
 
+use std::io;
+
+use tlog::TreeSize;
+
 use super::*;
 
 fn origin() -> Origin {
