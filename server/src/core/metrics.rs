@@ -1,6 +1,7 @@
 //! The server's metrics. Names end in their unit; every label has the fixed set of values that its
 //! constant lists, but `witness`, whose values are the names in the policy.
 
+use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -48,97 +49,71 @@ impl Metrics {
     ///
     /// # Errors
     /// When a name is registered twice.
-    #[expect(clippy::too_many_lines, reason = "a table of names and meanings")]
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help)?);
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-        };
-        let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
-            let options = HistogramOpts::new(name, help).buckets(buckets);
-            registered(registry, Histogram::with_opts(options)?)
-        };
+        let to = Registering(registry);
         let metrics = Self {
-            submissions: counters(
+            submissions: to.counters(
                 "civiclog_server_submissions_total",
                 "Submissions by what became of them.",
                 &["outcome"],
             )?,
-            commit_seconds: histogram(
+            commit_seconds: to.histogram(
                 "civiclog_server_commit_duration_seconds",
                 "Time of one synced commit.",
-                prometheus::exponential_buckets(0.000_25, 2.0, 14)?,
+                0.000_25,
+                14,
             )?,
-            batch_entries: histogram(
+            batch_entries: to.histogram(
                 "civiclog_server_commit_entries",
                 "Entries in one commit.",
-                prometheus::exponential_buckets(1.0, 2.0, 15)?,
+                1.0,
+                15,
             )?,
-            committed_size: gauge(
-                "civiclog_server_committed_entries",
-                "Entries that are durable.",
-            )?,
-            published_size: gauge(
+            committed_size: to
+                .gauge("civiclog_server_committed_entries", "Entries that are durable.")?,
+            published_size: to.gauge(
                 "civiclog_server_published_entries",
                 "Entries under a head that its witnesses cosigned.",
             )?,
-            published_unix_seconds: gauge(
+            published_unix_seconds: to.gauge(
                 "civiclog_server_published_timestamp_seconds",
                 "When the last head was published.",
             )?,
-            fatal: gauge(
+            fatal: to.gauge(
                 "civiclog_server_read_only",
                 "1 when this process commits and signs nothing any more.",
             )?,
-            witness_requests: counters(
+            witness_requests: to.counters(
                 "civiclog_server_witness_requests_total",
                 "Requests to witnesses by outcome.",
                 &["witness", "outcome"],
             )?,
-            witness_size: registered(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "civiclog_server_witness_entries",
-                        "Entries under the last head that a witness cosigned.",
-                    ),
-                    &["witness"],
-                )?,
+            witness_size: to.gauges(
+                "civiclog_server_witness_entries",
+                "Entries under the last head that a witness cosigned.",
+                "witness",
             )?,
-            witness_unix_seconds: registered(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "civiclog_server_witness_cosigned_timestamp_seconds",
-                        "When a witness cosigned last, by this machine's clock.",
-                    ),
-                    &["witness"],
-                )?,
+            witness_unix_seconds: to.gauges(
+                "civiclog_server_witness_cosigned_timestamp_seconds",
+                "When a witness cosigned last, by this machine's clock.",
+                "witness",
             )?,
-            pool_submissions: gauge(
+            pool_submissions: to.gauge(
                 "civiclog_server_pool_submissions",
                 "Submissions waiting to be sequenced.",
             )?,
-            pool_bytes: gauge(
+            pool_bytes: to.gauge(
                 "civiclog_server_pool_bytes",
                 "Bytes of bodies and submissions in flight.",
             )?,
-            overloaded: registered(
-                registry,
-                IntCounter::new(
-                    "civiclog_server_overloaded_total",
-                    "Requests answered 503 because there was no room.",
-                )?,
+            overloaded: to.counter(
+                "civiclog_server_overloaded_total",
+                "Requests answered 503 because there was no room.",
             )?,
-            disk_free: registered(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "civiclog_server_disk_free_bytes",
-                        "Bytes that may still be written where the database and the anchor are.",
-                    ),
-                    &["folder"],
-                )?,
+            disk_free: to.gauges(
+                "civiclog_server_disk_free_bytes",
+                "Bytes that may still be written where the database and the anchor are.",
+                "folder",
             )?,
         };
         for outcome in OUTCOMES {
@@ -209,12 +184,47 @@ impl Metrics {
     }
 }
 
-fn registered<C: prometheus::core::Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> prometheus::Result<C> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
+/// Makes each kind of metric and registers it.
+struct Registering<'a>(&'a Registry);
+
+impl Registering<'_> {
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.registered(IntGauge::new(name, help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
+        self.registered(IntGaugeVec::new(Opts::new(name, help), &[label])?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.registered(IntCounter::new(name, help)?)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
+        self.registered(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    /// With so many buckets, each twice as wide as the one before.
+    fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        first: f64,
+        count: usize,
+    ) -> prometheus::Result<Histogram> {
+        let buckets = prometheus::exponential_buckets(first, 2.0, count)?;
+        self.registered(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?)
+    }
+
+    fn registered<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
 }
 
 fn as_gauge(value: u64) -> i64 {
