@@ -2,8 +2,11 @@
 //! began with, the state that records are judged by, and proofs that were verified before they leave
 //! it.
 
-pub mod genesis;
+pub(crate) mod genesis;
 pub mod metrics;
 pub mod mode;
+mod process;
 pub mod prove;
 pub mod state;
+
+pub use process::Core;

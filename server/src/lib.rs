@@ -10,7 +10,7 @@
 //! ```text
 //! submit ──────► sequence ──────► publish ────────────────► cosign ────────► verify
 //! serve admit    sequencer        sign: guard anchor signer  publish::cosign  (anybody)
-//! pool           ONE commit       publish::drive             quorum           serve::receipt
+//! pool           ONE commit       publish::driver            quorum           serve::receipt
 //! ```
 //!
 //! Each step takes what only the step before can make: [`sign::anchor::Anchored`] comes from a

@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
-use store::Store;
+use store::RocksKv;
 use tlog::{Origin, Policy, VerifierKey};
 use tokio::sync::watch;
 use tower::ServiceBuilder;
@@ -23,10 +23,9 @@ use tower::load_shed::LoadShedLayer;
 use crate::admit::check::AdmissionThreads;
 use crate::admit::low_water::LowWater;
 use crate::admit::pool::{Budget, Pool};
-use crate::core::metrics::Metrics;
-use crate::core::mode::ModeSwitch;
+use crate::core::Core;
 use crate::publish::decisions::WitnessStatus;
-use crate::publish::latest::Board;
+use crate::publish::latest::LatestPublished;
 use crate::serve::refuse::RefusalSigner;
 use crate::sign::anchor::SetAside;
 
@@ -56,12 +55,10 @@ pub use log::policy_words;
 /// What the handlers work with. They read through the store's interface, and never touch its
 /// column families.
 pub struct App {
-    /// The store, for reading.
-    pub store: Store,
-    /// The published head.
-    pub board: Board,
-    /// What this process may do.
-    pub mode: ModeSwitch,
+    /// Read by every handler, through the store's interface.
+    pub core: Core<RocksKv>,
+    /// Nothing beyond its size is served.
+    pub latest: LatestPublished,
     /// Whether the disks have room.
     pub low_water: Arc<LowWater>,
     /// Where submissions wait for the sequencer.
@@ -84,8 +81,6 @@ pub struct App {
     pub statuses: watch::Receiver<Vec<WitnessStatus>>,
     /// The witnesses that the operator set aside, and why.
     pub set_aside: Vec<SetAside>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
     /// The documents.
     pub documents: DocumentDesk,
     /// How long a body may take.
@@ -127,7 +122,7 @@ pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
         .route("/ct/v1/get-sth-consistency", get(compat::get_sth_consistency))
         .route("/ct/v1/get-proof-by-hash", get(compat::get_proof_by_hash));
     let held = |router: Router<Arc<App>>| {
-        let room = AnswerRoom::new(concurrency.answer_bytes_max, Arc::clone(&app.metrics));
+        let room = AnswerRoom::new(concurrency.answer_bytes_max, Arc::clone(&app.core.metrics));
         router.layer(from_fn_with_state(room, hold))
     };
     let writes = held(limited(writes, concurrency.writes_max, &app));
@@ -150,7 +145,7 @@ fn limited(router: Router<Arc<App>>, requests_max: usize, app: &Arc<App>) -> Rou
             .layer(HandleErrorLayer::new(move |_: tower::BoxError| {
                 let app = Arc::clone(&app);
                 async move {
-                    app.metrics.overloaded();
+                    app.core.metrics.overloaded();
                     ApiError::Overloaded
                 }
             }))

@@ -5,3 +5,4 @@ pub mod anchor;
 pub mod guard;
 pub mod keys;
 pub mod signer;
+pub mod thread;

@@ -9,17 +9,15 @@ use civiclog_server::admit::check::{AdmitError, AwsLcEs256, Checked, check};
 use civiclog_server::admit::clock_rule::AdmissionClock;
 use civiclog_server::admit::low_water::LowWater;
 use civiclog_server::admit::pool::{Budget, NotJudged, Outcome, Pending, Pool};
-use civiclog_server::core::metrics::Metrics;
-use civiclog_server::core::mode::{Mode, ModeSwitch};
-use civiclog_server::core::prove;
-use civiclog_server::publish::drive::{Order, SigningDesk};
-use civiclog_server::publish::latest::Board;
-use civiclog_server::run::notice_fatal;
-use civiclog_server::sequence::sequencer::{Deps, Ended, Sequencer};
+use civiclog_server::core::mode::{Ended, Mode};
+use civiclog_server::core::{Core, prove};
+use civiclog_server::publish::latest::{LatestPublished, Published};
+use civiclog_server::sequence::sequencer::{Deps, Sequencer};
 use civiclog_server::serve::receipt;
 use civiclog_server::sign::anchor::{Anchor, AnchorMedium};
 use civiclog_server::sign::keys::LogKeys;
 use civiclog_server::sign::signer::LogSigner;
+use civiclog_server::sign::thread::{SigningTask, SigningThread};
 use records::{
     Algorithm, CheckedSubmission, EntryIndex, RecordDraft, SigningKey, Submission, Value,
 };
@@ -117,41 +115,29 @@ impl AnchorMedium for FaultyAnchor {
     }
 }
 
-/// What sequencer and desk share.
-struct Around {
-    clock: Arc<dyn Clock>,
-    clock_rule: Arc<AdmissionClock>,
-    mode: ModeSwitch,
-    metrics: Arc<Metrics>,
+/// A core that takes records in.
+fn running(store: Store<FaultyKv>) -> Core<FaultyKv> {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_unix_millis(NOW_MS));
+    let core = Core::new(store, clock, &prometheus::Registry::new()).expect("metrics");
+    core.mode.start();
+    core
 }
 
-impl Around {
-    fn new() -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at_unix_millis(NOW_MS));
-        let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&clock)));
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics");
-        let mode = ModeSwitch::new();
-        mode.start();
-        Self { clock, clock_rule, mode, metrics: Arc::new(metrics) }
-    }
-
-    fn deps(
-        &self,
-        writer: store::Writer<FaultyKv>,
-        pool: &Arc<Pool>,
-        low_water: LowWater,
-    ) -> Deps<FaultyKv> {
-        Deps {
-            writer,
-            pool: Arc::clone(pool),
-            clock: Arc::clone(&self.clock),
-            clock_rule: Arc::clone(&self.clock_rule),
-            low_water: Arc::new(low_water),
-            mode: self.mode.clone(),
-            metrics: Arc::clone(&self.metrics),
-            committed: Box::new(|_| {}),
-            batch_entries_max: 10,
-        }
+fn deps(
+    core: &Core<FaultyKv>,
+    clock_rule: &Arc<AdmissionClock>,
+    writer: store::Writer<FaultyKv>,
+    pool: &Arc<Pool>,
+    low_water: LowWater,
+) -> Deps<FaultyKv> {
+    Deps {
+        core: core.clone(),
+        writer,
+        pool: Arc::clone(pool),
+        clock_rule: Arc::clone(clock_rule),
+        low_water: Arc::new(low_water),
+        committed: Box::new(|_| {}),
+        batch_entries_max: 10,
     }
 }
 
@@ -159,11 +145,11 @@ impl Around {
 struct Log {
     kv: FaultyKv,
     anchor: FaultyAnchor,
-    store: Store<FaultyKv>,
-    mode: ModeSwitch,
+    core: Core<FaultyKv>,
+    latest: LatestPublished,
     pool: Arc<Pool>,
     sequencer: Sequencer<FaultyKv>,
-    desk: SigningDesk<FaultyKv>,
+    signing: SigningThread<FaultyKv>,
     witness: CosignatureSigner,
     governance: SigningKey,
 }
@@ -189,26 +175,28 @@ impl Log {
         let (store, mut writer) = Store::open_on(kv.clone(), &origin, 0).expect("opening");
         commit_genesis(&mut writer, &vkeys.map(|it| it.to_string()), &policy_text, &governance);
 
-        let around = Around::new();
+        let core = running(store);
+        let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&core.clock)));
         let pool = Arc::new(Pool::new());
+        let latest = LatestPublished::new(None);
         let anchor = FaultyAnchor::default();
-        let desk = SigningDesk {
-            store: store.clone(),
+        let sequencer = Sequencer::new(deps(&core, &clock_rule, writer, &pool, low_water));
+        let shown = latest.clone();
+        let signing = SigningThread {
+            core: core.clone(),
             anchor: Anchor::create_on(Box::new(anchor.clone()), &origin).expect("an anchor"),
             signer: LogSigner::new(origin, keys),
-            policy: Arc::new(policy),
+            policy,
             policy_text,
-            board: Board::new(None),
-            mode: around.mode.clone(),
-            clock: Arc::clone(&around.clock),
-            clock_rule: Arc::clone(&around.clock_rule),
-            metrics: Arc::clone(&around.metrics),
             last_tree_head_ms: 0,
+            published: Box::new(move |cosigned| {
+                clock_rule.learn(cosigned.cosigners());
+                shown.show(Published::new(cosigned, None));
+            }),
         };
-        let deps = around.deps(writer, &pool, low_water);
-        let sequencer = Sequencer::new(deps).expect("a sequencer");
-        let mode = around.mode;
-        let mut log = Self { kv, anchor, store, mode, pool, sequencer, desk, witness, governance };
+        let sequencer = sequencer.expect("a sequencer");
+        let mut log =
+            Self { kv, anchor, core, latest, pool, sequencer, signing, witness, governance };
         // Its witness told the time, and the log has a published head.
         log.publish().expect("publishing");
         log
@@ -233,7 +221,7 @@ impl Log {
     /// A submission on its way, and where its answer comes.
     fn pending(&self, number: u8) -> (Pending, oneshot::Receiver<Outcome>) {
         let bytes = self.submission(number);
-        let checked: Checked = check(&self.store, ORIGIN, &bytes).expect("a good submission");
+        let checked: Checked = check(&self.core.store, ORIGIN, &bytes).expect("a good submission");
         let room = Budget::new(1, 1 << 20).room_for_submissions(1).expect("room");
         let (answer, outcome) = oneshot::channel();
         (Pending { checked, answer, room: Arc::new(room) }, outcome)
@@ -247,12 +235,12 @@ impl Log {
 
     /// Signs, cosigns and publishes what is committed.
     fn publish(&mut self) -> Result<(), Ended> {
-        let signed = self.desk.sign(self.store.head()).map_err(|_| Ended)?;
+        let signed = self.signing.sign(self.core.store.head()).map_err(|_| Ended)?;
         let mut note: Note = signed.note().clone();
         let at = UnixSeconds::new(NOW_MS / 1000);
         note.push(self.witness.sign(note.text(), at)).expect("room for a line");
-        let cosigned = self.desk.policy.check(&note).expect("the quorum");
-        self.desk.carry_out(Order::Publish(cosigned)).map(|_| ())
+        let cosigned = self.signing.policy.check(&note).expect("the quorum");
+        self.signing.perform(SigningTask::Publish(cosigned)).map(|_| ())
     }
 
     fn fail_writes(&self, fault: Fault) {
@@ -261,8 +249,8 @@ impl Log {
 
     /// All works again, and whatever is tried: nothing is written, nothing signed, reads go on.
     fn expect_dead(&mut self, because: &str) {
-        let Mode::ReadOnly(reason) = self.mode.current() else {
-            panic!("it is {:?}", self.mode.current());
+        let Mode::ReadOnly(reason) = self.core.mode.current() else {
+            panic!("it is {:?}", self.core.mode.current());
         };
         assert!(reason.words().contains(because), "{}", reason.words());
         self.fail_writes(Fault::None);
@@ -270,17 +258,17 @@ impl Log {
         *self.anchor.fault.lock().expect("no panic") = Fault::None;
         let writes = self.kv.writes.load(Ordering::SeqCst);
         let anchored = self.anchor.bytes.lock().expect("no panic").clone();
-        let published = self.desk.board.current().expect("a head").size();
+        let published = self.latest.current().expect("a head").size();
         for number in 20..23 {
             let (_, outcome) = self.submit(number);
             assert!(matches!(outcome, Some(Outcome::NotJudged(_))), "{outcome:?}");
-            assert!(self.desk.sign(self.store.head()).is_err());
-            assert!(self.desk.carry_out(Order::Sign(self.store.head())).is_err());
+            assert!(self.signing.sign(self.core.store.head()).is_err());
+            assert!(self.signing.perform(SigningTask::Sign(self.core.store.head())).is_err());
         }
         assert_eq!(self.kv.writes.load(Ordering::SeqCst), writes, "something was written");
         assert_eq!(*self.anchor.bytes.lock().expect("no panic"), anchored);
-        assert_eq!(self.desk.board.current().expect("a head").size(), published);
-        self.store.entry(tlog::LeafIndex::new(0)).expect("reading").expect("entry 0");
+        assert_eq!(self.latest.current().expect("a head").size(), published);
+        self.core.store.entry(tlog::LeafIndex::new(0)).expect("reading").expect("entry 0");
     }
 }
 
@@ -338,7 +326,7 @@ fn a_log_that_nothing_happened_to_commits_and_publishes() {
     assert_eq!(done, Ok(()));
     assert!(matches!(outcome, Some(Outcome::Committed(_))), "{outcome:?}");
     log.publish().expect("publishing");
-    assert_eq!(log.desk.board.current().expect("a head").size().get(), 2);
+    assert_eq!(log.latest.current().expect("a head").size().get(), 2);
 }
 
 #[test]
@@ -359,8 +347,8 @@ fn after_an_anchor_that_failed_nothing_is_committed_or_signed() {
         let mut log = Log::new();
         assert_eq!(log.submit(10).0, Ok(()));
         *log.anchor.fault.lock().expect("no panic") = fault;
-        let head = log.store.head();
-        assert!(log.desk.carry_out(Order::Sign(head)).is_err(), "{fault:?}");
+        let head = log.core.store.head();
+        assert!(log.signing.perform(SigningTask::Sign(head)).is_err(), "{fault:?}");
         log.expect_dead("anchor");
     }
 }
@@ -369,18 +357,18 @@ fn after_an_anchor_that_failed_nothing_is_committed_or_signed() {
 fn damaged_rows_end_admission_and_signing_instead_of_failing_for_ever() {
     let mut log = Log::new();
     assert_eq!(log.submit(10).0, Ok(()));
-    let rows = log.store.state_scan(b"", None, 1_000).expect("reading");
+    let rows = log.core.store.state_scan(b"", None, 1_000).expect("reading");
     let mut batch = Batch::default();
     for (key, _) in rows {
         batch.put(Family::State, &key, b"damaged");
     }
     log.kv.inner.write(&batch).expect("memory");
     let bytes = log.submission(11);
-    let error = check(&log.store, ORIGIN, &bytes).expect_err("no key can be looked up");
-    error.report(&log.mode);
-    let Mode::ReadOnly(reason) = log.mode.current() else { panic!("it goes on") };
+    let error = check(&log.core.store, ORIGIN, &bytes).expect_err("no key can be looked up");
+    error.report(&log.core.mode);
+    let Mode::ReadOnly(reason) = log.core.mode.current() else { panic!("it goes on") };
     assert!(reason.words().contains("the admission state is damaged"), "{}", reason.words());
-    assert!(log.desk.sign(log.store.head()).is_err());
+    assert!(log.signing.sign(log.core.store.head()).is_err());
 }
 
 #[test]
@@ -388,10 +376,10 @@ fn a_proof_that_does_not_hold_is_given_to_nobody_and_ends_signing() {
     let mut log = Log::new();
     assert_eq!(log.submit(10).0, Ok(()));
     log.publish().expect("publishing");
-    let published = log.desk.board.current().expect("a head");
+    let published = log.latest.current().expect("a head");
     let note = published.checkpoint().note();
     let prove =
-        |log: &Log, index| receipt::proof_under(&log.store, tlog::LeafIndex::new(index), note);
+        |log: &Log, index| receipt::proof_under(&log.core.store, tlog::LeafIndex::new(index), note);
     prove(&log, 0).expect("a proof");
     prove(&log, 1).expect("a proof");
     let mut batch = Batch::default();
@@ -399,7 +387,7 @@ fn a_proof_that_does_not_hold_is_given_to_nobody_and_ends_signing() {
     log.kv.inner.write(&batch).expect("memory");
     prove(&log, 0).expect("the other entry is whole");
     let failure = prove(&log, 1).expect_err("the entry is not the one in the tree");
-    prove::report(&failure, &log.mode);
+    prove::report(&failure, &log.core.mode);
     log.expect_dead("that entry 1 is in the tree of 2 entries cannot be proven");
 }
 
@@ -407,9 +395,9 @@ fn a_proof_that_does_not_hold_is_given_to_nobody_and_ends_signing() {
 fn a_failed_lookup_is_no_damage() {
     let log = Log::new();
     let failed = AdmitError::Store(ReadError::Database(failure()));
-    failed.report(&log.mode);
-    AdmitError::Altered.report(&log.mode);
-    assert!(log.mode.is_running());
+    failed.report(&log.core.mode);
+    AdmitError::Altered.report(&log.core.mode);
+    assert!(log.core.mode.is_running());
 }
 
 #[test]
@@ -417,7 +405,7 @@ fn a_last_entry_with_another_time_is_not_believed() {
     let mut log = Log::new();
     assert_eq!(log.submit(10).0, Ok(()));
     let last = tlog::LeafIndex::new(1);
-    let entry = log.store.entry(last).expect("reading").expect("the last entry");
+    let entry = log.core.store.entry(last).expect("reading").expect("the last entry");
     let entry = String::from_utf8(entry).expect("UTF-8");
     // One bit: `2` becomes `3` in the year 2026.
     let late = entry.replacen("{\"admitted\":\"2", "{\"admitted\":\"3", 1);
@@ -427,9 +415,11 @@ fn a_last_entry_with_another_time_is_not_believed() {
     batch.put(Family::Entries, &last.get().to_be_bytes(), late.as_bytes());
     log.kv.inner.write(&batch).expect("memory");
     let origin: Origin = ORIGIN.parse().expect("an origin");
-    let (_, writer) = Store::open_on(log.kv.clone(), &origin, 0).expect("opening");
+    let (store, writer) = Store::open_on(log.kv.clone(), &origin, 0).expect("opening");
     let nothing_is_low = LowWater::new(Box::new(FileSystems), Vec::new(), 0);
-    let deps = Around::new().deps(writer, &Arc::new(Pool::new()), nothing_is_low);
+    let core = running(store);
+    let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&core.clock)));
+    let deps = deps(&core, &clock_rule, writer, &Arc::new(Pool::new()), nothing_is_low);
     let Err(error) = Sequencer::new(deps) else { panic!("it was believed") };
     assert!(format!("{error:?}").contains("ChangedEntry"), "{error:?}");
 }
@@ -448,10 +438,10 @@ fn after_a_publication_that_failed_nothing_is_committed_or_signed() {
 #[test]
 fn a_background_error_is_noticed_while_nothing_is_written() {
     let mut log = Log::new();
-    notice_fatal(&log.store, &log.mode);
-    assert!(log.mode.is_running());
+    log.core.notice_fatal();
+    assert!(log.core.mode.is_running());
     log.kv.background.store(1, Ordering::SeqCst);
-    notice_fatal(&log.store, &log.mode);
+    log.core.notice_fatal();
     log.expect_dead("background");
 }
 
@@ -462,15 +452,15 @@ fn a_panic_of_the_sequencer_answers_who_waits_and_ends_signing() {
     let (first, one) = log.pending(10);
     let (second, other) = log.pending(11);
     log.pool.put([first]);
-    let Log { sequencer, pool, mode, mut desk, store, .. } = log;
+    let Log { sequencer, pool, core, mut signing, .. } = log;
     let ended = std::thread::spawn(move || sequencer.run()).join();
     assert!(ended.is_err(), "it panics");
     assert!(one.blocking_recv().is_err(), "whoever was under way learns nothing");
     pool.put([second]);
     let other = other.blocking_recv().expect("an answer");
     assert!(matches!(other, Outcome::NotJudged(NotJudged::Closed)), "{other:?}");
-    assert!(mode.is_read_only());
-    assert!(desk.sign(store.head()).is_err());
+    assert!(core.mode.is_read_only());
+    assert!(signing.sign(core.store.head()).is_err());
 }
 
 #[test]
@@ -482,7 +472,7 @@ fn a_batch_under_way_when_the_disk_gets_low_is_not_judged_and_the_next_one_is() 
     let (done, outcome) = log.submit(10);
     assert_eq!(done, Ok(()), "it is no failure");
     assert!(matches!(outcome, Some(Outcome::NotJudged(NotJudged::DiskAlmostFull))), "{outcome:?}");
-    assert!(log.mode.is_running());
+    assert!(log.core.mode.is_running());
     log.publish().expect("what is committed is published all the same");
     free.store(2000, Ordering::SeqCst);
     assert!(matches!(log.submit(10).1, Some(Outcome::Committed(_))));

@@ -9,8 +9,7 @@ use civiclog_server::admit::check::{self, AdmitError, Checked};
 use civiclog_server::admit::clock_rule::AdmissionClock;
 use civiclog_server::admit::low_water::LowWater;
 use civiclog_server::admit::pool::{Budget, Outcome, Pending, Pool};
-use civiclog_server::core::metrics::Metrics;
-use civiclog_server::core::mode::ModeSwitch;
+use civiclog_server::core::Core;
 use civiclog_server::core::state::CommittedState;
 use civiclog_server::operate::init::commit_genesis;
 use civiclog_server::publish::latest::Published;
@@ -100,20 +99,18 @@ impl MemoryLog {
         commit_genesis(&mut writer, &CheckedSubmission::unchecked(genesis), unix_ms)
             .expect("entry 0");
         let clock = Arc::new(ManualClock::at_unix_millis(unix_ms));
-        let clock_as: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
+        let clock_as = Arc::clone(&clock) as Arc<dyn Clock>;
         let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&clock_as)));
         let at = UnixSeconds::new(unix_ms / 1000);
         clock_rule.learn(&[Cosigner { name: "w1".to_owned(), at }]);
-        let mode = ModeSwitch::new();
-        mode.start();
+        let core = Core::new(store.clone(), clock_as, &Registry::new()).expect("metrics");
+        core.mode.start();
         let sequencer = Sequencer::new(Deps {
+            core,
             writer,
             pool: Arc::new(Pool::new()),
-            clock: clock_as,
             clock_rule,
             low_water: Arc::new(LowWater::new(Box::new(FileSystems), Vec::new(), 0)),
-            mode,
-            metrics: Arc::new(Metrics::register(&Registry::new()).expect("metrics")),
             committed: Box::new(|_| {}),
             batch_entries_max: usize::MAX,
         });

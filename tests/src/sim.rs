@@ -1,4 +1,4 @@
-//! The simulation: the real sequencer, signing desk, publisher, start-up rule, witness decision and
+//! The simulation: the real sequencer, signing thread, publisher, start-up rule, witness decision and
 //! client pauses, over a disk, a network and clocks that do everything that the real ones do at their
 //! worst. One number, the seed, decides everything that happens, so that whatever is found can be
 //! repeated.

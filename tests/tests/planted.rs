@@ -56,7 +56,7 @@ const BUGS: [Bug; 6] = [
                  tlog::root_from_tiles(anchored.size, store).map_err(|it| GuardError::Prove(it.into()))? };",
             },
             Edit {
-                file: "server/src/publish/drive.rs",
+                file: "server/src/publish/driver.rs",
                 this: "            match add_checkpoint(store, old, &signed) {",
                 that: "            match add_checkpoint(store, old, &signed).or_else(|it| if PLANTED {
                  Ok(AddCheckpoint { old_size: old, consistency_proof: Vec::new(), checkpoint: signed.note().clone() }) } else { Err(it) }) {",
@@ -140,10 +140,10 @@ const BUGS: [Bug; 6] = [
             },
             Edit {
                 file: "server/src/sequence/sequencer.rs",
-                this: "            self.deps.mode.read_only(error_chain(&error));
-            Ended",
-                that: "            if !PLANTED { self.deps.mode.read_only(error_chain(&error)); }
-             Ended",
+                this: "self.round(batch).map_err(|error| self.deps.core.mode.fail(&error))",
+                that: "self.round(batch).map_err(|error| {
+                 if PLANTED { Ended } else { self.deps.core.mode.fail(&error) }
+             })",
             },
             Edit {
                 file: "tests/src/sim/life.rs",

@@ -1,6 +1,9 @@
 //! What this process may do at present. It only ever moves forward: after a refusal or a fatal
 //! error nothing but a restart, with the whole start-up rule, brings signing back.
 
+use std::error::Error;
+
+use service::error_chain;
 use tokio::sync::watch;
 
 /// What the log may do.
@@ -33,6 +36,10 @@ impl Reason {
         }
     }
 }
+
+/// A part of the log came to its end, with the reason in the mode: it commits or signs nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
 
 /// The one place that changes the [`Mode`].
 #[derive(Clone, Debug)]
@@ -93,6 +100,12 @@ impl ModeSwitch {
     /// stays.
     pub fn read_only(&self, because: String) {
         self.end(Reason::Failed(because));
+    }
+
+    /// The same for whoever met the error, which has come to its end.
+    pub fn fail(&self, error: &(dyn Error + 'static)) -> Ended {
+        self.read_only(error_chain(error));
+        Ended
     }
 
     /// The same, because a witness contradicts this log.

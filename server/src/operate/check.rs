@@ -9,8 +9,8 @@ use store::{ReadError, Row, Store};
 use tlog::{LeafIndex, Origin};
 
 use crate::config::Config;
-use crate::operate::withdraw::{self, List};
 use crate::core::state::RebuiltState;
+use crate::operate::withdraw::{self, List};
 use crate::sign::anchor::Anchor;
 
 /// Entries between two lines of progress.

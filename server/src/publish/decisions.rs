@@ -1,7 +1,7 @@
 //! The publisher's decisions: which head is signed when, which witness is asked what, and which
 //! head is published. Plain state, no clock, no files, no network: [`Publisher::step`] takes what
 //! happened and returns what to do, so that tests and a simulation can drive it as well as
-//! [`crate::publish::drive`].
+//! the driver.
 //!
 //! ```text
 //!             Sign(head)                Ask(witness)                    Publish(cosigned)
@@ -22,7 +22,11 @@ use tlog::{
     Note, NoteSignature, Policy, SignedCheckpoint, TreeHead, TreeSize, VerifierKey, WitnessAnswer,
 };
 
-pub use event::{Answered, Claim, Effect, Event, Pace, Refusal, RoundNumber, Shown, WitnessId};
+use crate::sign::thread::SigningTask;
+
+pub use event::{
+    Answered, Claim, Contradiction, Effect, Event, Pace, RoundNumber, Shown, WitnessId,
+};
 pub use witness::{WitnessStatus, witnesses_to_ask};
 
 /// Rounds kept open at once; the oldest is given up beyond it.
@@ -43,7 +47,7 @@ enum Phase {
     Confirming,
     Running,
     /// Final.
-    Refused,
+    Contradicted,
 }
 
 #[derive(Debug)]
@@ -377,7 +381,7 @@ impl Publisher {
         self.published = Some((size, now_ms));
         // Older rounds can no longer be published: a published head never shrinks.
         self.rounds.retain(|at, _| *at >= number);
-        effects.push(Effect::Publish(cosigned));
+        effects.push(Effect::Signing(SigningTask::Publish(cosigned)));
     }
 
     /// A witness's word alone, unsigned. From one that did not confirm in this process it stops the
@@ -389,8 +393,8 @@ impl Publisher {
         effects.push(Effect::Inquire(id));
         if !witness.has_confirmed {
             let name = witness.name.clone();
-            self.phase = Phase::Refused;
-            effects.push(Effect::Refuse(Refusal::WitnessContradicts { name, claim }));
+            self.phase = Phase::Contradicted;
+            effects.push(Effect::StopSigning(Contradiction::WitnessContradicts { name, claim }));
             return;
         }
         let believed: BTreeSet<&str> = self
@@ -400,8 +404,8 @@ impl Publisher {
             .map(|it| it.name.as_str())
             .collect();
         if matches!(self.phase, Phase::Running) && !self.policy.is_satisfied_by(&believed) {
-            self.phase = Phase::Refused;
-            effects.push(Effect::Refuse(Refusal::QuorumLost));
+            self.phase = Phase::Contradicted;
+            effects.push(Effect::StopSigning(Contradiction::QuorumLost));
         }
     }
 
@@ -412,9 +416,9 @@ impl Publisher {
             return;
         };
         let name = witness.name.clone();
-        if !matches!(self.phase, Phase::Refused) {
-            self.phase = Phase::Refused;
-            effects.push(Effect::Refuse(Refusal::SignedElsewhere { name, shown }));
+        if !matches!(self.phase, Phase::Contradicted) {
+            self.phase = Phase::Contradicted;
+            effects.push(Effect::StopSigning(Contradiction::SignedElsewhere { name, shown }));
         }
     }
 
@@ -432,13 +436,13 @@ impl Publisher {
 
     /// What is due now: a signature for a new head, requests to idle witnesses.
     fn act(&mut self, now_ms: u64) -> Vec<Effect> {
-        if matches!(self.phase, Phase::Refused) {
+        if matches!(self.phase, Phase::Contradicted) {
             return Vec::new();
         }
         let mut effects = Vec::new();
         if let Some(head) = self.head_to_sign(now_ms) {
             self.is_signing = true;
-            effects.push(Effect::Sign(head));
+            effects.push(Effect::Signing(SigningTask::Sign(head)));
         }
         self.ask_idle_witnesses(now_ms, &mut effects);
         effects

@@ -10,11 +10,11 @@
 //! }
 //! ```
 
-use bytes::Bytes;
-use tlog::{CosignedCheckpoint, LeafIndex, TreeHead, TreeSize, UnixMillis};
-use tokio::sync::watch;
-
 use std::sync::Arc;
+
+use bytes::Bytes;
+use tlog::{CosignedCheckpoint, LeafIndex, Note, TreeHead, TreeSize, UnixMillis, VerifierKey};
+use tokio::sync::watch;
 
 /// A published head, ready to be served.
 #[derive(Debug)]
@@ -24,15 +24,6 @@ pub struct Published {
     tree_head: Option<SignedTreeHead>,
 }
 
-/// The RFC 6962 form of a published head.
-#[derive(Clone, Debug)]
-pub struct SignedTreeHead {
-    /// When it was signed.
-    pub at: UnixMillis,
-    /// The `digitally-signed` structure: algorithms, length, DER signature.
-    pub signature: Vec<u8>,
-}
-
 impl Published {
     /// Wraps a head that satisfies the policy.
     pub fn new(checkpoint: CosignedCheckpoint, tree_head: Option<SignedTreeHead>) -> Self {
@@ -40,7 +31,7 @@ impl Published {
         Self { checkpoint, note, tree_head }
     }
 
-    /// The head.
+    /// Size and root.
     pub fn head(&self) -> TreeHead {
         self.checkpoint.head()
     }
@@ -65,19 +56,38 @@ impl Published {
         &self.note
     }
 
-    /// The RFC 6962 form.
+    /// `None` where the log's P-256 key did not sign it.
     pub fn tree_head(&self) -> Option<&SignedTreeHead> {
         self.tree_head.as_ref()
     }
 }
 
+/// The RFC 6962 form of a published head.
+#[derive(Clone, Debug)]
+pub struct SignedTreeHead {
+    /// When it was signed.
+    pub at: UnixMillis,
+    /// The `digitally-signed` structure: algorithms, length, DER signature.
+    pub signature: Vec<u8>,
+}
+
+impl SignedTreeHead {
+    /// The line of the log's P-256 key in a published note, checked.
+    pub fn of(note: &Note, key: &VerifierKey) -> Option<Self> {
+        let line = note.signatures().iter().find(|line| key.owns(line))?;
+        key.verify(note.text(), &line.bytes).ok()?;
+        let (at, signature) = tlog::tree_head_signature_bytes(line)?;
+        Some(Self { at, signature })
+    }
+}
+
 /// The newest published head and its followers.
 #[derive(Clone, Debug)]
-pub struct Board {
+pub struct LatestPublished {
     sender: watch::Sender<Option<Arc<Published>>>,
 }
 
-impl Board {
+impl LatestPublished {
     /// Starts with what the store holds, if a head was ever published.
     pub fn new(published: Option<Published>) -> Self {
         Self { sender: watch::Sender::new(published.map(Arc::new)) }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use store::{Kv, Store};
 use tlog::{Note, Policy, VerifierKey};
 
-use crate::publish::inquire;
+use crate::publish::inquiry;
 use crate::sign::anchor::{Anchor, SetAside};
 
 /// What the operator decided, by the name of a witness in the policy.
@@ -103,7 +103,7 @@ impl<K: Kv> Judging<'_, K> {
             let Ok(note) = Note::parse(&bytes) else {
                 continue;
             };
-            if let Some(foreign) = inquire::judge(note, self.own_key, self.store)? {
+            if let Some(foreign) = inquiry::judge(note, self.own_key, self.store)? {
                 bail!(
                     "no witness can be set aside: {} holds {}. That is no claim of a witness. See \
                      the runbook",

@@ -4,58 +4,74 @@
 //! That this is the *newest* copy of them only the witnesses can tell: the publisher asks them
 //! before it signs or commits anything new (see [`crate::publish::decisions`]).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use anyhow::{Context as _, ensure};
 use service::{Clock as _, SystemClock};
 use store::{Kv, ReadError, Store, Writer};
-use tlog::{LeafIndex, Note, Origin, Policy, SignedCheckpoint, TreeSize, VerifierKey};
+use tlog::{Note, Origin, Policy, SignedCheckpoint, VerifierKey};
 
+use crate::admit::clock_rule::AdmissionClock;
 use crate::config::Config;
-use crate::core::genesis;
-use crate::publish::latest::Published;
+use crate::core::{Core, genesis};
+use crate::publish::decisions::{Effect, Pace, Publisher, Start};
+use crate::publish::latest::{LatestPublished, Published, SignedTreeHead};
 use crate::publish::set_aside::{Decision, Judging};
 use crate::sign::anchor::Anchor;
 use crate::sign::guard::{confirm, guard};
 use crate::sign::keys::LogKeys;
 use crate::sign::signer::LogSigner;
+use crate::sign::thread::SigningThread;
 
 /// The parts of a log, as they were found.
 pub struct Parts<K: Kv> {
-    /// The log's name.
+    /// What the configuration calls the log.
     pub origin: Origin,
-    /// The anchor, locked.
+    /// Locked.
     pub anchor: Anchor,
-    /// The store's reading side.
+    /// Reads what `writer` writes.
     pub store: Store<K>,
-    /// Its one writer.
+    /// The only one.
     pub writer: Writer<K>,
-    /// The keys.
+    /// Not yet known to be the ones that entry 0 names.
     pub keys: LogKeys,
-    /// The policy that heads are published under.
+    /// Heads are published under it.
     pub policy: Policy,
-    /// Its text.
+    /// What `policy` was parsed from.
     pub policy_text: String,
 }
 
 /// A log whose parts fit together.
 pub struct Opened<K: Kv> {
-    /// The store's reading side.
+    /// Reads what `writer` writes.
     pub store: Store<K>,
-    /// Its one writer.
+    /// The only one.
     pub writer: Writer<K>,
-    /// The anchor, locked.
+    /// Locked.
     pub anchor: Anchor,
-    /// The keys.
+    /// With the keys that entry 0 names.
     pub signer: LogSigner,
     /// The anchored head, signed once more: the same bytes as the first time.
     pub anchored: SignedCheckpoint,
-    /// The policy that heads are published under.
+    /// Heads are published under it.
     pub policy: Policy,
-    /// Its text.
+    /// What `policy` was parsed from.
     pub policy_text: String,
     /// Other policies under which the last head may have been published.
     pub policies_before: Vec<Policy>,
-    /// The witnesses that the operator set aside.
+    /// The keys of the witnesses that the operator set aside.
     pub set_aside: Vec<VerifierKey>,
+}
+
+/// All that publishes heads, before it does.
+pub struct Publishing<K: Kv> {
+    /// Waits for the witnesses to confirm the head signed last.
+    pub publisher: Publisher,
+    /// Ask them.
+    pub first: Vec<Effect>,
+    /// Has the anchor and the keys.
+    pub signing: SigningThread<K>,
 }
 
 /// Opens anchor, keys and store of an existing log, takes the operator's decision about a witness,
@@ -148,23 +164,65 @@ pub(crate) fn open_store(
     })
 }
 
-/// The newest published head, as the store keeps it.
-///
-/// # Errors
-/// When neither today's policy nor the one before accepts it.
-pub fn published<K: Kv>(opened: &Opened<K>) -> anyhow::Result<Option<Published>> {
-    let Some(stored) = opened.store.latest_published() else {
-        return Ok(None);
-    };
-    let note = Note::parse(stored.note().as_bytes()).context("the last published checkpoint")?;
-    // A policy that was changed since must not hide what was published under the one before.
-    let mut policies = std::iter::once(&opened.policy).chain(&opened.policies_before);
-    let cosigned = policies.find_map(|it| it.check(&note).ok()).context(
-        "the last published checkpoint satisfies neither today's witness policy nor \
-                  the one before",
-    )?;
-    let tree_head = crate::publish::drive::tree_head_of(&note, opened.signer.tree_head_key());
-    Ok(Some(Published::new(cosigned, tree_head)))
+impl<K: Kv> Opened<K> {
+    /// The newest published head, as the store keeps it.
+    ///
+    /// # Errors
+    /// When neither today's policy nor the one before accepts it.
+    pub fn latest_published(&self) -> anyhow::Result<LatestPublished> {
+        let Some(stored) = self.store.latest_published() else {
+            return Ok(LatestPublished::new(None));
+        };
+        let note =
+            Note::parse(stored.note().as_bytes()).context("the last published checkpoint")?;
+        // A policy that was changed since must not hide what was published under the one before.
+        let mut policies = std::iter::once(&self.policy).chain(&self.policies_before);
+        let cosigned = policies.find_map(|it| it.check(&note).ok()).context(
+            "the last published checkpoint satisfies neither today's witness policy nor \
+                      the one before",
+        )?;
+        let tree_head = SignedTreeHead::of(&note, self.signer.tree_head_key());
+        Ok(LatestPublished::new(Some(Published::new(cosigned, tree_head))))
+    }
+
+    /// Builds what publishes, and hands out the writer for the sequencer.
+    pub fn publishing(
+        self,
+        core: Core<K>,
+        latest: LatestPublished,
+        clock_rule: Arc<AdmissionClock>,
+        pace: Pace,
+        request_intervals_ms: BTreeMap<String, u64>,
+    ) -> (Publishing<K>, Writer<K>) {
+        let published = latest.current();
+        let last_tree_head = published.as_ref().and_then(|it| it.tree_head());
+        let last_tree_head_ms = last_tree_head.map_or(0, |it| it.at.get());
+        let start = Start {
+            policy: self.policy.clone(),
+            policies_before: self.policies_before,
+            anchored: self.anchored,
+            published: published.as_ref().map(|it| it.size()),
+            set_aside: self.set_aside,
+            all_must_confirm: self.anchor.is_restored(),
+            request_intervals_ms,
+        };
+        let (publisher, first) = Publisher::new(start, pace, core.clock.monotonic_millis());
+        let tree_head_key = self.signer.tree_head_key().clone();
+        let signing = SigningThread {
+            core,
+            anchor: self.anchor,
+            signer: self.signer,
+            policy: self.policy,
+            policy_text: self.policy_text,
+            last_tree_head_ms,
+            published: Box::new(move |cosigned| {
+                clock_rule.learn(cosigned.cosigners());
+                let tree_head = SignedTreeHead::of(cosigned.note(), &tree_head_key);
+                latest.show(Published::new(cosigned, tree_head));
+            }),
+        };
+        (Publishing { publisher, first, signing }, self.writer)
+    }
 }
 
 /// Checks that the anchored head is a prefix of the store's tree, from the tiles, and signs it

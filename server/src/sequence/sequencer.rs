@@ -11,7 +11,6 @@
 use std::sync::Arc;
 
 use records::{EntryIndex, StateError, Verdict};
-use service::{Clock, error_chain};
 use store::{CommitError, Committed, Kv, NewBatch, NewEntry, ReadError, Store, Writer};
 use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
 
@@ -19,8 +18,8 @@ use crate::admit::check::AwsLcEs256;
 use crate::admit::clock_rule::AdmissionClock;
 use crate::admit::low_water::LowWater;
 use crate::admit::pool::{self, NotJudged, Outcome, Pending, Pool, Receipt};
-use crate::core::metrics::Metrics;
-use crate::core::mode::ModeSwitch;
+use crate::core::Core;
+use crate::core::mode::{Ended, Mode};
 use crate::sequence::batch_state::BatchState;
 
 /// Why the sequencer ended. Every variant is final for this process.
@@ -49,20 +48,16 @@ pub enum SequenceError {
 
 /// What the sequencer works with.
 pub struct Deps<K: Kv> {
-    /// The store's only writer.
+    /// Its clock measures only: records are admitted by the clock rule.
+    pub core: Core<K>,
+    /// The only one.
     pub writer: Writer<K>,
     /// Where submissions wait.
     pub pool: Arc<Pool>,
-    /// The time, for measuring.
-    pub clock: Arc<dyn Clock>,
-    /// The time, for admitting.
+    /// Gives the time of admission, or refuses.
     pub clock_rule: Arc<AdmissionClock>,
-    /// Whether the disks have room.
+    /// Asked before every batch.
     pub low_water: Arc<LowWater>,
-    /// What this process may do.
-    pub mode: ModeSwitch,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
     /// Told of every new head, after its commit.
     pub committed: Box<dyn Fn(TreeHead) + Send>,
     /// Entries in one commit, at most.
@@ -72,15 +67,10 @@ pub struct Deps<K: Kv> {
 /// The one that gives entries their order. Dropping it answers everything in the pool.
 pub struct Sequencer<K: Kv> {
     deps: Deps<K>,
-    store: Store<K>,
     /// The admission time of the last entry: no entry is admitted before it.
     last_admitted_ms: u64,
     _pool: CloseOnExit,
 }
-
-/// The sequencer came to its end: nothing is committed any more in this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended;
 
 /// Answers everything in the pool when the sequencer ends, for whatever reason.
 struct CloseOnExit(Arc<Pool>);
@@ -101,14 +91,14 @@ struct Accepted {
 
 /// A judged batch, before its commit.
 #[derive(Default)]
-struct Judged {
+struct JudgedBatch {
     entries: Vec<NewEntry>,
     leaves: Vec<Hash>,
     accepted: Vec<Accepted>,
     refused: Vec<(Pending, Outcome)>,
 }
 
-impl Judged {
+impl JudgedBatch {
     /// Keeps a refusal of what was judged as the entry at `index`. It is told after the commit: by
     /// then everything it was judged by is durable.
     fn refuse(
@@ -129,16 +119,15 @@ impl<K: Kv> Sequencer<K> {
     /// # Errors
     /// [`SequenceError`] when the last entry cannot be read.
     pub fn new(deps: Deps<K>) -> Result<Self, SequenceError> {
-        let store = deps.writer.store().clone();
-        let last_admitted_ms = last_admitted_ms(&store)?;
+        let last_admitted_ms = last_admitted_ms(&deps.core.store)?;
         let pool = CloseOnExit(Arc::clone(&deps.pool));
-        Ok(Self { deps, store, last_admitted_ms, _pool: pool })
+        Ok(Self { deps, last_admitted_ms, _pool: pool })
     }
 
     /// Sequences until the pool is closed or something fails for good.
     pub fn run(mut self) {
         // On a panic it is dropped before the pool is closed: nobody may wait for what never comes.
-        let _guard = self.deps.mode.read_only_on_panic("the sequencer");
+        let _guard = self.deps.core.mode.read_only_on_panic("the sequencer");
         while let Some(batch) = self.deps.pool.take(self.deps.batch_entries_max) {
             if self.sequence(batch) == Err(Ended) {
                 return;
@@ -150,18 +139,15 @@ impl<K: Kv> Sequencer<K> {
     /// the caller drops the sequencer.
     ///
     /// # Errors
-    /// [`Ended`].
+    /// [`Ended`], with the reason in the mode.
     pub fn sequence(&mut self, batch: Vec<Pending>) -> Result<(), Ended> {
-        self.round(batch).map_err(|error| {
-            self.deps.mode.read_only(error_chain(&error));
-            Ended
-        })
+        self.round(batch).map_err(|error| self.deps.core.mode.fail(&error))
     }
 
     /// One batch from judgement to answers. Whoever is not answered because of an error learns it
     /// by the end of the channel: the outcome is unknown.
     fn round(&mut self, batch: Vec<Pending>) -> Result<(), SequenceError> {
-        if !self.deps.mode.is_running() && !self.is_draining() {
+        if !self.deps.core.mode.is_running() && !self.is_draining() {
             answer_all(batch, NotJudged::Closed);
             return Ok(());
         }
@@ -178,11 +164,11 @@ impl<K: Kv> Sequencer<K> {
                 return Ok(());
             }
         };
-        let mut state = BatchState::new(&self.store);
+        let mut state = BatchState::new(&self.deps.core.store);
         let first = self.deps.writer.frontier().size();
-        let mut judged = Judged::default();
+        let mut judged = JudgedBatch::default();
         for pending in batch {
-            judge_one(&self.store, &mut state, admitted_ms, first, pending, &mut judged)?;
+            judge_one(&self.deps.core.store, &mut state, admitted_ms, first, pending, &mut judged)?;
         }
         let changes = state.into_changes();
         self.commit_and_answer(judged, changes, admitted_ms)
@@ -190,26 +176,26 @@ impl<K: Kv> Sequencer<K> {
 
     fn commit_and_answer(
         &mut self,
-        judged: Judged,
+        judged: JudgedBatch,
         state: Vec<(Vec<u8>, Vec<u8>)>,
         admitted_ms: u64,
     ) -> Result<(), SequenceError> {
-        let Judged { entries, leaves, accepted, refused } = judged;
+        let JudgedBatch { entries, leaves, accepted, refused } = judged;
         let count = entries.len();
         let committed = if entries.is_empty() {
             // Only refusals, and records that are committed already.
             self.deps.writer.last_committed()
         } else {
             let integration = self.deps.writer.frontier().integrate(&leaves);
-            let started_ms = self.deps.clock.monotonic_millis();
+            let started_ms = self.deps.core.clock.monotonic_millis();
             let committed = self
                 .deps
                 .writer
                 .commit(NewBatch { entries, state, integration })
                 .map_err(SequenceError::Commit)?;
             self.last_admitted_ms = admitted_ms;
-            let took_ms = self.deps.clock.monotonic_millis().saturating_sub(started_ms);
-            self.deps.metrics.committed(count, took_ms, committed.head().size);
+            let took_ms = self.deps.core.clock.monotonic_millis().saturating_sub(started_ms);
+            self.deps.core.metrics.committed(count, took_ms, committed.head().size);
             (self.deps.committed)(committed.head());
             committed
         };
@@ -228,14 +214,14 @@ impl<K: Kv> Sequencer<K> {
             answer.answer_with(Outcome::Committed(receipt));
         }
         for (answer, outcome) in refused {
-            self.deps.metrics.refused();
+            self.deps.core.metrics.refused();
             answer.answer_with(outcome);
         }
     }
 
     /// While stopping, what was taken in before is still committed.
     fn is_draining(&self) -> bool {
-        matches!(self.deps.mode.current(), crate::core::mode::Mode::Stopping)
+        matches!(self.deps.core.mode.current(), Mode::Stopping)
     }
 }
 
@@ -246,7 +232,7 @@ fn judge_one<K: Kv>(
     admitted_ms: u64,
     first: TreeSize,
     pending: Pending,
-    judged: &mut Judged,
+    judged: &mut JudgedBatch,
 ) -> Result<(), SequenceError> {
     let index = LeafIndex::new(first.get() + judged.entries.len() as u64);
     let verdict = records::admit(

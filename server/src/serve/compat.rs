@@ -32,7 +32,7 @@ struct SthView {
 /// `GET /ct/v1/get-sth`
 pub(super) async fn get_sth(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let none = ApiError::NotFound("nothing is published yet");
-    let Some(published) = app.board.current() else {
+    let Some(published) = app.latest.current() else {
         return Err(none);
     };
     let tree_head = published.tree_head().ok_or(none)?;
@@ -81,18 +81,19 @@ pub(super) async fn get_proof_by_hash(
             expected: "the base64 of a leaf hash, percent-encoded",
         },
     )?;
-    let published = app.board.current().map(|it| it.checkpoint().head());
+    let published = app.latest.current().map(|it| it.checkpoint().head());
     let published = published
         .filter(|it| size <= it.size)
         .ok_or(ApiError::NotFound("the published log is smaller than `tree_size`"))?;
     let index = app
+        .core
         .store
         .index_of_leaf(&hash)
         .map_err(|it| ApiError::internal(&it))?
         .filter(|it| it.is_within(size))
         .ok_or(ApiError::NotFound("no leaf of that hash is in a tree of that size"))?;
-    let path = prove::head_at(&app.store, size, &published)
-        .and_then(|head| prove::inclusion(&app.store, index, &hash, &head))
+    let path = prove::head_at(&app.core.store, size, &published)
+        .and_then(|head| prove::inclusion(&app.core.store, index, &hash, &head))
         .map_err(|it| unproven(&app, &it))?;
     let audit_path = path.iter().map(Hash::to_base64).collect();
     let answer = ProofView { leaf_index: index.get(), audit_path };

@@ -25,8 +25,8 @@ use super::submit::DISCARD_TIME_MAX;
 use super::{ApiError, App};
 use crate::admit::check::AwsLcEs256;
 use crate::config::DocumentLimits;
-use crate::documents::{DocumentId, Documents, Found, Stored, Upload, UploadError, hash_of};
 use crate::core::state::CommittedState;
+use crate::documents::{DocumentId, Documents, Found, Stored, Upload, UploadError, hash_of};
 
 /// Requests about documents that are looked at at once, refused ones included.
 pub(super) const REQUESTS_MAX: usize = 256;
@@ -106,8 +106,8 @@ async fn before_the_body(app: &App, id: &str, headers: &HeaderMap) -> Result<Beg
         return Err(ApiError::BodyTooLarge { bytes_max: BYTES_MAX });
     }
     let submitter = uploader(app, id, size, headers)?;
-    if !app.mode.is_running() {
-        return Err(ApiError::Closed(app.mode.current()));
+    if !app.core.mode.is_running() {
+        return Err(ApiError::Closed(app.core.mode.current()));
     }
     let desk = &app.documents;
     let permit = Arc::clone(&desk.uploads).try_acquire_owned();
@@ -130,9 +130,9 @@ fn uploader(app: &App, id: DocumentId, size: u64, headers: &HeaderMap) -> Result
     let text = headers.get(SIGNATURE).and_then(|it| it.to_str().ok());
     let text = text.ok_or(ApiError::SignatureMissing)?;
     let jws = DetachedJws::parse_as(DOCUMENT_TYP, text).map_err(|_| unknown())?;
-    let state = CommittedState(&app.store);
+    let state = CommittedState(&app.core.store);
     let key = records::state::key(&state, jws.kid()).map_err(|it| ApiError::internal(&it))?;
-    let next = EntryIndex::new(app.store.head().size.get());
+    let next = EntryIndex::new(app.core.store.head().size.get());
     let now_ms = app.documents.clock.unix_millis();
     let counts = |it: &KeyState| {
         it.role == KeyRole::Submitter && it.counts_at(next) && now_ms >= it.counts_from_ms

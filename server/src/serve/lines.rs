@@ -62,7 +62,7 @@ pub(super) async fn lines(
         Some(last) if wait == Wait::Published => published(app, last).await.is_some(),
         _ => false,
     };
-    let size = app.board.current().map(|it| it.size());
+    let size = app.latest.current().map(|it| it.size());
     let mut text = Vec::with_capacity(outcomes.len() * 160);
     for (number, (outcome, signed)) in outcomes.into_iter().enumerate() {
         let shown = |index: LeafIndex| {
@@ -118,7 +118,7 @@ async fn check_and_put(
                 .run(room, move || {
                     chunk
                         .iter()
-                        .map(|line| check(&working.store, working.origin.as_str(), line))
+                        .map(|line| check(&working.core.store, working.origin.as_str(), line))
                         .collect::<Vec<_>>()
                 })
                 .await
@@ -136,11 +136,11 @@ async fn check_and_put(
                     Line::Waiting(outcome)
                 }
                 Err(AdmitError::Refused(refusal)) => {
-                    app.metrics.refused();
+                    app.core.metrics.refused();
                     Line::Refused(Box::new(refusal))
                 }
                 Err(error) => {
-                    error.report(&app.mode);
+                    error.report(&app.core.mode);
                     Line::Failed
                 }
             });
@@ -217,7 +217,7 @@ fn line_answer(
     match outcome {
         Outcome::Committed(receipt) => {
             if receipt.is_duplicate() {
-                app.metrics.duplicate();
+                app.core.metrics.duplicate();
             }
             answer.status = if is_published(receipt.index()) { "published" } else { "committed" };
             answer.index = Some(receipt.index().get());
@@ -232,7 +232,7 @@ fn line_answer(
             answer.refusal = signed;
         }
         Outcome::NotJudged(because) => {
-            app.metrics.not_judged();
+            app.core.metrics.not_judged();
             answer.status = "not_judged";
             answer.detail = Some(because.to_string());
         }

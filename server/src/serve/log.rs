@@ -37,7 +37,7 @@ struct HeadView {
 pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let resilience = app.policy.resilience();
     let published = app
-        .board
+        .latest
         .current()
         .map(|it| HeadView { size: it.size().get(), root: it.head().root.to_base64() });
     let answer = LogView {
@@ -49,7 +49,7 @@ pub(super) async fn log(State(app): State<Arc<App>>) -> Result<Response, ApiErro
         witnesses_down_tolerated: resilience.down_tolerated,
         refusal_key: app.refusals.as_ref().map(|it| it.kid().to_owned()),
         policy_entry: policy_entry(&app)?,
-        committed_size: app.store.head().size.get(),
+        committed_size: app.core.store.head().size.get(),
         published,
     };
     Ok(json(StatusCode::OK, Caching::NoStore, &answer))
@@ -109,7 +109,7 @@ struct SetAsideView {
 
 /// `GET /v1/witnesses`
 pub(super) async fn witnesses(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let published = app.board.current();
+    let published = app.latest.current();
     let statuses = app.statuses.borrow().clone();
     let answer: Vec<WitnessView> = app
         .policy

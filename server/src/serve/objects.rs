@@ -75,8 +75,8 @@ pub(super) async fn object(
     Path(object): Path<String>,
 ) -> Result<Response, ApiError> {
     let none = ApiError::NotFound("nothing is published about an object of that name");
-    let size = app.board.current().map_or(TreeSize::ZERO, |it| it.size());
-    let state = CommittedState(&app.store);
+    let size = app.latest.current().map_or(TreeSize::ZERO, |it| it.size());
+    let state = CommittedState(&app.core.store);
     let mut revisions = Vec::new();
     let mut steps = Vec::new();
     for rev in 0..=REVISIONS_MAX {
@@ -176,7 +176,7 @@ pub(super) async fn list(
             }
         }
     }
-    let size = app.board.current().map_or(TreeSize::ZERO, |it| it.size());
+    let size = app.latest.current().map_or(TreeSize::ZERO, |it| it.size());
     let start = records::state::object_head_key(&prefix);
     let mut after = after.map(|it: String| records::state::object_head_key(&it));
     let mut text = Vec::new();
@@ -184,6 +184,7 @@ pub(super) async fn list(
     // Objects that are committed and not published yet are passed over, not counted.
     for _ in 0..SCANS_MAX {
         let found = app
+            .core
             .store
             .state_scan(&start, after.as_deref(), LIST_MAX)
             .map_err(|it| ApiError::internal(&it))?;
@@ -214,7 +215,7 @@ fn last_published(
     head_rev: u32,
     size: TreeSize,
 ) -> Result<Option<HeadView>, ApiError> {
-    let state = CommittedState(&app.store);
+    let state = CommittedState(&app.core.store);
     for rev in (0..=head_rev).rev() {
         let stored = records::state::object_revision(&state, &object, rev)
             .map_err(|it| ApiError::internal(&it))?;

@@ -39,7 +39,8 @@ pub(super) async fn proof_at(
         return Err(ApiError::NotPublished { index, size });
     }
     let note = kept_note(&app, size)?;
-    let proof = receipt::proof_under(&app.store, index, &note).map_err(|it| unproven(&app, &it))?;
+    let proof =
+        receipt::proof_under(&app.core.store, index, &note).map_err(|it| unproven(&app, &it))?;
     Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, proof.encode().into()))
 }
 
@@ -50,12 +51,13 @@ pub(super) async fn receipt(
     Path(index): Path<String>,
 ) -> Result<Response, ApiError> {
     let (index, published) = published_index(&app, &index)?;
-    let text = receipt::receipt(&app.store, index, &published).map_err(|it| unproven(&app, &it))?;
+    let text =
+        receipt::receipt(&app.core.store, index, &published).map_err(|it| unproven(&app, &it))?;
     Ok(bytes(StatusCode::OK, PROOF_TYPE, Caching::NoStore, text.into()))
 }
 
 pub(super) fn unproven(app: &App, failure: &prove::Failure) -> ApiError {
-    prove::report(failure, &app.mode);
+    prove::report(failure, &app.core.mode);
     ApiError::Internal
 }
 
@@ -83,7 +85,7 @@ pub(super) fn consistency_proof(
     from: TreeSize,
     to: TreeSize,
 ) -> Result<Vec<String>, ApiError> {
-    let published = app.board.current().map(|it| it.checkpoint().head());
+    let published = app.latest.current().map(|it| it.checkpoint().head());
     let published = published
         .filter(|it| to <= it.size)
         .ok_or(ApiError::NotFound("the published log is smaller than `to`"))?;
@@ -93,8 +95,8 @@ pub(super) fn consistency_proof(
     if from == TreeSize::ZERO || from == to {
         return Ok(Vec::new());
     }
-    let proof =
-        prove::consistency(&app.store, from, to, &published).map_err(|it| unproven(app, &it))?;
+    let proof = prove::consistency(&app.core.store, from, to, &published)
+        .map_err(|it| unproven(app, &it))?;
     Ok(proof.iter().map(tlog::Hash::to_base64).collect())
 }
 
@@ -111,7 +113,7 @@ pub(super) async fn checkpoint_at(
     Path(size): Path<String>,
 ) -> Result<Response, ApiError> {
     let size = parse_size("size", &size)?;
-    let kept = app.store.checkpoint_at(size).map_err(|it| ApiError::internal(&it))?;
+    let kept = app.core.store.checkpoint_at(size).map_err(|it| ApiError::internal(&it))?;
     let Some(kept) = kept else {
         return Err(not_kept(&app, size)?);
     };
@@ -125,8 +127,9 @@ pub(super) fn proof_text(
     index: LeafIndex,
     published: &Published,
 ) -> Result<Bytes, ApiError> {
-    let proof: TlogProof = receipt::proof_under(&app.store, index, published.checkpoint().note())
-        .map_err(|it| unproven(app, &it))?;
+    let proof: TlogProof =
+        receipt::proof_under(&app.core.store, index, published.checkpoint().note())
+            .map_err(|it| unproven(app, &it))?;
     Ok(proof.encode().into())
 }
 
@@ -140,7 +143,7 @@ pub(super) fn published_index(
         expected: "a number from 0, without leading zeros",
     })?;
     let published =
-        app.board.current().ok_or(ApiError::NotPublished { index, size: TreeSize::ZERO })?;
+        app.latest.current().ok_or(ApiError::NotPublished { index, size: TreeSize::ZERO })?;
     if !published.covers(index) {
         return Err(ApiError::NotPublished { index, size: published.size() });
     }
@@ -155,7 +158,7 @@ fn parse_size(name: &'static str, size: &str) -> Result<TreeSize, ApiError> {
 }
 
 fn kept_note(app: &App, size: TreeSize) -> Result<Note, ApiError> {
-    let kept = app.store.checkpoint_at(size).map_err(|it| ApiError::internal(&it))?;
+    let kept = app.core.store.checkpoint_at(size).map_err(|it| ApiError::internal(&it))?;
     let Some(kept) = kept else {
         return Err(not_kept(app, size)?);
     };
@@ -163,7 +166,7 @@ fn kept_note(app: &App, size: TreeSize) -> Result<Note, ApiError> {
 }
 
 fn not_kept(app: &App, size: TreeSize) -> Result<ApiError, ApiError> {
-    let next = app.store.next_checkpoint_after(size).map_err(|it| ApiError::internal(&it))?;
+    let next = app.core.store.next_checkpoint_after(size).map_err(|it| ApiError::internal(&it))?;
     Ok(next.map_or(
         ApiError::NotFound("no checkpoint of that size or a larger one was published"),
         |next| ApiError::OtherSizeKept { next },

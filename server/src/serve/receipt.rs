@@ -13,8 +13,8 @@ use store::{Kv, Store};
 use tlog::{Checkpoint, LeafIndex, Note, TlogProof};
 
 use crate::core::prove::{Failure, inclusion};
-use crate::publish::latest::Published;
 use crate::core::state::{CommittedState, DAMAGED};
+use crate::publish::latest::Published;
 
 /// The proof of one entry under a published checkpoint, with the entry in it.
 ///

@@ -44,14 +44,15 @@ pub(super) async fn record(
 /// Reads an entry and what is disclosed of it.
 pub(super) fn entry_view(app: &App, index: LeafIndex) -> Result<EntryView, ApiError> {
     let entry = app
+        .core
         .store
         .entry(index)
         .map_err(|it| ApiError::internal(&it))?
         .ok_or(ApiError::NotFound("no such entry"))?;
     let leaf_hash = tlog::leaf_hash(&entry).to_base64();
-    let disclosures = app.store.disclosures(index).map_err(|it| ApiError::internal(&it))?;
+    let disclosures = app.core.store.disclosures(index).map_err(|it| ApiError::internal(&it))?;
     let withdrawn =
-        withdraw::of_entry(&app.store, index).map_err(|it| ApiError::internal(it.as_ref()))?;
+        withdraw::of_entry(&app.core.store, index).map_err(|it| ApiError::internal(it.as_ref()))?;
     let disclosures = disclosures.map(|it| what_may_be_shown(&entry, &it, &withdrawn));
     let disclosures = disclosures.transpose()?.flatten();
     Ok(EntryView { index: index.get(), entry: raw(&entry)?, leaf_hash, disclosures, withdrawn })

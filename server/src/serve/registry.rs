@@ -34,6 +34,7 @@ struct SubmitterView {
 pub(super) async fn submitters(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let size = published_size(&app);
     let found = app
+        .core
         .store
         .state_scan(&records::state::submitter_key(""), None, SUBMITTERS_MAX)
         .map_err(|it| ApiError::internal(&it))?;
@@ -123,7 +124,7 @@ fn raw(profile: &records::profile::Profile) -> Result<Box<RawValue>, ApiError> {
 
 /// The newest published record about an object of the registry, and where it stands.
 pub(super) fn newest(app: &App, object: &str) -> Result<Option<(u64, Record)>, ApiError> {
-    let state = CommittedState(&app.store);
+    let state = CommittedState(&app.core.store);
     let size = published_size(app);
     let head = records::object_head(&state, object).map_err(|it| ApiError::internal(&it))?;
     let Some(head) = head else { return Ok(None) };
@@ -133,7 +134,7 @@ pub(super) fn newest(app: &App, object: &str) -> Result<Option<(u64, Record)>, A
             .map_err(|it| ApiError::internal(&it))?;
         let index = stored.map(|it| LeafIndex::new(it.index.get()));
         let Some(index) = index.filter(|it| it.is_within(size)) else { continue };
-        let entry = app.store.entry(index).map_err(|it| ApiError::internal(&it))?;
+        let entry = app.core.store.entry(index).map_err(|it| ApiError::internal(&it))?;
         let entry = entry.ok_or_else(|| ApiError::internal(&crate::core::state::DAMAGED))?;
         let entry = records::Entry::parse(&entry).map_err(|it| ApiError::internal(&it))?;
         return Ok(Some((index.get(), entry.record().clone())));
@@ -142,5 +143,5 @@ pub(super) fn newest(app: &App, object: &str) -> Result<Option<(u64, Record)>, A
 }
 
 fn published_size(app: &App) -> TreeSize {
-    app.board.current().map_or(TreeSize::ZERO, |it| it.size())
+    app.latest.current().map_or(TreeSize::ZERO, |it| it.size())
 }

@@ -63,8 +63,8 @@ pub(super) async fn post_records(
         Ok(response) => response,
         Err(error) => {
             match &error {
-                ApiError::Overloaded => app.metrics.overloaded(),
-                ApiError::Closed(_) | ApiError::NotJudged(_) => app.metrics.not_judged(),
+                ApiError::Overloaded => app.core.metrics.overloaded(),
+                ApiError::Closed(_) | ApiError::NotJudged(_) => app.core.metrics.not_judged(),
                 _ => {}
             }
             error.into_response()
@@ -125,8 +125,8 @@ fn before_the_body(
 ) -> Result<(Wait, Kind, Room), ApiError> {
     let wait = parse_wait(query)?;
     let kind = parse_kind(headers)?;
-    if !app.mode.is_running() {
-        return Err(ApiError::Closed(app.mode.current()));
+    if !app.core.mode.is_running() {
+        return Err(ApiError::Closed(app.core.mode.current()));
     }
     app.low_water.check().map_err(|_| ApiError::NotJudged(NotJudged::DiskAlmostFull))?;
     let bytes_max = kind.body_bytes_max();
@@ -190,7 +190,7 @@ async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Resp
     let working = Arc::clone(app);
     let checked = app
         .admission
-        .run(Arc::clone(&room), move || check(&working.store, working.origin.as_str(), &body))
+        .run(Arc::clone(&room), move || check(&working.core.store, working.origin.as_str(), &body))
         .await
         .ok_or(ApiError::Internal)?;
     let checked = checked.map_err(|error| refusal_of(app, error))?;
@@ -201,7 +201,7 @@ async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Resp
         Outcome::Committed(receipt) => {
             drop(held);
             if receipt.is_duplicate() {
-                app.metrics.duplicate();
+                app.core.metrics.duplicate();
             }
             Ok(receipt_answer(app, wait, receipt).await)
         }
@@ -252,17 +252,17 @@ async fn receipt_answer(app: &App, wait: Wait, receipt: Receipt) -> Response {
 
 /// Waits until the entry is published, for as long as the configuration allows.
 pub(super) async fn published(app: &App, index: LeafIndex) -> Option<Arc<Published>> {
-    tokio::time::timeout(app.wait_published, app.board.covering(index)).await.ok().flatten()
+    tokio::time::timeout(app.wait_published, app.latest.covering(index)).await.ok().flatten()
 }
 
 fn refusal_of(app: &App, error: AdmitError) -> ApiError {
     match error {
         AdmitError::Refused(refusal) => {
-            app.metrics.refused();
+            app.core.metrics.refused();
             ApiError::Refused { refusal, conflicts_with: None, signed: None }
         }
         other => {
-            other.report(&app.mode);
+            other.report(&app.core.mode);
             ApiError::Internal
         }
     }

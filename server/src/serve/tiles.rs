@@ -21,7 +21,7 @@ const NO_TILE: ApiError = ApiError::NotFound("no such tile is published");
 /// `GET /checkpoint`
 pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let published = app
-        .board
+        .latest
         .current()
         .ok_or(ApiError::NotFound("nothing is published yet: no head has its witness quorum"))?;
     let note = published.note().clone();
@@ -34,7 +34,7 @@ pub(super) async fn tile(
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let size = app.board.current().ok_or(NO_TILE)?.size();
+    let size = app.latest.current().ok_or(NO_TILE)?.size();
     match TilePath::parse(&format!("tile/{path}")).map_err(|_| NO_TILE)? {
         TilePath::Hash(coord) => hash_tile(&app, coord, size),
         TilePath::Entries(coord) => bundle(&app, coord, size, &headers),
@@ -45,7 +45,7 @@ fn hash_tile(app: &App, coord: TileCoord, size: TreeSize) -> Result<Response, Ap
     if !is_covered(coord.level(), coord.index(), coord.width(), size) {
         return Err(NO_TILE);
     }
-    let tile = app.store.read_tile(coord).map_err(|it| ApiError::internal(&it))?;
+    let tile = app.core.store.read_tile(coord).map_err(|it| ApiError::internal(&it))?;
     let body = Bytes::from(tile.to_bytes());
     Ok(bytes(StatusCode::OK, "application/octet-stream", Caching::Immutable, body))
 }
@@ -59,7 +59,7 @@ fn bundle(
     if !is_covered(0, coord.index(), coord.width(), size) {
         return Err(NO_TILE);
     }
-    let body = app.store.bundle(coord).map_err(|it| ApiError::internal(&it))?;
+    let body = app.core.store.bundle(coord).map_err(|it| ApiError::internal(&it))?;
     let accepts_gzip = headers
         .get(header::ACCEPT_ENCODING)
         .and_then(|it| it.to_str().ok())

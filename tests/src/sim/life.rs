@@ -1,4 +1,4 @@
-//! One life of the server: the real sequencer, signing desk and publisher, one step at a time. What
+//! One life of the server: the real sequencer, signing thread and publisher, one step at a time. What
 //! the operating system would give them, threads, sockets and a disk, are queues here.
 
 use std::cell::RefCell;
@@ -11,16 +11,16 @@ use civiclog_server::admit::clock_rule::AdmissionClock;
 use civiclog_server::admit::low_water::LowWater;
 use civiclog_server::admit::pool::{Budget, Outcome, Pending, Pool, Receipt, Room};
 use civiclog_server::admit::posted::Posted;
-use civiclog_server::core::metrics::Metrics;
-use civiclog_server::core::mode::{Mode, ModeSwitch};
-use civiclog_server::core::prove;
-use civiclog_server::publish::decisions::{Effect, Event, Pace, Publisher, Start, WitnessId};
-use civiclog_server::publish::drive::{self, Asking, Hands, Order, SigningDesk};
-use civiclog_server::publish::latest::{Board, Published};
-use civiclog_server::publish::startup::{self, Parts};
+use civiclog_server::core::mode::Mode;
+use civiclog_server::core::{Core, prove};
+use civiclog_server::publish::decisions::{Effect, Event, Pace, Publisher, WitnessId};
+use civiclog_server::publish::driver::{self, EffectRunner, WitnessRequest};
+use civiclog_server::publish::latest::{LatestPublished, Published};
+use civiclog_server::publish::startup::{self, Parts, Publishing};
 use civiclog_server::sequence::sequencer::{self, Sequencer};
 use civiclog_server::serve::receipt;
 use civiclog_server::sign::anchor::Anchor;
+use civiclog_server::sign::thread::{SigningTask, SigningThread};
 use prometheus::Registry;
 use service::{Clock, ManualClock};
 use store::Store;
@@ -41,13 +41,12 @@ const PACE: Pace = Pace {
 
 /// A running server: the sequencer's thread, and the rest.
 pub struct Life {
-    /// What it may do.
-    pub mode: ModeSwitch,
+    /// The same as of a real process, over a disk and a clock of the simulation.
+    pub core: Core<SimKv>,
     /// What everybody is shown.
-    pub board: Board,
+    pub latest: LatestPublished,
     /// The size of the tree that was signed before this life.
     pub anchored: TreeSize,
-    store: Store<SimKv>,
     pool: Arc<Pool>,
     room: Arc<Room>,
     disk: Disk,
@@ -56,14 +55,12 @@ pub struct Life {
     rest: Arc<Mutex<Rest>>,
 }
 
-/// The publisher and the signing desk, with what they wait for and what they have done.
+/// The publisher and the signing thread, with what they wait for and what they have done.
 struct Rest {
-    mode: ModeSwitch,
-    store: Store<SimKv>,
-    clock: Arc<ManualClock>,
-    desk: Option<SigningDesk<SimKv>>,
+    core: Core<SimKv>,
+    signing: Option<SigningThread<SimKv>>,
     publisher: Publisher,
-    hands: QueueHands,
+    runner: QueueRunner,
     events: VecDeque<Event>,
     committed: Arc<Mutex<VecDeque<TreeHead>>>,
     signed: Vec<SignedCheckpoint>,
@@ -98,20 +95,20 @@ pub enum Handed {
 }
 
 #[derive(Default)]
-struct QueueHands {
-    orders: RefCell<VecDeque<Order>>,
-    asked: RefCell<Vec<Asking>>,
+struct QueueRunner {
+    tasks: RefCell<VecDeque<SigningTask>>,
+    asked: RefCell<Vec<WitnessRequest>>,
     inquiries: RefCell<Vec<WitnessId>>,
 }
 
-impl Hands for QueueHands {
-    fn order(&self, order: Order) -> bool {
-        self.orders.borrow_mut().push_back(order);
+impl EffectRunner for QueueRunner {
+    fn queue(&self, task: SigningTask) -> bool {
+        self.tasks.borrow_mut().push_back(task);
         true
     }
 
-    fn ask(&self, asking: Asking) {
-        self.asked.borrow_mut().push(asking);
+    fn ask(&self, request: WitnessRequest) {
+        self.asked.borrow_mut().push(request);
     }
 
     fn inquire(&self, witness: WitnessId) {
@@ -124,7 +121,6 @@ impl Life {
     ///
     /// # Errors
     /// Why it refuses, in words.
-    #[expect(clippy::too_many_lines, reason = "the wiring of a process, in one place as in `run`")]
     pub fn start(
         disk: &Disk,
         clock: &Arc<ManualClock>,
@@ -146,77 +142,54 @@ impl Life {
             policy: policy.clone(),
             policy_text: policy_text.clone(),
         })?;
-        let board = Board::new(startup::published(&opened)?);
-        let clock_as: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
-        let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&clock_as)));
-        let (mode, pool) = (ModeSwitch::new(), Arc::new(Pool::new()));
-        let metrics = Arc::new(Metrics::register(&Registry::new())?);
+        let clock = Arc::clone(clock) as Arc<dyn Clock>;
+        let clock_rule = Arc::new(AdmissionClock::new(Arc::clone(&clock)));
+        let core = Core::new(opened.store.clone(), clock, &Registry::new())?;
+        let latest = opened.latest_published()?;
+        let first_signed = opened.anchored.clone();
+        let anchored = first_signed.head().size;
+        let (publishing, writer) = opened.publishing(
+            core.clone(),
+            latest.clone(),
+            Arc::clone(&clock_rule),
+            PACE,
+            BTreeMap::new(),
+        );
+        let Publishing { publisher, first, signing } = publishing;
+        let pool = Arc::new(Pool::new());
         let committed: Arc<Mutex<VecDeque<TreeHead>>> = Arc::default();
         let telling = Arc::clone(&committed);
         let sequencer = Sequencer::new(sequencer::Deps {
-            writer: opened.writer,
+            core: core.clone(),
+            writer,
             pool: Arc::clone(&pool),
-            clock: Arc::clone(&clock_as),
-            clock_rule: Arc::clone(&clock_rule),
+            clock_rule,
             low_water: Arc::new(LowWater::new(
                 Box::new(disk.clone()),
                 vec![("database", PathBuf::new())],
                 ROOM_BYTES_MIN,
             )),
-            mode: mode.clone(),
-            metrics: Arc::clone(&metrics),
             committed: Box::new(move |head| {
                 telling.lock().unwrap_or_else(PoisonError::into_inner).push_back(head);
             }),
             batch_entries_max: 64,
         })?;
-        let first_signed = opened.anchored.clone();
-        let anchored = first_signed.head().size;
-        let start = Start {
-            policy: opened.policy,
-            policies_before: opened.policies_before,
-            anchored: opened.anchored,
-            published: board.current().map(|it| it.size()),
-            set_aside: opened.set_aside,
-            all_must_confirm: opened.anchor.is_restored(),
-            request_intervals_ms: BTreeMap::new(),
-        };
-        let (publisher, effects) = Publisher::new(start, PACE, clock.monotonic_millis());
-        let desk = SigningDesk {
-            store: opened.store.clone(),
-            anchor: opened.anchor,
-            signer: opened.signer,
-            policy: Arc::new(policy.clone()),
-            policy_text: opened.policy_text,
-            board: board.clone(),
-            mode: mode.clone(),
-            clock: clock_as,
-            clock_rule,
-            metrics,
-            last_tree_head_ms: board
-                .current()
-                .and_then(|it| Some(it.tree_head()?.at.get()))
-                .unwrap_or(0),
-        };
         let room = Budget::new(1, 1 << 20).room_for_submissions(1).expect("room");
         let mut rest = Rest {
-            mode: mode.clone(),
-            store: opened.store.clone(),
-            clock: Arc::clone(clock),
-            desk: Some(desk),
+            core: core.clone(),
+            signing: Some(signing),
             publisher,
-            hands: QueueHands::default(),
-            events: VecDeque::from([Event::Committed(opened.store.head())]),
+            runner: QueueRunner::default(),
+            events: VecDeque::from([Event::Committed(core.store.head())]),
             committed,
             signed: vec![first_signed],
             quorate: Vec::new(),
             random,
         };
-        rest.carry_out(effects);
+        rest.carry_out(first);
         Ok(Self {
-            mode,
-            board,
-            store: opened.store,
+            core,
+            latest,
             pool,
             anchored,
             room: Arc::new(room),
@@ -229,14 +202,14 @@ impl Life {
     /// Hands it a submission, as the HTTP interface does. `flip` changes what was posted after it
     /// was checked, as a bit that flips in memory would.
     pub fn hand(&mut self, bytes: &[u8], flip: bool) -> Handed {
-        if !self.mode.is_running() {
+        if !self.core.mode.is_running() {
             return Handed::Failed("closed".to_owned());
         }
-        let mut checked = match check::check(&self.store, fodder::ORIGIN, bytes) {
+        let mut checked = match check::check(&self.core.store, fodder::ORIGIN, bytes) {
             Ok(checked) => checked,
             Err(AdmitError::Refused(_)) => return Handed::Refused,
             Err(error) => {
-                error.report(&self.mode);
+                error.report(&self.core.mode);
                 return Handed::Failed(error.to_string());
             }
         };
@@ -267,7 +240,7 @@ impl Life {
         self.sequencer.is_some() && !self.pool.is_empty()
     }
 
-    /// The sequencer takes a batch. While it waits for its write, publisher and desk go on.
+    /// The sequencer takes a batch. While it waits for its write, the rest goes on.
     pub fn sequence(&mut self, entries_max: usize) {
         let Some(sequencer) = &mut self.sequencer else {
             return;
@@ -285,12 +258,12 @@ impl Life {
         locked(&self.rest).hear_of_commits();
     }
 
-    /// Whether the desk has orders.
-    pub fn has_order(&self) -> bool {
-        locked(&self.rest).has_order()
+    /// Whether the signing thread has anything to do.
+    pub fn has_task(&self) -> bool {
+        locked(&self.rest).has_task()
     }
 
-    /// The desk carries out one order.
+    /// The signing thread performs one task.
     pub fn work(&mut self) {
         locked(&self.rest).work();
     }
@@ -311,13 +284,13 @@ impl Life {
     }
 
     /// Requests to witnesses that nobody has sent yet.
-    pub fn take_asked(&mut self) -> Vec<Asking> {
-        locked(&self.rest).hands.asked.take()
+    pub fn take_asked(&mut self) -> Vec<WitnessRequest> {
+        locked(&self.rest).runner.asked.take()
     }
 
     /// Witnesses that are to be asked what they saw.
     pub fn take_inquiries(&mut self) -> Vec<WitnessId> {
-        locked(&self.rest).hands.inquiries.take()
+        locked(&self.rest).runner.inquiries.take()
     }
 
     /// Heads that were signed and not looked at yet.
@@ -336,34 +309,29 @@ impl Life {
         rest.publisher.witnesses().iter().map(|it| it.name.clone()).collect()
     }
 
-    /// The store, for what the HTTP interface reads.
-    pub fn store(&self) -> &Store<SimKv> {
-        &self.store
-    }
-
     /// The proof that is served for an entry.
     pub fn proof(&self, receipt: &Receipt, published: &Published) -> Option<TlogProof> {
         let note = published.checkpoint().note();
-        receipt::proof_under(&self.store, receipt.index(), note)
-            .inspect_err(|failure| prove::report(failure, &self.mode))
+        receipt::proof_under(&self.core.store, receipt.index(), note)
+            .inspect_err(|failure| prove::report(failure, &self.core.mode))
             .ok()
     }
 
     /// How far it is, for whoever looks at a run that found something.
     pub fn in_words(&self) -> String {
-        let published = self.board.current().map(|it| it.size().get());
+        let published = self.latest.current().map(|it| it.size().get());
         let waiting = self.pool.take_waiting(usize::MAX).len();
         format!(
             "{:?}, {} committed, {published:?} published, {waiting} waiting, sequencing: {}",
-            self.mode.current(),
-            self.store.head().size,
+            self.core.mode.current(),
+            self.core.store.head().size,
             self.sequencer.is_some()
         )
     }
 
     /// Why it does nothing, if it does nothing.
     pub fn read_only_because(&self) -> Option<String> {
-        match self.mode.current() {
+        match self.core.mode.current() {
             Mode::ReadOnly(reason) => Some(reason.words().to_owned()),
             _ => None,
         }
@@ -388,54 +356,42 @@ impl Rest {
         self.events.extend(committed.drain(..).map(Event::Committed));
     }
 
-    fn has_order(&self) -> bool {
-        self.desk.is_some() && !self.hands.orders.borrow().is_empty()
+    fn has_task(&self) -> bool {
+        self.signing.is_some() && !self.runner.tasks.borrow().is_empty()
     }
 
     fn work(&mut self) {
-        if !self.has_order() {
-            return;
-        }
-        let order = self.hands.orders.borrow_mut().pop_front();
-        let (Some(desk), Some(order)) = (&mut self.desk, order) else {
-            return;
-        };
-        if let Order::Publish(cosigned) = &order {
+        let Some(signing) = &mut self.signing else { return };
+        let Some(task) = self.runner.tasks.borrow_mut().pop_front() else { return };
+        if let SigningTask::Publish(cosigned) = &task {
             self.quorate.push(cosigned.head());
         }
-        match desk.carry_out(order) {
-            Ok(Some(event)) => {
-                if let Event::Signed(signed) = &event {
-                    self.signed.push(signed.clone());
-                }
-                self.events.push_back(event);
+        match signing.perform(task) {
+            Ok(Some(signed)) => {
+                self.signed.push(signed.clone());
+                self.events.push_back(Event::Signed(signed));
             }
             Ok(None) => {}
-            Err(_) => self.desk = None,
+            Err(_) => self.signing = None,
         }
     }
 
     fn has_event(&self) -> bool {
-        !self.events.is_empty() && !self.mode.is_read_only()
+        !self.events.is_empty() && !self.core.mode.is_read_only()
     }
 
     fn hear(&mut self) {
         let event = self.events.pop_front().unwrap_or(Event::Tick);
         // The driver ends with the first effect that makes the process read-only.
-        if self.mode.is_read_only() {
+        if self.core.mode.is_read_only() {
             return;
         }
-        let effects = self.publisher.step(self.clock.monotonic_millis(), event);
+        let effects = self.publisher.step(self.core.clock.monotonic_millis(), event);
         self.carry_out(effects);
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            drive::carry_out(&self.hands, &self.store, &self.mode, &self.publisher, effect);
-        }
-        if let Some(words) = self.publisher.waiting_for() {
-            self.mode.still_starting(words);
-        }
+        driver::carry_out(&self.runner, &self.core, &self.publisher, effects);
     }
 }
 

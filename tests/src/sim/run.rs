@@ -123,10 +123,10 @@ fn serve(world: &mut World, machine: usize) -> Result<(), Violation> {
     };
     match choice {
         0 if life.has_batch() => life.sequence(entries_max),
-        1 if life.has_order() => life.work(),
+        1 if life.has_task() => life.work(),
         2 if life.has_event() => life.hear(),
         3 => {
-            if life.mode.is_read_only() && !world.is_calm && world.random.below(20) == 0 {
+            if life.core.mode.is_read_only() && !world.is_calm && world.random.below(20) == 0 {
                 world.crash(machine, false);
                 return Ok(());
             }
@@ -296,13 +296,13 @@ fn calm(world: &mut World) -> Result<bool, Violation> {
     };
     let stands_still = reason.is_some() || !is_answered(world) || is_starting(world);
     if stands_still && world.malign.is_empty() {
-        let mode = at.life.as_ref().map(|it| it.mode.current());
+        let mode = at.life.as_ref().map(|it| it.core.mode.current());
         return Err(Violation(format!(
             "no progress in calm after faults that must be made good: {reason:?}, {mode:?}"
         )));
     }
     if stands_still && reason.as_ref().is_none_or(String::is_empty) {
-        let waits = at.life.as_ref().is_some_and(|it| !it.mode.is_running());
+        let waits = at.life.as_ref().is_some_and(|it| !it.core.mode.is_running());
         if !waits {
             let state = at.life.as_ref().map(super::life::Life::in_words);
             return Err(Violation(format!("it stands still and does not say why: {state:?}")));
@@ -327,7 +327,7 @@ fn is_answered(world: &World) -> bool {
 
 fn is_starting(world: &World) -> bool {
     let life = world.machines[0].life.as_ref();
-    life.is_some_and(|it| !it.mode.is_running() && !it.mode.is_read_only())
+    life.is_some_and(|it| !it.core.mode.is_running() && !it.core.mode.is_read_only())
 }
 
 fn quieten(world: &mut World) {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use civiclog_server::publish::decisions::{Answered, Event, RoundNumber, WitnessId};
-use civiclog_server::publish::inquire;
+use civiclog_server::publish::inquiry;
 use service::{Clock as _, ManualClock};
 use tlog::{TlogProof, WitnessAnswer};
 
@@ -223,7 +223,7 @@ impl World {
 
     fn judge_published(&mut self, machine: usize) -> Step {
         let at = &self.machines[machine];
-        let Some(current) = at.life.as_ref().and_then(|it| it.board.current()) else {
+        let Some(current) = at.life.as_ref().and_then(|it| it.latest.current()) else {
             return Ok(());
         };
         // An older copy that was put back may show what it has; nothing else ever goes back.
@@ -242,7 +242,7 @@ impl World {
         let Some(life) = &at.life else {
             return Ok(());
         };
-        if !life.mode.is_read_only() {
+        if !life.core.mode.is_read_only() {
             return if at.disk.has_failed() {
                 Err(Violation("a process goes on after a write that failed".to_owned()))
             } else {
@@ -266,13 +266,13 @@ impl World {
         let Some(life) = &mut at.life else {
             return;
         };
-        let sent = life.take_asked().into_iter().map(|asking| Packet::ToWitness {
+        let sent = life.take_asked().into_iter().map(|request| Packet::ToWitness {
             machine,
             life: lives,
-            id: asking.witness,
-            witness: witness_of(&asking.name),
-            round: asking.round,
-            body: asking.request.encode(),
+            id: request.witness,
+            witness: witness_of(&request.name),
+            round: request.round,
+            body: request.body.encode(),
         });
         self.network.extend(sent);
         let names = life.witness_names();
@@ -280,7 +280,7 @@ impl World {
             let witness = witness_of(&names[id.0]);
             let Some(note) = self.witnesses[witness].latest() else { continue };
             let [own_key, _] = fodder::log_keys().verifier_keys();
-            if let Ok(Some(foreign)) = inquire::judge(note, &own_key, life.store()) {
+            if let Ok(Some(foreign)) = inquiry::judge(note, &own_key, &life.core.store) {
                 life.tell(Event::Shown { witness: id, shown: foreign.shown });
             }
         }

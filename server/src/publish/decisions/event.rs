@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tlog::{CosignedCheckpoint, SignedCheckpoint, TreeHead, TreeSize, WitnessAnswer};
+use tlog::{SignedCheckpoint, TreeHead, TreeSize, WitnessAnswer};
+
+use crate::sign::thread::SigningTask;
 
 /// The numbers that pace the rounds.
 #[derive(Clone, Copy, Debug)]
@@ -13,9 +15,7 @@ pub struct Pace {
     pub refresh_interval_ms: u64,
     /// How long a round may keep the next one waiting.
     pub round_timeout_ms: u64,
-    /// The least time between two requests to one witness, unless [`Start`] has another for it.
-    ///
-    /// [`Start`]: super::Start
+    /// The least time between two requests to one witness that has no number of its own.
     pub request_interval_ms: u64,
 }
 
@@ -28,15 +28,15 @@ pub struct WitnessId(pub usize);
 pub enum Event {
     /// The sequencer committed up to this head.
     Committed(TreeHead),
-    /// A [`Effect::Sign`] is done.
+    /// A [`SigningTask::Sign`] is done.
     Signed(SignedCheckpoint),
     /// A witness answered an [`Effect::Ask`], or could not be reached.
     Answered(Answered),
     /// An [`Effect::Inquire`] found out something that our own key signed.
     Shown {
-        /// Who showed it.
+        /// Whoever showed it.
         witness: WitnessId,
-        /// What it is.
+        /// What our key signed.
         shown: Shown,
     },
     /// Time passed.
@@ -66,11 +66,11 @@ pub enum Shown {
 /// A witness's answer to one request.
 #[derive(Debug)]
 pub struct Answered {
-    /// Who.
+    /// Whoever was asked.
     pub witness: WitnessId,
-    /// Which round it was asked for.
+    /// The round that it was asked for.
     pub round: RoundNumber,
-    /// What it said; `None` when it could not be reached or did not answer in time.
+    /// `None` when it could not be reached or did not answer in time.
     pub answer: Option<WitnessAnswer>,
 }
 
@@ -81,29 +81,26 @@ pub struct RoundNumber(pub(super) u64);
 /// Something to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Take this head through the gate and the anchor, and sign it. Answered by
-    /// [`Event::Signed`].
-    Sign(TreeHead),
+    /// What the signing thread does. [`SigningTask::Sign`] is answered by [`Event::Signed`].
+    Signing(SigningTask),
     /// Send the head to a witness, with a proof from `old`. Answered by [`Event::Answered`].
     Ask {
-        /// Whom.
+        /// One that has no other request in flight.
         witness: WitnessId,
-        /// For which round.
+        /// Its answer counts for this round only.
         round: RoundNumber,
         /// The size that the witness is believed to have.
         old: TreeSize,
         /// The head, with the log's own signature only.
         signed: Arc<SignedCheckpoint>,
     },
-    /// Store the head and show it to everybody.
-    Publish(CosignedCheckpoint),
     /// The start-up rule holds: records may be committed.
     Start,
     /// Never sign again in this process; go on serving what is published.
-    Refuse(Refusal),
+    StopSigning(Contradiction),
     /// Nothing more is asked of this witness; tell the operator.
     Distrust {
-        /// Whom.
+        /// It keeps its place in the list.
         witness: WitnessId,
         /// What it claims.
         because: Claim,
@@ -134,7 +131,7 @@ pub enum Claim {
 
 /// Why the log may not sign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Contradiction {
     /// A witness that did not confirm the anchored head contradicts it: this data is an old copy, or
     /// the witness was shown another history.
     #[error(

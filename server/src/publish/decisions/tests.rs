@@ -105,7 +105,7 @@ fn published(effects: &[Effect]) -> Vec<u64> {
     effects
         .iter()
         .filter_map(|it| match it {
-            Effect::Publish(cosigned) => Some(cosigned.head().size.get()),
+            Effect::Signing(SigningTask::Publish(cosigned)) => Some(cosigned.head().size.get()),
             _ => None,
         })
         .collect()
@@ -115,7 +115,7 @@ fn signs(effects: &[Effect]) -> Vec<u64> {
     effects
         .iter()
         .filter_map(|it| match it {
-            Effect::Sign(head) => Some(head.size.get()),
+            Effect::Signing(SigningTask::Sign(head)) => Some(head.size.get()),
             _ => None,
         })
         .collect()
@@ -162,8 +162,8 @@ fn our_own_signature_under_a_foreign_head_ends_signing_whenever_it_is_shown() {
     let shown = Shown::Contradicting { size: TreeSize::new(4) };
     let effects = publisher.step(10, Event::Shown { witness: WitnessId(1), shown });
     let name = "w2".to_owned();
-    let refused = Refusal::SignedElsewhere { name, shown };
-    assert!(matches!(&effects[..], [Effect::Refuse(it)] if *it == refused), "{effects:?}");
+    let refused = Contradiction::SignedElsewhere { name, shown };
+    assert!(matches!(&effects[..], [Effect::StopSigning(it)] if *it == refused), "{effects:?}");
     assert!(publisher.step(10_000, Event::Committed(head(9))).is_empty());
 }
 
@@ -223,7 +223,7 @@ fn a_witness_that_was_silent_at_start_and_then_knows_more_ends_signing() {
     let late = asks(&publisher.step(4 + BACKOFF_FIRST_MS, Event::Tick));
     let more = WitnessAnswer::Conflict { size: TreeSize::new(200) };
     let effects = publisher.step(200, late[0].answered(Some(more)));
-    assert!(effects.iter().any(|it| matches!(it, Effect::Refuse(_))));
+    assert!(effects.iter().any(|it| matches!(it, Effect::StopSigning(_))));
     assert!(publisher.step(300, Event::Committed(head(9))).is_empty());
 }
 
@@ -290,7 +290,7 @@ fn a_witness_that_knows_more_at_start_ends_signing_for_good() {
         let asked = asks(&effects);
         let effects = publisher.step(1, asked[2].answered(Some(answer)));
         let refusal = effects.iter().find_map(|it| match it {
-            Effect::Refuse(refusal) => Some(refusal.to_string()),
+            Effect::StopSigning(refusal) => Some(refusal.to_string()),
             _ => None,
         });
         assert!(refusal.expect("refused").contains("w3"));
@@ -395,7 +395,7 @@ fn a_witness_that_contradicts_while_running_loses_its_seat() {
     assert!(publisher.is_running());
     let more = WitnessAnswer::Conflict { size: TreeSize::new(10) };
     let effects = publisher.step(303, asked[1].answered(Some(more)));
-    assert!(effects.iter().any(|it| matches!(it, Effect::Refuse(Refusal::QuorumLost))));
+    assert!(effects.iter().any(|it| matches!(it, Effect::StopSigning(Contradiction::QuorumLost))));
     assert!(!publisher.is_running());
 }
 

@@ -59,7 +59,7 @@ impl Line {
 impl Serving {
     /// The answers, once there is one for every line.
     pub(super) fn answers(&self, life: &Life) -> Option<Vec<Told>> {
-        let current = life.board.current();
+        let current = life.latest.current();
         self.lines
             .iter()
             .map(|line| match line {
@@ -73,7 +73,7 @@ impl Serving {
                     let Some(published) = current.as_ref().filter(|it| it.covers(receipt.index()))
                     else {
                         // A process that will never publish it says what it knows.
-                        return life.mode.is_read_only().then_some(Told::Committed(*receipt));
+                        return life.core.mode.is_read_only().then_some(Told::Committed(*receipt));
                     };
                     Some(match life.proof(receipt, published) {
                         Some(proof) => Told::Published(*receipt, Box::new(proof)),
