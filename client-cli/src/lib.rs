@@ -7,60 +7,49 @@
 //!
 //! **Never.** It links no database, keeps no daemon, and repairs nothing silently.
 //!
-//! | module | what |
+//! | module | holds |
 //! |---|---|
-//! | [`args`] | the command line and its help |
-//! | `submit`, `observe`, `map_init`, `verify`, `refusal`, `evidence`, `prove`, `get`, `tender`, `consistency`, `post`, `disclose`, `document`, `governance`, `keygen` | a command each |
-//! | `disclosures` | the file of opened values |
-//! | `trust` | policies and the checkpoints they accept |
+//! | `args` | the command line and its help |
+//! | `check` | what is checked on this machine alone: receipts, refusals, evidence |
+//! | `ask` | what a log is asked: receipts, entries, tenders, whether it still says what it said |
+//! | `submit`, `observe`, `map_init` | files that become records, one's own or another's |
+//! | `govern` | keys, and the log's own records about them |
+//! | `share` | documents, and sealed values that are opened |
+//! | `trust` | policies, and the checkpoints that they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
-//! | [`exit`], [`screen`] | how a command ends and what people see |
+//! | [`exit`], [`screen`], `environment` | how a command ends, what people see, what is around it |
 
-pub mod args;
-mod consistency;
-mod disclose;
-mod disclosures;
-mod document;
+mod args;
+mod ask;
+mod check;
 mod durable;
-mod evidence;
+mod environment;
 pub mod exit;
 #[cfg(test)]
 mod fake_log;
-mod get;
-mod governance;
+mod govern;
 mod keyfile;
-mod keygen;
 mod map_init;
 mod observe;
-mod post;
-mod prove;
-mod refusal;
 pub mod screen;
+mod share;
 mod state;
 mod submit;
-mod tender;
 mod trust;
-mod verify;
-
-use std::path::PathBuf;
 
 use serde_json::json;
 
 pub use args::Cli;
 use args::{Command, MapCommand};
+use ask::{consistency, get, prove, tender};
+use check::{evidence, refusal, verify};
+pub use environment::Environment;
 pub use exit::Exit;
 use exit::{Explain, Outcome};
+use govern::{governance, keygen, post};
 pub use screen::Screen;
+use share::{disclose, document};
 use state::StateFolder;
-
-/// What a command takes from its environment; read in `main`, nowhere else.
-#[derive(Debug, Clone, Default)]
-pub struct Environment {
-    /// `$XDG_STATE_HOME`
-    pub state_home: Option<PathBuf>,
-    /// `$HOME`
-    pub home: Option<PathBuf>,
-}
 
 /// Runs one command and says how the process ends.
 pub fn run(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Exit {
@@ -79,53 +68,35 @@ pub fn run(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Exit {
 }
 
 fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcome {
+    let state = || StateFolder::locate(cli.state.as_deref(), environment);
     match &cli.command {
-        Command::Verify(args) => return verify::run(args, screen),
-        Command::Refusal(args) => return refusal::run(args, screen),
-        Command::Evidence(command) => return evidence::run(command, screen),
-        Command::Keygen(args) => return keygen::run(args, screen),
-        Command::Governance(command) => return governance::run(command, screen),
-        Command::Disclose(args) => {
-            let state = StateFolder::locate(cli.state.as_deref(), environment)?;
-            return disclose::run(args, &state, screen);
-        }
-        Command::Map(MapCommand::Init(args)) => return map_init::run(args, screen),
-        _ => {}
+        Command::Verify(args) => verify::run(args, screen),
+        Command::Refusal(args) => refusal::run(args, screen),
+        Command::Evidence(command) => evidence::run(command, screen),
+        Command::Keygen(args) => keygen::run(args, screen),
+        Command::Governance(command) => governance::run(command, screen),
+        Command::Disclose(args) => disclose::run(args, &state()?, screen),
+        Command::Map(MapCommand::Init(args)) => map_init::run(args, screen),
+        Command::Prove(args) => online(prove::run(args, screen)),
+        Command::Get(args) => online(get::run(args, screen)),
+        Command::Tender(args) => online(tender::run(args, screen)),
+        Command::Log(args) => online(get::log(args, screen)),
+        Command::Post(args) => online(post::run(args, screen)),
+        Command::Document(command) => online(document::run(command, screen)),
+        Command::Consistency(args) => online(consistency::run(args, &state()?, screen)),
+        Command::Observe(args) => online(observe::run(args, &state()?, screen)),
+        Command::Submit(args) => online(submit::run(args, &state()?, screen)),
     }
+}
+
+/// Runs a command that talks to a log. The others start no thread.
+fn online(command: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
         .explain(Exit::Usage, || "starting the network threads".to_owned())?;
-    runtime.block_on(async {
-        match &cli.command {
-            Command::Verify(_)
-            | Command::Refusal(_)
-            | Command::Evidence(_)
-            | Command::Keygen(_)
-            | Command::Governance(_)
-            | Command::Disclose(_)
-            | Command::Map(_) => Ok(Exit::Usage),
-            Command::Prove(args) => prove::run(args, screen).await,
-            Command::Get(args) => get::run(args, screen).await,
-            Command::Tender(args) => tender::run(args, screen).await,
-            Command::Log(args) => get::log(args, screen).await,
-            Command::Post(args) => post::run(args, screen).await,
-            Command::Document(command) => document::run(command, screen).await,
-            Command::Consistency(args) => {
-                let state = StateFolder::locate(cli.state.as_deref(), environment)?;
-                consistency::run(args, &state, screen).await
-            }
-            Command::Observe(args) => {
-                let state = StateFolder::locate(cli.state.as_deref(), environment)?;
-                observe::run(args, &state, screen).await
-            }
-            Command::Submit(args) => {
-                let state = StateFolder::locate(cli.state.as_deref(), environment)?;
-                submit::run(args, &state, screen).await
-            }
-        }
-    })
+    runtime.block_on(command)
 }
 
 const WORKER_THREADS: usize = 2;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Refusal;
 use crate::exit::{Exit, Explain, Failure, Outcome};
-use crate::governance::read_submission;
+use crate::govern::submission_file::read_submission;
 use crate::screen::Screen;
 use crate::{trust, verify};
 

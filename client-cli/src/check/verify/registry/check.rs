@@ -5,11 +5,14 @@ use records::{DetachedJws, Record, name};
 
 use super::{Broken, Link, NO_REGISTRATION, Owner, Proven, RegisteredKey, Registry};
 use super::{holds, is_registration};
-use crate::verify::SignatureFinding;
+use crate::check::verify::SignatureFinding;
 
 impl Registry {
     /// Checks the signatures of an entry as far as the file holds their keys.
-    pub(in crate::verify) fn check(&self, one: &Proven) -> Result<Vec<SignatureFinding>, Broken> {
+    pub(in crate::check::verify) fn check(
+        &self,
+        one: &Proven,
+    ) -> Result<Vec<SignatureFinding>, Broken> {
         let found = one.entry.signatures().iter().map(|signature| self.check_one(one, signature));
         let mut found = found.collect::<Result<Vec<SignatureFinding>, Broken>>()?;
         if is_registration(&one.entry) {

@@ -17,9 +17,9 @@ use serde::Serialize;
 use tlog::{CosignedCheckpoint, Hash, Policy, TlogProof, TreeSize, VerifyError};
 
 use crate::args::Verify;
-use crate::disclosures::Disclosures;
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
+use crate::share::disclosures::Disclosures;
 use crate::trust;
 use fork::Statements;
 use registry::Registry;

@@ -11,8 +11,10 @@ use serde::Serialize;
 use crate::args::{Draft, DraftCommon, Governance, KeyAdd, KeyRevoke, Sign, SubmitterAdd};
 use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
+use crate::govern::keygen;
+use crate::govern::submission_file::read_submission;
+use crate::keyfile;
 use crate::screen::Screen;
-use crate::{keyfile, keygen};
 
 /// Runs a governance command.
 pub(crate) fn run(command: &Governance, screen: &mut Screen) -> Outcome {
@@ -30,14 +32,6 @@ pub(crate) fn run(command: &Governance, screen: &mut Screen) -> Outcome {
         }
         Governance::Sign(args) => sign(args, screen),
     }
-}
-
-/// Reads a submission that may still lack signatures.
-pub(crate) fn read_submission(path: &Path) -> Outcome<Submission> {
-    let shown = path.display();
-    let bytes = std::fs::read(path).explain(Exit::Usage, || format!("reading {shown}"))?;
-    Submission::parse_draft(&bytes)
-        .explain(Exit::Usage, || format!("{shown} is not a submission or a draft of one"))
 }
 
 fn submitter_add(args: &SubmitterAdd) -> Outcome<(RecordDraft, Vec<Disclosure>)> {

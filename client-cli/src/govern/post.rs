@@ -7,7 +7,7 @@ use tlog_client::{Limits, LineStatus, LogClient, Wait};
 use crate::args::Post;
 use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
-use crate::governance::read_submission;
+use crate::govern::submission_file::read_submission;
 use crate::screen::Screen;
 
 /// Runs the command. Posting the same file again is harmless: it is the same record.

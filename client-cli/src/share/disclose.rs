@@ -10,9 +10,9 @@ use serde::Serialize;
 use tlog::{Origin, TlogProof};
 
 use crate::args::Disclose;
-use crate::disclosures::{Disclosures, Item};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
+use crate::share::disclosures::{Disclosures, Item};
 use crate::state::StateFolder;
 use crate::submit::journal::{Journal, Kept};
 

@@ -1,0 +1,12 @@
+//! What a command takes from its environment; read in `main`, nowhere else.
+
+use std::path::PathBuf;
+
+/// The variables that say where a person's files are.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `$XDG_STATE_HOME`
+    pub state_home: Option<PathBuf>,
+    /// `$HOME`
+    pub home: Option<PathBuf>,
+}
