@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use ask::{AtLog, Consistency, Get, Prove, Tender};
-pub(crate) use check::{EvidenceCommand, EvidenceVerify, Refusal, Verify};
+pub(crate) use check::{CheckRefusal, EvidenceCommand, EvidenceVerify, Verify};
 pub(crate) use govern::{
     Alg, Draft, DraftCommon, Governance, KeyAdd, KeyRevoke, Keygen, Post, Sign, SubmitterAdd,
 };
@@ -36,13 +36,12 @@ pub struct Cli {
     pub(crate) command: Command,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check a proof or receipt file on this machine, without any network
     Verify(Verify),
     /// Check a signed refusal on this machine, without any network
-    Refusal(Refusal),
+    Refusal(CheckRefusal),
     /// Fetch the receipt of an entry into one file
     Prove(Prove),
     /// Show an entry or an object as the log serves it

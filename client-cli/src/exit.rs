@@ -25,8 +25,7 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 impl Exit {
-    /// The number the process ends with.
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::NotVerified => 1,
@@ -39,34 +38,28 @@ impl Exit {
 
 /// Why a command stopped, and the code that says so.
 #[derive(Debug)]
-pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
-    /// The words.
-    pub error: anyhow::Error,
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) error: anyhow::Error,
 }
 
 impl Failure {
-    /// A failure in words.
-    pub fn new(exit: Exit, words: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, words: impl Into<String>) -> Self {
         Self { exit, error: anyhow::Error::msg(words.into()) }
     }
 
     /// What the user typed, or a file it names, cannot be used.
-    pub fn usage(words: impl Into<String>) -> Self {
+    pub(crate) fn usage(words: impl Into<String>) -> Self {
         Self::new(Exit::Usage, words)
     }
 }
 
 /// What a command, or a step of one, comes to.
-pub type Outcome<T = Exit> = Result<T, Failure>;
+pub(crate) type Outcome<T = Exit> = Result<T, Failure>;
 
 /// Gives an error of another library its exit code and a line of context.
-pub trait Explain<T> {
+pub(crate) trait Explain<T> {
     /// On failure: this exit code, "`words`: the error and its causes".
-    ///
-    /// # Errors
-    /// The failure, if there was an error.
     fn explain(self, exit: Exit, words: impl FnOnce() -> String) -> Outcome<T>;
 }
 
@@ -90,13 +83,11 @@ impl From<ClientError> for Failure {
 
 impl From<TreeError> for Failure {
     fn from(error: TreeError) -> Self {
-        let exit = match &error {
+        let exit = match error {
+            // The checkpoint says that it is in the tree, so the log hides it.
             TreeError::Client(ClientError::NotFound { .. }) => Exit::Misbehaved,
+            TreeError::Client(error) => return error.into(),
             TreeError::OutsideTree { .. } => Exit::NotVerified,
-            TreeError::Client(_) => {
-                let TreeError::Client(error) = error else { unreachable!("matched above") };
-                return error.into();
-            }
             _ => Exit::Misbehaved,
         };
         Self { exit, error: error.into() }

@@ -17,21 +17,21 @@
 //! | `share` | documents, and sealed values that are opened |
 //! | `trust` | policies, and the checkpoints that they accept |
 //! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
-//! | [`exit`], [`screen`], `environment` | how a command ends, what people see, what is around it |
+//! | `exit`, `screen`, `environment` | how a command ends, what people see, what is around it |
 
 mod args;
 mod ask;
 mod check;
 mod durable;
 mod environment;
-pub mod exit;
+mod exit;
 #[cfg(test)]
 mod fake_log;
 mod govern;
 mod keyfile;
 mod map_init;
 mod observe;
-pub mod screen;
+mod screen;
 mod share;
 mod state;
 mod submit;

@@ -27,7 +27,6 @@ use crate::state::StateFolder;
 use crate::submit::{self, Scope, map};
 use history::History;
 
-/// Runs the command.
 pub(crate) async fn run(args: &Observe, state: &StateFolder, screen: &mut Screen) -> Outcome {
     let mut worst = Exit::Done;
     for source in &args.sources {

@@ -25,13 +25,12 @@ impl Screen {
         Self { out, err, is_terminal, is_json }
     }
 
-    /// Whether results are JSON.
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.is_json
     }
 
     /// Prints lines of a result for people; nothing with `--json`.
-    pub fn say(&mut self, text: impl AsRef<str>) {
+    pub(crate) fn say(&mut self, text: impl AsRef<str>) {
         if self.is_json {
             return;
         }
@@ -41,14 +40,14 @@ impl Screen {
     }
 
     /// Prints the one JSON document of a result; nothing without `--json`.
-    pub fn report(&mut self, document: &impl Serialize) {
+    pub(crate) fn report(&mut self, document: &impl Serialize) {
         if self.is_json {
             self.print_json(document);
         }
     }
 
     /// Prints a JSON document, indented, whatever the mode.
-    pub fn print_json(&mut self, document: &impl Serialize) {
+    pub(crate) fn print_json(&mut self, document: &impl Serialize) {
         let text = serde_json::to_string_pretty(document)
             .expect("a document of strings, numbers and maps with text keys always serialises");
         for line in text.split('\n') {
@@ -57,14 +56,14 @@ impl Screen {
     }
 
     /// Prints lines to standard error: what a person should know, not part of the result.
-    pub fn note(&mut self, text: impl AsRef<str>) {
+    pub(crate) fn note(&mut self, text: impl AsRef<str>) {
         for line in text.as_ref().split('\n') {
             write_line(&mut self.err, &clean(line));
         }
     }
 
     /// A progress bar on standard error; silent if that is not a terminal.
-    pub fn progress(&self, what: &str, total: usize) -> ProgressBar {
+    pub(crate) fn progress(&self, what: &str, total: usize) -> ProgressBar {
         if !self.is_terminal {
             return ProgressBar::hidden();
         }
@@ -85,7 +84,7 @@ fn write_line(stream: &mut impl Write, line: &str) {
 /// Makes untrusted text harmless on a terminal: control characters (escape sequences with them),
 /// bidirectional overrides and invisible characters become `\uXXXX`, which is also how JSON
 /// writes them.
-pub fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
         if is_harmful(c) {

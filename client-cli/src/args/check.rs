@@ -22,7 +22,7 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = REFUSAL_EXAMPLES)]
-pub(crate) struct Refusal {
+pub(crate) struct CheckRefusal {
     /// The refusal: its text, or the log's JSON answer with the member `refusal` in it
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,

@@ -180,7 +180,7 @@ const SUBMIT_EXAMPLES: &str = "\
 Examples:
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --dry-run
   civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt
-  civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt \
+  civiclog submit payments.csv --map map.toml --key key.pem --log URL --policy policy.txt \\
     --why cor-pub --complete 2024-01
   civiclog submit releases.jsonl --submitter GB-LAE-DEV --key key.pem --log URL --dry-run
   civiclog submit orders.xml --format pain.001 --submitter GB-LAE-DEV --key key.pem --log URL

@@ -20,7 +20,6 @@ use crate::screen::Screen;
 use crate::state::StateFolder;
 use crate::trust;
 
-/// Runs the command.
 pub(crate) async fn run(args: &Consistency, state: &StateFolder, screen: &mut Screen) -> Outcome {
     let policy = trust::read_policy(&args.policy)?;
     let client = LogClient::new(&args.at.log, Limits::default())?;
@@ -50,6 +49,7 @@ pub(crate) async fn run(args: &Consistency, state: &StateFolder, screen: &mut Sc
             Vec::new(),
         ))
     } else {
+        // Of the same tree and of the empty one there is nothing to prove, and a log is not asked.
         let proof = if to.size == from.size || from.size.get() == 0 {
             Vec::new()
         } else {
@@ -67,6 +67,8 @@ pub(crate) async fn run(args: &Consistency, state: &StateFolder, screen: &mut Sc
         ));
         return Ok(Exit::Done);
     };
+    // The witnesses' cosignatures say that they saw each head. Only the log's own signatures on both
+    // convict it.
     let keys: Vec<VerifierKey> = policy.logs().iter().map(|log| log.key.clone()).collect();
     let proven = Evidence::find(&keys, old.note(), new.note(), &proof);
     let text = match &proven {

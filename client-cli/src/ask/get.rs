@@ -13,6 +13,7 @@ use crate::screen::Screen;
 
 /// Shows an entry or an object, with what is disclosed of it opened.
 pub(crate) async fn run(args: &Get, screen: &mut Screen) -> Outcome {
+    // An object has a slash in it, so what is all digits is an index.
     let client = LogClient::new(&args.at.log, Limits::default())?;
     let mut shown = if args.what.bytes().all(|byte| byte.is_ascii_digit()) {
         let index: LeafIndex = args

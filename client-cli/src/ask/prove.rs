@@ -22,6 +22,7 @@ pub(crate) async fn run(args: &Prove, screen: &mut Screen) -> Outcome {
         let words = format!("asked for entry {}, the log sent another", args.index);
         return Err(Failure::new(Exit::Misbehaved, words));
     }
+    // The registrations behind the entry as well: a receipt that fails years later helps nobody.
     for proof in &proofs {
         tlog::verify(proof, None, &policy).explain(Exit::NotVerified, || {
             format!("the log's proof of entry {} does not hold", proof.index)

@@ -32,6 +32,7 @@ pub(crate) async fn run(args: &Tender, screen: &mut Screen) -> Outcome {
     let checkpoint = trust::checkpoint(&client, &policy).await?;
     let view = TreeView::new(client.clone(), checkpoint.head());
     let size = view.head().size.get();
+    // Whoever reads every entry needs no list, and no list can hide an entry from her.
     let is_complete = size <= SCAN_ENTRIES_MAX;
     let steps = if is_complete {
         scan(&view, &args.object).await?
@@ -67,7 +68,7 @@ struct Told {
     size: u64,
     /// Whether all entries were read: then nothing is missing from the list.
     is_complete: bool,
-    steps: Vec<Said>,
+    steps: Vec<TenderStep>,
     commitments: Vec<Commitment>,
     /// How many the record that closed the tender counts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +78,7 @@ struct Told {
 
 /// One step of the tender itself.
 #[derive(Serialize)]
-struct Said {
+struct TenderStep {
     kind: String,
     index: u64,
     admitted: String,
@@ -118,7 +119,7 @@ impl Told {
             state: own.iter().filter_map(|it| state_after(it.kind())).next_back().unwrap_or("?"),
             size,
             is_complete,
-            steps: own.iter().map(Said::of).collect(),
+            steps: own.iter().map(TenderStep::of).collect(),
             commitments,
             commitments_stated: closed.and_then(|it| it.number("commitments")),
             complaints: complaints.collect(),
@@ -151,7 +152,7 @@ impl Told {
     }
 }
 
-impl Said {
+impl TenderStep {
     fn of(step: &Step) -> Self {
         Self {
             kind: step.kind().to_owned(),
@@ -161,7 +162,8 @@ impl Said {
     }
 }
 
-/// The state that a step leads to.
+/// The state that a step leads to. The profile's own table is about what may follow what; a reader
+/// only wants to know where the tender stands.
 ///
 /// Spec: the rules `states` of `procurement/1`.
 fn state_after(kind: &str) -> Option<&'static str> {

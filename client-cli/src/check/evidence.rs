@@ -13,7 +13,6 @@ use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
 use crate::trust;
 
-/// Runs the command.
 pub(crate) fn run(command: &EvidenceCommand, screen: &mut Screen) -> Outcome {
     match command {
         EvidenceCommand::Verify(args) => verify(args, screen),
@@ -28,6 +27,8 @@ fn verify(args: &EvidenceVerify, screen: &mut Screen) -> Outcome {
         Evidence::parse(&bytes).explain(Exit::NotVerified, || format!("{shown} proves nothing"))?;
     let signers: Vec<Signer> =
         evidence.keys().iter().map(|key| Signer::new(key, policy.as_ref())).collect();
+    // Anybody can make a key and contradict himself with it. Without a policy the keys are shown for
+    // the reader to compare.
     if let Some(stranger) = signers.iter().find(|it| it.known == Some(false)) {
         return Err(Failure::new(
             Exit::NotVerified,

@@ -7,14 +7,14 @@ use records::signed_refusal::{REFUSALS_USE, SIGNED_REFUSAL_BYTES_MAX};
 use records::{P256Verify, SignedRefusal};
 use serde::{Deserialize, Serialize};
 
-use crate::args::Refusal;
+use crate::args::CheckRefusal;
+use crate::check::verify;
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::govern::submission_file::read_submission;
 use crate::screen::Screen;
-use crate::{trust, verify};
+use crate::trust;
 
-/// Runs the command.
-pub(crate) fn run(args: &Refusal, screen: &mut Screen) -> Outcome {
+pub(crate) fn run(args: &CheckRefusal, screen: &mut Screen) -> Outcome {
     let policy = trust::read_policy(&args.policy)?;
     let refusal = read(args)?;
     let shown = args.receipt.display();
@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Refusal, screen: &mut Screen) -> Outcome {
             genesis.log
         )));
     }
+    // Keys of the operator for other uses are in other hands, and may not speak for the log here.
     let is_signed = genesis
         .operator_keys
         .iter()
@@ -41,6 +42,7 @@ pub(crate) fn run(args: &Refusal, screen: &mut Screen) -> Outcome {
             genesis.log
         )));
     }
+    // A refusal names its record by hash only, since the record may hold what nobody may publish.
     if let Some(path) = &args.submission
         && read_submission(path)?.record().hash() != said.record
     {
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &Refusal, screen: &mut Screen) -> Outcome {
 }
 
 /// The text of the refusal, or an answer of the log with the text in it.
-fn read(args: &Refusal) -> Outcome<SignedRefusal> {
+fn read(args: &CheckRefusal) -> Outcome<SignedRefusal> {
     let shown = args.file.display();
     let text =
         std::fs::read_to_string(&args.file).explain(Exit::Usage, || format!("reading {shown}"))?;

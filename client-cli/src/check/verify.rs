@@ -24,7 +24,6 @@ use crate::trust;
 use fork::Statements;
 use registry::Registry;
 
-/// Runs the command.
 pub(crate) fn run(args: &Verify, screen: &mut Screen) -> Outcome {
     let policy = trust::read_policy(&args.policy)?;
     let shown = args.file.display();

@@ -50,6 +50,7 @@ fn submitter_add(args: &SubmitterAdd) -> Outcome<(RecordDraft, Vec<Disclosure>)>
     }
     let object = format!("log/submitter/{}", args.submitter);
     let record = of_log(&args.common, "submitter.add", &object, Value::map(data));
+    // A name may be that of a person. Sealed, it can be taken down without touching the tree.
     let Some(name) = &args.name else { return Ok((record, Vec::new())) };
     let (field, disclosure) =
         records::seal("/data/name", "name", name.as_str().into(), keyfile::random()?, Held::Log);
@@ -111,6 +112,7 @@ fn sign(args: &Sign, screen: &mut Screen) -> Outcome {
     let key = keyfile::read_signing_key(&args.key)?;
     let mut draft = read_submission(&args.file)?;
     draft.add_signature(key.sign_detached(draft.record().bytes()));
+    // The log would refuse it; said here, before it travels on to the next signer.
     if draft.signatures().len() > records::SIGNATURES_MAX {
         return Err(Failure::usage(format!(
             "{} has {} signatures already, and no more are allowed",

@@ -16,7 +16,6 @@ use crate::share::disclosures::{Disclosures, Item};
 use crate::state::StateFolder;
 use crate::submit::journal::{Journal, Kept};
 
-/// Runs the command.
 pub(crate) fn run(args: &Disclose, state: &StateFolder, screen: &mut Screen) -> Outcome {
     let entries = entries_of(args)?;
     let Some(first) = entries.first() else {

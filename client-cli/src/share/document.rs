@@ -14,7 +14,6 @@ use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::keyfile;
 use crate::screen::Screen;
 
-/// Runs the command.
 pub(crate) async fn run(command: &Document, screen: &mut Screen) -> Outcome {
     match command {
         Document::Put(args) => put(args, screen).await,
@@ -37,6 +36,7 @@ async fn put(args: &PutDocument, screen: &mut Screen) -> Outcome {
     let sha256 = sha256_of(&bytes);
     let size = bytes.len() as u64;
     let client = LogClient::new(&args.at.log, Limits::default())?;
+    // What is signed names the log, so that nobody can publish the document in another one.
     let log = client.info().await?.origin;
     let claim = DocumentClaim { log: &log, sha256: &sha256, size };
     let signature = key.sign_detached_as(DOCUMENT_TYP, &claim.bytes()).to_text();
@@ -76,6 +76,7 @@ async fn get(args: &GetDocument, screen: &mut Screen) -> Outcome {
         }
         answer => answer?,
     };
+    // A record vouches for the hash, and nothing but the hash for these bytes.
     let found = sha256_of(&bytes);
     if found != sha256 {
         let words = format!("asked for the document {sha256}, the log sent {found}");
@@ -89,6 +90,7 @@ async fn get(args: &GetDocument, screen: &mut Screen) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Looks at the length first: a file of any size may be named by mistake.
 fn read_capped(path: &Path) -> Outcome<Vec<u8>> {
     let reading = || format!("reading {}", path.display());
     let length = std::fs::metadata(path).explain(Exit::Usage, reading)?.len();

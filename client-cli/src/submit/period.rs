@@ -6,7 +6,7 @@ use records::date::parse_date;
 
 /// From one day to another, both within: `2024`, `2024-01`, `2024-01-02` or `FROM..TO`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Period {
+pub(crate) struct Period {
     /// A day, or the beginning of one: dates of this form sort as texts.
     from: String,
     to: String,

@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::fake_log::{FakeLog, ORIGIN, Run, SUBMITTER, sealed};
 
 mod trust;
+mod words;
 
 const VERIFY: &str = "verify @file --policy @policy.txt --json";
 

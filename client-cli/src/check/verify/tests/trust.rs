@@ -2,10 +2,10 @@
 
 use super::*;
 
-const OTHER: &str = "XX-LAE-OTHER";
+pub(super) const OTHER: &str = "XX-LAE-OTHER";
 
 /// Verifies a file of these entries; the entry that breaks it, with the words.
-fn broken(log: &FakeLog, indices: &[u64]) -> (u64, String) {
+pub(super) fn broken(log: &FakeLog, indices: &[u64]) -> (u64, String) {
     write_file(log, indices);
     let run = log.civiclog(VERIFY).expect(Exit::NotVerified);
     assert_eq!(link(&run), "registration", "{}", run.out);
@@ -77,7 +77,7 @@ fn the_governance_before_a_rotation_lets_nobody_in_after_it() {
     assert!(why.contains("0 of the log's governance keys"), "{why}");
 }
 
-fn lend(body: &str, to: &str, profiles: &[&str]) -> records::Record {
+pub(super) fn lend(body: &str, to: &str, profiles: &[&str]) -> records::Record {
     let mut data =
         vec![("body", Value::from(body)), ("submitter", SUBMITTER.into()), ("to", to.into())];
     if !profiles.is_empty() {
