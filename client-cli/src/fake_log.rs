@@ -134,8 +134,7 @@ impl FakeLog {
     }
 
     pub(crate) fn write_private(&self, name: &str, content: &str) {
-        use crate::durable::{Readers, replace};
-        replace(&self.path(name), content.as_bytes(), Readers::Owner).unwrap();
+        files::replace(&self.path(name), content.as_bytes(), files::Access::Owner).unwrap();
     }
 
     pub(crate) fn read(&self, name: &str) -> String {

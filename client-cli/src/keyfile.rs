@@ -1,14 +1,12 @@
 //! Private keys on disk: PKCS#8 PEM, readable by their owner alone; the public half as a JWK
 //! beside it.
 
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use files::Access;
 use records::{Algorithm, PublicKey, SigningKey};
 
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// Reads a private key.
@@ -17,15 +15,11 @@ use crate::exit::{Exit, Explain, Failure, Outcome};
 /// Usage: the file is missing, others can read it, or it holds no key of a kind we use.
 pub(crate) fn read_signing_key(path: &Path) -> Outcome<SigningKey> {
     let shown = path.display();
-    let metadata = std::fs::metadata(path)
-        .explain(Exit::Usage, || format!("reading the key {shown} (make one: civiclog keygen)"))?;
-    if metadata.mode() & OTHERS_MAY_READ != 0 {
-        return Err(Failure::usage(format!(
-            "others can read the private key {shown}; fix it with: chmod 600 {shown}"
-        )));
-    }
-    let pem = std::fs::read_to_string(path)
-        .explain(Exit::Usage, || format!("reading the key {shown}"))?;
+    let pem = files::read_private_key(path).map_err(|error| {
+        let hint = if error.is_absent() { " (make one: civiclog keygen)" } else { "" };
+        let words = format!("reading the key {shown}{hint}");
+        Failure { exit: Exit::Usage, error: anyhow::Error::from(error).context(words) }
+    })?;
     SigningKey::from_pkcs8_pem(&pem).explain(Exit::Usage, || {
         format!("{shown} is not a PKCS#8 PEM private key on P-256 or Ed25519")
     })
@@ -54,17 +48,16 @@ pub(crate) fn create(path: &Path, algorithm: Algorithm) -> Outcome<(PublicKey, P
         return Err(Failure::usage("a private key cannot be called .jwk; call it KEY.pem"));
     }
     if public_path.exists() {
-        return Err(already_there(&public_path));
+        let words = format!("{} exists already; keys are never overwritten", public_path.display());
+        return Err(Failure::usage(words));
     }
     let key = generate(algorithm)?;
     let pem = key.to_pkcs8_pem().explain(Exit::Usage, || "encoding the new key".to_owned())?;
-    match durable::create_new(path, pem.as_bytes(), Readers::Owner) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(already_there(path)),
-        other => other.explain(Exit::Usage, || format!("writing {}", path.display()))?,
-    }
+    files::create_private_key(path, &pem)
+        .explain(Exit::Usage, || format!("writing {}", path.display()))?;
     let public = key.public().clone();
     let jwk = format!("{}\n", jwk_text(&public));
-    durable::create_new(&public_path, jwk.as_bytes(), Readers::Anyone)
+    files::create(&public_path, jwk.as_bytes(), Access::Umask)
         .explain(Exit::Usage, || format!("writing {}", public_path.display()))?;
     Ok((public, public_path))
 }
@@ -94,10 +87,4 @@ fn generate(algorithm: Algorithm) -> Outcome<SigningKey> {
     Err(Failure::usage("the operating system's random bytes do not look random"))
 }
 
-fn already_there(path: &Path) -> Failure {
-    Failure::usage(format!("{} exists already; keys are never overwritten", path.display()))
-}
-
-/// Mode bits that a private file does not have.
-pub(crate) const OTHERS_MAY_READ: u32 = 0o077;
 const SEED_DRAWS_MAX: u32 = 8;

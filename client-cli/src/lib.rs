@@ -16,13 +16,12 @@
 //! | `govern` | keys, and the log's own records about them |
 //! | `share` | documents, and sealed values that are opened |
 //! | `trust` | policies, and the checkpoints that they accept |
-//! | `state`, `durable`, `keyfile` | files: what is remembered, how it is written, private keys |
+//! | `state`, `keyfile` | files: what is remembered, private keys |
 //! | `exit`, `screen`, `environment` | how a command ends, what people see, what is around it |
 
 mod args;
 mod ask;
 mod check;
-mod durable;
 mod environment;
 mod exit;
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use files::Access;
+
 use crate::args::MapInit;
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
 use crate::submit::date::DateFormat;
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &MapInit, screen: &mut Screen) -> Outcome {
     let text = guess.map(args);
     match &args.out {
         Some(path) => {
-            durable::create_new(path, text.as_bytes(), Readers::Anyone)
+            files::create(path, text.as_bytes(), Access::Umask)
                 .explain(Exit::Usage, || format!("writing {}", path.display()))?;
             screen.say(format!("Wrote {}. Read it, correct it, then try:", path.display()));
         }

@@ -368,7 +368,7 @@ fn backups_that_were_killed_are_seen_as_unfinished_and_harm_nobody() {
     backup(&log, &to, &[]);
     assert_eq!(ask(), 200);
     // A second one meanwhile is refused.
-    let held = service::lock_folder(&to).expect("the folder's lock");
+    let held = files::lock_folder(&to).expect("the folder's lock");
     let second = try_backup(&log, &to, &[]);
     assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
     drop(held);

@@ -27,7 +27,7 @@ impl Treasury {
         let treasury = Self { log };
         treasury.cli(&["keygen", "--out", "treasury.pem"]).expect_success("keygen");
         let pem = treasury.log.governance().to_pkcs8_pem().expect("a PEM");
-        service::write_private_key(&treasury.path("gov.pem"), &pem).expect("writing a key");
+        files::create_private_key(&treasury.path("gov.pem"), &pem).expect("writing a key");
         treasury
             .cli(&[
                 "governance",

@@ -19,7 +19,7 @@ impl Submitted {
         let (log, _) = TestLog::start();
         let treasury = log.register("XX-LAE-WMC", Algorithm::Es256, 5);
         let pem = treasury.key().to_pkcs8_pem().expect("a PEM");
-        service::write_private_key(&log.path("treasury.pem"), &pem).expect("writing a key");
+        files::create_private_key(&log.path("treasury.pem"), &pem).expect("writing a key");
         let repository = programs::repository();
         let sample = repository.join("deploy/sample/payments.csv");
         let text = fs::read_to_string(sample).expect("the sample");

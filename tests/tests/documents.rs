@@ -379,7 +379,7 @@ fn a_damaged_document_is_not_served_and_the_audit_names_it() {
 fn the_command_line_uploads_and_fetches() {
     let (log, treasury) = TestLog::start();
     let pem = treasury.key().to_pkcs8_pem().expect("a PEM");
-    service::write_private_key(&log.path("key.pem"), &pem).expect("writing a key");
+    files::create_private_key(&log.path("key.pem"), &pem).expect("writing a key");
     let bytes = bytes_of(5, 70_000);
     fs::write(log.path("contract.pdf"), &bytes).expect("a file");
     let run = |arguments: &[&str]| {

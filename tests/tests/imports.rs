@@ -25,7 +25,7 @@ impl Publisher {
         let publisher = Self { log };
         publisher.cli(&["keygen", "--out", "key.pem"]).expect_success("keygen");
         let pem = publisher.log.governance().to_pkcs8_pem().expect("a PEM");
-        service::write_private_key(&publisher.path("gov.pem"), &pem).expect("writing a key");
+        files::create_private_key(&publisher.path("gov.pem"), &pem).expect("writing a key");
         let mut arguments = vec!["governance", "draft", "submitter-add"];
         arguments.extend(["--origin", publisher.log.origin(), "--submitter", SUBMITTER]);
         arguments.extend(["--key", "key.jwk", "--occurred", "2026-01-01", "--out", "add.json"]);

@@ -33,7 +33,7 @@ impl Submitter {
         log.start_server();
         let treasury = log.register(SUBMITTER, Algorithm::Es256, 7);
         let pem = treasury.key().to_pkcs8_pem().expect("a PEM");
-        service::write_private_key(&log.path("key.pem"), &pem).expect("writing a key");
+        files::create_private_key(&log.path("key.pem"), &pem).expect("writing a key");
         std::fs::write(log.path("map.toml"), MAP).expect("writing the map");
         Self { log }
     }

@@ -20,7 +20,7 @@ impl Watched {
         let (log, _) = TestLog::start();
         let observer = log.register(OBSERVER, Algorithm::Ed25519, 7);
         let pem = observer.key().to_pkcs8_pem().expect("a PEM");
-        service::write_private_key(&log.path("watch.pem"), &pem).expect("writing a key");
+        files::create_private_key(&log.path("watch.pem"), &pem).expect("writing a key");
         fs::create_dir(log.path("portal")).expect("a folder");
         let watched = Self { log };
         watched.git(&["init", "--quiet"]);

@@ -23,7 +23,7 @@ impl Desk {
         let treasury = log.register("XX-LAE-WMC", Algorithm::Es256, 5);
         fs::create_dir(log.path("desk")).expect("a folder");
         let pem = treasury.key().to_pkcs8_pem().expect("a PEM");
-        service::write_private_key(&log.path("desk/treasury.pem"), &pem).expect("writing a key");
+        files::create_private_key(&log.path("desk/treasury.pem"), &pem).expect("writing a key");
         let sample = programs::repository().join("deploy/sample/payments.csv");
         let text = fs::read_to_string(sample).expect("the sample");
         let rows: Vec<&str> = text.lines().take(rows + 1).collect();

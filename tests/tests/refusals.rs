@@ -106,7 +106,7 @@ fn a_log_without_the_key_says_so_and_one_with_a_wrong_key_does_not_start() {
     assert_eq!(log.stop_server(), Some(0));
 
     let other = e2e::submitter::key(Algorithm::Ed25519, 0x77).to_pkcs8_pem().expect("a key");
-    service::write_private_key(&key, &other).expect("another key in its place");
+    files::create_private_key(&key, &other).expect("another key in its place");
     let words = log.try_start_server().expect_err("a key that entry 0 does not name");
     assert!(words.contains("refusals"), "{words}");
 }

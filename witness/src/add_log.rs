@@ -80,7 +80,8 @@ fn append(config: &Path, blocks: &str) -> anyhow::Result<()> {
     let line_feed = if before.ends_with('\n') { "" } else { "\n" };
     let after = format!("{before}{line_feed}{blocks}");
     Config::parse(config, &after).context("nothing was changed")?;
-    service::write_atomic(config, after.as_bytes()).with_context(|| format!("writing {shown}"))?;
+    files::replace(config, after.as_bytes(), files::Access::Everyone)
+        .with_context(|| format!("writing {shown}"))?;
     ensure!(fs::read_to_string(config)? == after, "{shown} was changed by somebody else meanwhile");
     Ok(())
 }

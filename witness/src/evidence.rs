@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use files::Access;
 use tlog::{Checkpoint, Evidence};
 
 /// The folder `evidence` of a witness. It is made when there is something to keep.
@@ -33,12 +34,12 @@ impl EvidenceFolder {
         if path.try_exists().with_context(|| format!("looking for {}", path.display()))? {
             return Ok(path);
         }
-        service::create_dir_synced(&self.0)
+        files::create_folder(&self.0, Access::Owner)
             .with_context(|| format!("making {}", self.0.display()))?;
         if self.files_against(log)? >= FILES_MAX {
             bail!("there are {FILES_MAX} files against this log already in {}", self.0.display());
         }
-        match service::durable::write_new(&path, evidence.to_string().as_bytes(), MODE) {
+        match files::create(&path, evidence.to_string().as_bytes(), Access::Everyone) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(path),
             written => written.map(|()| path.clone()).with_context(|| path.display().to_string()),
         }
@@ -56,8 +57,6 @@ impl EvidenceFolder {
 
 /// The most files kept against one log.
 pub const FILES_MAX: usize = 16;
-/// It is meant to be shown to everybody.
-const MODE: u32 = 0o644;
 const LOG_DIGITS: usize = 16;
 const ROOT_DIGITS: usize = 16;
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use files::Access;
 use tlog::{
     Checkpoint, CosignatureSigner, KeyName, MlDsaSigner, NoteSignature, UnixSeconds, VerifierKey,
 };
@@ -50,25 +51,26 @@ impl Signers {
 /// # Errors
 /// When the folder has a key: it is left as it is.
 pub fn init(dir: &Path, signers: &Signers) -> anyhow::Result<Vec<VerifierKey>> {
-    service::create_dir_synced(dir).with_context(|| format!("making {}", dir.display()))?;
-    let _held = service::lock_folder(dir)?;
+    files::create_folder(dir, Access::Owner)
+        .with_context(|| format!("making {}", dir.display()))?;
+    let _held = files::lock_folder(dir)?;
     if key_path(dir).try_exists().context("looking for a key")? {
         bail!("{} holds a witness already: it is left as it is", dir.display());
     }
     let vkeys = signers.verifier_keys();
     state::create(dir).context("making the folder for what is cosigned")?;
     let lines: Vec<String> = vkeys.iter().map(ToString::to_string).collect();
-    service::write_atomic(&vkey_path(dir), (lines.join("\n") + "\n").as_bytes())
+    files::replace(&vkey_path(dir), (lines.join("\n") + "\n").as_bytes(), Access::Everyone)
         .context("writing the verifier keys")?;
     // A crash in here is repaired by another `init`, so what an earlier one left behind may go.
     if ml_dsa_path(dir).try_exists().context("looking for a key")? {
         fs::remove_file(ml_dsa_path(dir)).context("removing the key of an unfinished init")?;
     }
     if let Some(signer) = &signers.ml_dsa {
-        service::write_private_key(&ml_dsa_path(dir), &signer.to_pkcs8_pem()?)?;
+        files::create_private_key(&ml_dsa_path(dir), &signer.to_pkcs8_pem()?)?;
     }
     // The key comes last: as long as it is missing, there is no witness.
-    service::write_private_key(&key_path(dir), &signers.ed25519.to_pkcs8_pem()?)?;
+    files::create_private_key(&key_path(dir), &signers.ed25519.to_pkcs8_pem()?)?;
     Ok(vkeys)
 }
 
@@ -77,11 +79,11 @@ pub fn init(dir: &Path, signers: &Signers) -> anyhow::Result<Vec<VerifierKey>> {
 /// # Errors
 /// When name or keys are not those the folder was made with, or others can read a key.
 pub fn open(dir: &Path, name: &KeyName) -> anyhow::Result<Signers> {
-    let pem = service::read_private_key(&key_path(dir))?;
+    let pem = files::read_private_key(&key_path(dir))?;
     let ed25519 = CosignatureSigner::from_pkcs8_pem(name.clone(), &pem)?;
     let made_for = published(dir)?;
     let ml_dsa = if made_for.len() > 1 {
-        let pem = service::read_private_key(&ml_dsa_path(dir))?;
+        let pem = files::read_private_key(&ml_dsa_path(dir))?;
         Some(MlDsaSigner::from_pkcs8_pem(name.clone(), &pem)?)
     } else {
         None
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn a_folder_in_use_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let _held = service::lock_folder(folder.path()).unwrap();
+        let _held = files::lock_folder(folder.path()).unwrap();
         let words = made(folder.path(), 1).unwrap_err().to_string();
         assert!(words.contains("in use by another process"), "{words}");
     }

@@ -118,10 +118,7 @@ pub struct Deps {
 impl Deps {
     /// The machine's clock and its disk.
     pub fn system() -> Self {
-        Self {
-            clock: Arc::new(service::SystemClock::new()),
-            durable_write: Arc::new(service::write_atomic),
-        }
+        Self { clock: Arc::new(service::SystemClock::new()), durable_write: state::durable_write() }
     }
 }
 

@@ -22,13 +22,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use service::FolderLock;
+use files::{Access, FileLock};
 use tlog::{Note, Origin, VerifierKey};
 
 use crate::decide::{Cosigned, Logs};
 
 /// Replaces the file at a path, durably. An argument, so that a test can let it fail.
 pub type DurableWrite = Arc<dyn Fn(&Path, &[u8]) -> io::Result<()> + Send + Sync>;
+
+/// What a witness writes with outside tests: all it keeps may be shown to everybody.
+pub fn durable_write() -> DurableWrite {
+    Arc::new(|path: &Path, bytes: &[u8]| files::replace(path, bytes, Access::Everyone))
+}
 
 /// The folder, held by this process alone.
 pub struct StateFolder {
@@ -37,7 +42,7 @@ pub struct StateFolder {
     durable_write: DurableWrite,
     /// The content of `cosigned-logs`. Taken after the lock of a log, never before one.
     cosigned_logs: Mutex<BTreeSet<Origin>>,
-    _lock: FolderLock,
+    _lock: FileLock,
 }
 
 impl StateFolder {
@@ -52,7 +57,7 @@ impl StateFolder {
         logs: &Logs,
         durable_write: DurableWrite,
     ) -> anyhow::Result<(Self, BTreeMap<Origin, Cosigned>)> {
-        let lock = service::lock_folder(dir)?;
+        let lock = files::lock_folder(dir)?;
         let (listed, cosigned) = read(dir, &own_keys, logs)?;
         let cosigned_logs = Mutex::new(listed);
         let folder =
@@ -111,8 +116,8 @@ impl StateFolder {
 /// # Errors
 /// What the operating system said.
 pub fn create(dir: &Path) -> io::Result<()> {
-    service::create_dir_synced(&states_path(dir))?;
-    service::write_atomic(&list_path(dir), b"")
+    files::create_folder(&states_path(dir), Access::Owner)?;
+    files::replace(&list_path(dir), b"", Access::Everyone)
 }
 
 /// Reads and verifies all that is remembered; changes nothing and takes no lock, so it may be asked

@@ -4,17 +4,15 @@
 //! is not a continuation of it, both are written to a file: evidence that anybody can check with
 //! `civiclog evidence verify` where the signatures alone prove it, else a note of what was seen.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use files::{Access, FileLock};
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Evidence, Hash, Note, Policy, VerifierKey, verify_consistency};
 use tlog_client::{Limits, LogClient};
 
 use crate::args::Consistency;
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
 use crate::state::StateFolder;
@@ -136,17 +134,15 @@ fn first_use(new: &CosignedCheckpoint, screen: &mut Screen) -> Exit {
 /// The last checkpoint seen of one log, on disk. Locked, so that two runs cannot forget one.
 struct Memory {
     folder: PathBuf,
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl Memory {
     fn open(folder: &Path) -> Outcome<Self> {
         let shown = folder.display();
-        durable::create_folder(folder)
+        files::create_folder(folder, Access::Umask)
             .explain(Exit::Usage, || format!("creating the state folder {shown}"))?;
-        let lock = File::create(folder.join("lock"))
-            .explain(Exit::Usage, || format!("locking the state folder {shown}"))?;
-        flock(&lock, FlockOperation::LockExclusive)
+        let lock = files::wait_for_lock(&folder.join("lock"))
             .explain(Exit::Usage, || format!("locking the state folder {shown}"))?;
         Ok(Self { folder: folder.to_owned(), _lock: lock })
     }
@@ -177,7 +173,7 @@ impl Memory {
     fn remember(&self, checkpoint: &CosignedCheckpoint) -> Outcome<()> {
         let path = self.latest();
         let text = checkpoint.note().to_string();
-        durable::replace(&path, text.as_bytes(), Readers::Anyone)
+        files::replace(&path, text.as_bytes(), Access::Umask)
             .explain(Exit::Usage, || format!("writing {}", path.display()))
     }
 
@@ -185,7 +181,7 @@ impl Memory {
     fn keep(&self, text: &str) -> Outcome<PathBuf> {
         for number in 1..=EVIDENCE_FILES_MAX {
             let path = self.folder.join(format!("evidence-{number}.txt"));
-            match durable::create_new(&path, text.as_bytes(), Readers::Anyone) {
+            match files::create(&path, text.as_bytes(), Access::Umask) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 written => {
                     written.explain(Exit::Usage, || format!("writing {}", path.display()))?;

@@ -1,11 +1,11 @@
 //! `civiclog prove`: the receipt of an entry in one file.
 
+use files::Access;
 use serde::Serialize;
 use tlog::TlogProof;
 use tlog_client::{Limits, LogClient};
 
 use crate::args::Prove;
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
 use crate::trust;
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: &Prove, screen: &mut Screen) -> Outcome {
             format!("the log's proof of entry {} does not hold", proof.index)
         })?;
     }
-    durable::replace(&args.output, &receipt, Readers::Anyone)
+    files::replace(&args.output, &receipt, Access::Umask)
         .explain(Exit::Usage, || format!("writing {}", args.output.display()))?;
     let file = args.output.display().to_string();
     let indices = proofs.iter().map(|proof| proof.index.get()).collect();

@@ -5,11 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
+use files::Access;
 use records::{Disclosure, Held, Kid, Record, RecordDraft, Submission, Value};
 use serde::Serialize;
 
 use crate::args::{Draft, DraftCommon, Governance, KeyAdd, KeyRevoke, Sign, SubmitterAdd};
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::govern::keygen;
 use crate::govern::submission_file::read_submission;
@@ -96,7 +96,7 @@ fn write_draft(
     let draft = Submission::unsigned(record, disclosures)
         .explain(Exit::Usage, || "putting the draft together".to_owned())?;
     let path = &common.out;
-    durable::create_new(path, &draft.to_canonical(), Readers::Anyone)
+    files::create(path, &draft.to_canonical(), Access::Umask)
         .explain(Exit::Usage, || format!("writing {} (it must not exist yet)", path.display()))?;
     screen.report(&Drafted::of(path, &draft));
     screen.say(format!(
@@ -120,7 +120,7 @@ fn sign(args: &Sign, screen: &mut Screen) -> Outcome {
             records::SIGNATURES_MAX
         )));
     }
-    durable::replace(&args.file, &draft.to_canonical(), Readers::Anyone)
+    files::replace(&args.file, &draft.to_canonical(), Access::Umask)
         .explain(Exit::Usage, || format!("writing {}", args.file.display()))?;
     let signed = Drafted::of(&args.file, &draft);
     screen.report(&signed);

@@ -1,11 +1,11 @@
 //! `civiclog post`: one ready submission into the log.
 
+use files::Access;
 use serde::Serialize;
 use tlog::TlogProof;
 use tlog_client::{Limits, LineStatus, LogClient, Wait};
 
 use crate::args::Post;
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::govern::submission_file::read_submission;
 use crate::screen::Screen;
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &Post, screen: &mut Screen) -> Outcome {
         return Err(Failure::new(Exit::Misbehaved, words));
     }
     if let Some(path) = &args.output {
-        durable::replace(path, proof.as_bytes(), Readers::Anyone)
+        files::replace(path, proof.as_bytes(), Access::Umask)
             .explain(Exit::Usage, || format!("writing {}", path.display()))?;
     }
     let object = submission.record().object().to_owned();

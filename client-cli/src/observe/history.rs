@@ -5,7 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::durable::{self, Readers};
+use files::Access;
+
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// The CSV files of a commit: path and the id of its content.
@@ -65,7 +66,7 @@ impl History {
     pub(super) fn copy(&self, blob: &str, to: &Path) -> Outcome<()> {
         let copying = || format!("copying {blob} out of {}", self.folder.display());
         if let Some(folder) = to.parent() {
-            durable::create_folder(folder).explain(Exit::Usage, copying)?;
+            files::create_folder(folder, Access::Umask).explain(Exit::Usage, copying)?;
         }
         let file = File::create(to).explain(Exit::Usage, copying)?;
         let mut command = self.command(&["cat-file", "blob", blob]);
@@ -131,9 +132,9 @@ pub(super) fn read_cursor(path: &Path) -> Outcome<Option<String>> {
 pub(super) fn write_cursor(path: &Path, commit: &str) -> Outcome<()> {
     let writing = || format!("writing {}", path.display());
     if let Some(folder) = path.parent() {
-        durable::create_folder(folder).explain(Exit::Usage, writing)?;
+        files::create_folder(folder, Access::Umask).explain(Exit::Usage, writing)?;
     }
-    durable::replace(path, format!("{commit}\n").as_bytes(), Readers::Anyone)
+    files::replace(path, format!("{commit}\n").as_bytes(), Access::Umask)
         .explain(Exit::Usage, writing)
 }
 

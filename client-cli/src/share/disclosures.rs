@@ -10,10 +10,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use files::Access;
 use records::{Disclosure, DisclosureDigest};
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Outcome};
 
 /// The file.
@@ -50,9 +50,7 @@ impl Disclosures {
     /// Writes it for its owner alone to read.
     pub(crate) fn write(&self, path: &Path) -> Outcome<()> {
         let writing = || format!("writing {}", path.display());
-        let mut text = serde_json::to_string_pretty(self).explain(Exit::Usage, writing)?;
-        text.push('\n');
-        durable::replace(path, text.as_bytes(), Readers::Owner).explain(Exit::Usage, writing)
+        files::replace_json(path, self, Access::Owner).explain(Exit::Usage, writing)
     }
 
     /// Reads it.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use files::Access;
 use records::{DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -9,7 +10,6 @@ use tlog::Hash;
 use tlog_client::{ClientError, Limits, LogClient};
 
 use crate::args::{Document, GetDocument, PutDocument};
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::keyfile;
 use crate::screen::Screen;
@@ -82,7 +82,7 @@ async fn get(args: &GetDocument, screen: &mut Screen) -> Outcome {
         let words = format!("asked for the document {sha256}, the log sent {found}");
         return Err(Failure::new(Exit::Misbehaved, words));
     }
-    durable::replace(&args.output, &bytes, Readers::Anyone)
+    files::replace(&args.output, &bytes, Access::Umask)
         .explain(Exit::Usage, || format!("writing {}", args.output.display()))?;
     let file = args.output.display().to_string();
     screen.report(&Fetched { file: &file, sha256: &sha256, size: bytes.len() as u64 });

@@ -24,14 +24,13 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use files::Access;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tlog::Hash;
 
 use super::scratch::{Scratch, Shelf};
-use crate::durable::{self, Readers};
 
 /// What the journal holds for one revision of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,18 +119,17 @@ impl Journal {
     pub(crate) fn open(path: &Path, origin: &str, submitter: &str) -> Result<Self, JournalError> {
         let io_error = |source| JournalError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
-            durable::create_folder(folder).map_err(io_error)?;
+            files::create_folder(folder, Access::Umask).map_err(io_error)?;
         }
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(Readers::Owner.mode())
+            .mode(Access::Owner.mode())
             .open(path)
             .map_err(io_error)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| JournalError::InUse { path: path.to_owned() })?;
+        file.try_lock().map_err(|_| JournalError::InUse { path: path.to_owned() })?;
         let header = format!("civiclog-journal 1 {origin} {submitter}\n");
         let found = read_at_most(&file, 0, header.len()).map_err(io_error)?;
         if found != header.as_bytes() {
@@ -148,7 +146,7 @@ impl Journal {
             file.set_len(0).map_err(io_error)?;
             file.write_all_at(header.as_bytes(), 0).map_err(io_error)?;
             file.sync_all().map_err(io_error)?;
-            durable::sync_folder_of(path).map_err(io_error)?;
+            files::sync_folder(files::folder_of(path)).map_err(io_error)?;
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let lines = Scratch::in_folder(folder.unwrap_or(Path::new("."))).map_err(io_error)?;

@@ -15,17 +15,15 @@
 //! such row would be an object that the log does not know, and would be counted a second time. So
 //! none is made where the journal, or the log, has such rows already.
 
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use files::Access;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tlog::Hash;
 use tlog_client::LogClient;
 
 use super::journal::Journal;
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::keyfile;
 
@@ -109,16 +107,10 @@ impl<'a> SecretFile<'a> {
     fn read(&self) -> Outcome<Option<PersonIds>> {
         let shown = self.path.display();
         let reading = || format!("reading {shown}");
-        let metadata = match std::fs::metadata(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other.explain(Exit::Usage, reading)?,
+        let text = match files::read_secret(&self.path) {
+            Err(error) if error.is_absent() => return Ok(None),
+            read => read.explain(Exit::Usage, reading)?,
         };
-        if metadata.mode() & keyfile::OTHERS_MAY_READ != 0 {
-            return Err(Failure::usage(format!(
-                "others can read the secret {shown}; fix it with: chmod 600 {shown}"
-            )));
-        }
-        let text = std::fs::read_to_string(&self.path).explain(Exit::Usage, reading)?;
         let base64 = text.strip_prefix(&self.header()).map(str::trim_end);
         let Some(secret) = base64.and_then(|base64| Hash::from_base64(base64).ok()) else {
             return Err(Failure::usage(format!(
@@ -136,7 +128,7 @@ impl<'a> SecretFile<'a> {
     fn create(&self) -> Outcome<PersonIds> {
         let ids = PersonIds { secret: keyfile::random()? };
         let text = format!("{}{}\n", self.header(), Hash::new(ids.secret).to_base64());
-        durable::replace(&self.path, text.as_bytes(), Readers::Owner)
+        files::replace(&self.path, text.as_bytes(), Access::Owner)
             .explain(Exit::Usage, || format!("writing {}", self.path.display()))?;
         Ok(ids)
     }
@@ -158,6 +150,8 @@ const ID_DIGITS: usize = 32;
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     pub(in crate::submit) fn ids(byte: u8) -> PersonIds {

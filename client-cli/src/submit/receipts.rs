@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use files::{Access, Replacement};
 use indicatif::ProgressBar;
 use records::{Entry, name};
 use tlog::{CosignedCheckpoint, LeafIndex, TlogProof};
 use tlog_client::{LogClient, ProvenEntry, TreeView};
 
 use super::scratch::{Note, Scratch, Shelf};
-use crate::durable::{Readers, Replacement};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// Where a row went.
@@ -129,7 +129,7 @@ type Signers = (String, String, String, Vec<String>);
 
 impl Part {
     fn start(path: &Path) -> Outcome<Self> {
-        let file = Replacement::start(path, Readers::Anyone)
+        let file = Replacement::start(path, Access::Umask)
             .explain(Exit::Usage, || format!("writing {}", path.display()))?;
         Ok(Self { path: path.to_owned(), file, rows: 0, samples: BTreeMap::new() })
     }
@@ -189,7 +189,7 @@ struct Table {
 impl Table {
     fn start(path: &Path) -> Outcome<Self> {
         let writing = || format!("writing {}", path.display());
-        let file = Replacement::start(path, Readers::Anyone).explain(Exit::Usage, writing)?;
+        let file = Replacement::start(path, Access::Umask).explain(Exit::Usage, writing)?;
         let mut rows = csv::Writer::from_writer(file);
         rows.write_record(["row", "object", "index", "leaf_hash"]).explain(Exit::Usage, writing)?;
         Ok(Self { path: path.to_owned(), rows })

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
+use files::Access;
 use records::Money;
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Origin};
@@ -15,7 +16,6 @@ use super::row::{Draft, RowError};
 use super::scratch::{Scratch, Shelf};
 use super::{Fate, Item};
 use crate::args::Submit;
-use crate::durable::{self, Readers};
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
 
@@ -379,7 +379,7 @@ fn list(path: &Path, scratch: &Scratch, shelf: Shelf) -> Outcome<Listed> {
             _ => Ok(listed),
         };
     }
-    durable::replace_with(path, Readers::Anyone, |file| {
+    files::replace_with(path, Access::Umask, |file| {
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(["line", "path", "value", "rule", "message"])?;
         for page in scratch.pages(shelf) {

@@ -1,8 +1,7 @@
 //! What every civiclog process needs around its own work, and nothing about logs.
 //!
-//! It guarantees that a slow, silent or endless peer costs a bounded amount of memory and time, that
-//! a file said to be written survives a power cut, and that a private key others can read is refused.
-//! It never decides anything about records, tree heads or signatures.
+//! It guarantees that a slow, silent or endless peer costs a bounded amount of memory and time. It
+//! never decides anything about records, tree heads or signatures.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -11,10 +10,8 @@
 //! | [`clock`] | the only place that asks for the time |
 //! | [`config`] | TOML files whose unknown fields are errors |
 //! | [`disk`] | how much room a disk has left |
-//! | [`durable`] | files that survive a power cut, and the lock of a folder |
 //! | [`exec`] | the priority of a thread |
 //! | [`http`] | the HTTP/1.1 accept loop |
-//! | [`keyfile`] | private keys on disk |
 //! | [`problem`] | `application/problem+json` |
 //! | [`shutdown`] | stopping: first politely, then at once |
 //! | [`telemetry`] | log lines |
@@ -24,10 +21,8 @@ pub mod body;
 pub mod clock;
 pub mod config;
 pub mod disk;
-pub mod durable;
 pub mod exec;
 pub mod http;
-pub mod keyfile;
 pub mod problem;
 pub mod shutdown;
 pub mod telemetry;
@@ -39,12 +34,8 @@ pub use body::{BodyError, discard_body, read_body_capped, read_body_metered};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigError, load_toml, parse_toml, resolve};
 pub use disk::{FileSystems, FreeSpace};
-pub use durable::{
-    FolderLock, LockError, create_dir_synced, lock_folder, sync_folder, write_atomic, write_new,
-};
 pub use exec::lower_thread_priority;
 pub use http::{HttpLimits, Peer, serve};
-pub use keyfile::{KeyFileError, read_private_key, write_private_key};
 pub use problem::Problem;
 pub use shutdown::Shutdown;
 pub use telemetry::{Format, TracingError, error_chain, init_tracing};

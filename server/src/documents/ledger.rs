@@ -33,7 +33,7 @@ impl Ledger {
             .open(path)
             .with_context(reading)?;
         if is_new {
-            service::sync_folder(path.parent().unwrap_or(Path::new("."))).with_context(reading)?;
+            files::sync_folder(files::folder_of(path)).with_context(reading)?;
         }
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(reading)?;

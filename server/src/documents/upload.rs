@@ -136,10 +136,10 @@ impl Upload {
             return Ok(Stored::Duplicate);
         }
         let shard = path.parent().unwrap_or(&documents.folder);
-        service::create_dir_synced(shard).map_err(UploadError::Disk)?;
+        files::create_folder(shard, files::Access::Owner).map_err(UploadError::Disk)?;
         std::fs::rename(&self.path, &path).map_err(UploadError::Disk)?;
         self.is_kept = true;
-        service::sync_folder(shard).map_err(UploadError::Disk)?;
+        files::sync_folder(shard).map_err(UploadError::Disk)?;
         ledger.add(self.id, self.size, &self.submitter, now).map_err(UploadError::Disk)?;
         Ok(Stored::New)
     }

@@ -78,8 +78,7 @@ pub fn withdraw(config: &Config, order: &Order<'_>) -> anyhow::Result<Withdrawn>
                 because: order.because.to_owned(),
             };
             let word = word_of(&folder, order.id);
-            service::write_atomic(&word, &serde_json::to_vec(&said)?)
-                .with_context(|| format!("writing {}", word.display()))?;
+            files::replace_json(&word, &said, files::Access::Everyone)?;
             said
         }
     };
@@ -95,18 +94,12 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    service::sync_folder(path.parent().unwrap_or(Path::new(".")))
+    files::sync_folder(files::folder_of(path))
 }
 
 /// What is said about a document, if it was withdrawn.
 pub(super) fn read(folder: &Path, id: DocumentId) -> anyhow::Result<Option<Said>> {
-    let path = word_of(folder, id);
-    let reading = || format!("reading {}", path.display());
-    match std::fs::read(&path) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(reading)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(reading),
-    }
+    Ok(files::read_json(&word_of(folder, id))?)
 }
 
 fn word_of(folder: &Path, id: DocumentId) -> PathBuf {

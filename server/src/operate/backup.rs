@@ -102,12 +102,12 @@ pub fn backup(config: &Config, order: &Order<'_>) -> anyhow::Result<MadeBackup> 
     let database = config.database_dir();
     ensure!(database.is_dir(), "there is no database at {}", database.display());
     for folder in [place.folder(), order.to] {
-        service::create_dir_synced(folder)
+        files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("making the folder {}", folder.display()))?;
     }
     let to = order.to.canonicalize().context("the folder for backups")?;
-    let _one_backup = service::lock_folder(place.folder())?;
-    let _one_writer = service::lock_folder(&to)?;
+    let _one_backup = files::lock_folder(place.folder())?;
+    let _one_writer = files::lock_folder(&to)?;
     remove_unfinished(&to)?;
     place.remove_all()?;
     let made = make(config, order, &place, &to);
@@ -152,7 +152,7 @@ fn make(
         files,
     });
     manifest.write(&unfinished)?;
-    service::sync_folder(&unfinished).context("syncing the backup")?;
+    files::sync_folder(&unfinished).context("syncing the backup")?;
 
     let backup = to.join(&name);
     ensure!(!backup.exists(), "{} exists: nothing is overwritten", backup.display());
@@ -162,7 +162,7 @@ fn make(
     list::remember(config, listed)?;
     std::fs::rename(&unfinished, &backup)
         .with_context(|| format!("naming the backup {}", backup.display()))?;
-    service::sync_folder(to).context("syncing the folder of backups")?;
+    files::sync_folder(to).context("syncing the folder of backups")?;
     Ok(MadeBackup {
         backup,
         origin: config.origin.to_string(),
@@ -250,14 +250,15 @@ fn copy_all(config: &Config, snapshot: &Snapshot, to: &Path) -> anyhow::Result<V
     }
     tracing::info!(files = copies.len(), bytes = total, to = %to.display(), "copying");
     let mut progress = Progress::new("copied", total);
-    service::create_dir_synced(&to.join(DATABASE)).context("making the backup's folder")?;
+    files::create_folder(&to.join(DATABASE), files::Access::Owner)
+        .context("making the backup's folder")?;
     let mut files = Vec::new();
     for (from, path) in copies {
         let sum = copy_synced(&from, &to.join(&path), &mut progress)
             .with_context(|| format!("copying {}", from.display()))?;
         files.push(FileSum { path, ..sum });
     }
-    service::sync_folder(&to.join(DATABASE)).context("syncing the backup")?;
+    files::sync_folder(&to.join(DATABASE)).context("syncing the backup")?;
     Ok(files)
 }
 

@@ -42,7 +42,7 @@ pub fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
     let database = config.database_dir();
     let folder = config.anchor.parent().unwrap_or(Path::new("."));
     for folder in [config.data_dir.as_path(), folder] {
-        service::create_dir_synced(folder)
+        files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("making the folder {}", folder.display()))?;
     }
     let medium = AnchorFile::lock(&config.anchor)?;
@@ -76,7 +76,7 @@ pub fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
     // without an anchor would be refused for good.
     std::fs::rename(&restoring, &database)
         .with_context(|| format!("putting the database at {}", database.display()))?;
-    service::sync_folder(&config.data_dir).context("syncing the data folder")?;
+    files::sync_folder(&config.data_dir).context("syncing the data folder")?;
 
     let head = whole.store.head();
     let restored = Restored {
@@ -115,7 +115,8 @@ fn refuse_other_history(anchor: &Path, whole: &Whole) -> anyhow::Result<()> {
 /// Copies the database, holding every file against the manifest once more.
 fn copy_database(whole: &Whole, from: &Path, to: &Path) -> anyhow::Result<()> {
     remove_folder(to)?;
-    service::create_dir_synced(to).with_context(|| format!("making {}", to.display()))?;
+    files::create_folder(to, files::Access::Owner)
+        .with_context(|| format!("making {}", to.display()))?;
     let mut progress = Progress::new("copied", whole.manifest.bytes());
     for expected in whole.manifest.files() {
         let Some(name) = expected.path.strip_prefix(DATABASE).and_then(|it| it.strip_prefix('/'))
@@ -126,7 +127,7 @@ fn copy_database(whole: &Whole, from: &Path, to: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("copying {}", expected.path))?;
         expected.expect(&sum)?;
     }
-    service::sync_folder(to).with_context(|| format!("syncing {}", to.display()))
+    files::sync_folder(to).with_context(|| format!("syncing {}", to.display()))
 }
 
 /// The backup's anchor was copied before its database, so the database may hold a later head that was

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use files::Access;
 use store::{Kv, Store};
 use tlog::{Evidence, Note, SignedCheckpoint, VerifierKey};
 
@@ -82,7 +83,7 @@ pub fn keep(
     let head = foreign.signed.head();
     let root: String = head.root.to_hex().chars().take(16).collect();
     let path = folder.join(format!("head-{}-{root}.txt", head.size));
-    service::durable::create_dir_synced(folder)
+    files::create_folder(folder, Access::Owner)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     write_once(&path, &foreign.signed.note().to_string())?;
     if let Some(evidence) = evidence {
@@ -92,14 +93,11 @@ pub fn keep(
 }
 
 fn write_once(path: &Path, text: &str) -> anyhow::Result<()> {
-    match service::durable::write_new(path, text.as_bytes(), EVIDENCE_MODE) {
+    match files::create(path, text.as_bytes(), Access::Everyone) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         written => written.with_context(|| format!("writing {}", path.display())),
     }
 }
-
-/// It is meant to be shown to everybody.
-const EVIDENCE_MODE: u32 = 0o644;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use records::signed_refusal::REFUSALS_USE;
 use records::{Algorithm, EntryIndex, Genesis, PublicKey, RefusalStatement, SigningKey};
-use service::keyfile;
 use tlog::{LeafIndex, Origin};
 
 use crate::admit::pool::Judged;
@@ -24,7 +23,7 @@ impl RefusalKey {
     /// When there is one already, or it cannot be written.
     pub fn generate(folder: &Path, jwk: &Path) -> anyhow::Result<PublicKey> {
         ensure!(!path(folder).exists(), "{} exists already", path(folder).display());
-        service::durable::create_dir_synced(folder)
+        files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("creating {}", folder.display()))?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).context("asking the system for randomness")?;
@@ -32,7 +31,7 @@ impl RefusalKey {
         // The public half first: without the private one it is nothing, and can be made again.
         std::fs::write(jwk, records::to_canonical(&key.public().to_jwk()))
             .with_context(|| format!("writing {}", jwk.display()))?;
-        keyfile::write_private_key(&path(folder), &key.to_pkcs8_pem()?)
+        files::create_private_key(&path(folder), &key.to_pkcs8_pem()?)
             .context("writing the key for refusals")?;
         Ok(key.public().clone())
     }
@@ -46,7 +45,7 @@ impl RefusalKey {
         if !path.exists() {
             return Ok(None);
         }
-        let pem = keyfile::read_private_key(&path)
+        let pem = files::read_private_key(&path)
             .with_context(|| format!("reading {}", path.display()))?;
         let key = SigningKey::from_pkcs8_pem(&pem).context("the key for refusals")?;
         Ok(Some(Self(key)))

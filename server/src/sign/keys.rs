@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use service::keyfile;
 use tlog::{Ed25519Signer, Origin, Rfc6962Signer, VerifierKey};
 
 /// The log's signers, read from their files. Handed to the log's signer and nowhere else.
@@ -27,7 +26,7 @@ impl LogKeys {
                 path.display()
             );
         }
-        service::durable::create_dir_synced(folder)
+        files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("creating {}", folder.display()))?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).context("asking the system for randomness")?;
@@ -39,9 +38,9 @@ impl LogKeys {
                 break signer;
             }
         };
-        keyfile::write_private_key(&ed25519_path(folder), &ed25519.to_pkcs8_pem()?)
+        files::create_private_key(&ed25519_path(folder), &ed25519.to_pkcs8_pem()?)
             .context("writing the Ed25519 key")?;
-        keyfile::write_private_key(&p256_path(folder), &p256.to_pkcs8_pem()?)
+        files::create_private_key(&p256_path(folder), &p256.to_pkcs8_pem()?)
             .context("writing the P-256 key")?;
         Ok(Self { ed25519, p256 })
     }
@@ -52,7 +51,7 @@ impl LogKeys {
     /// When a file is missing, malformed, or readable by others than its owner.
     pub fn load(folder: &Path, origin: &Origin) -> anyhow::Result<Self> {
         let read = |path: PathBuf| {
-            keyfile::read_private_key(&path)
+            files::read_private_key(&path)
                 .with_context(|| format!("reading {}; `keygen` makes the keys", path.display()))
         };
         let ed25519 =

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::decide::Logs;
 use crate::metrics::Metrics;
-use crate::state::{self, StateFolder};
+use crate::state::{self, StateFolder, durable_write};
 use crate::test_log::{TestLog, cases, own_key, signers};
 
 const NOW_MILLIS: u64 = 1_700_000_000_000;
@@ -29,7 +29,7 @@ impl Running {
     async fn start(logs: Logs) -> Self {
         let folder = tempfile::tempdir().unwrap();
         state::create(folder.path()).unwrap();
-        let (key, write) = (signers().verifier_keys(), Arc::new(service::write_atomic));
+        let (key, write) = (signers().verifier_keys(), durable_write());
         let (state, cosigned) = StateFolder::open(folder.path(), key, &logs, write).unwrap();
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let witness = Arc::new(Witness::new(signers(), logs, state, cosigned, metrics));

@@ -18,7 +18,7 @@ fn open(
     folder: &TempDir,
     logs: &Logs,
 ) -> anyhow::Result<(StateFolder, BTreeMap<Origin, Cosigned>)> {
-    let write: DurableWrite = Arc::new(service::write_atomic);
+    let write: DurableWrite = durable_write();
     StateFolder::open(folder.path(), signers().verifier_keys(), logs, write)
 }
 

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use prometheus::Registry;
 use tempfile::TempDir;
@@ -9,7 +8,7 @@ use super::*;
 use crate::config::Listen;
 use crate::identity::Signers;
 use crate::metrics::Metrics;
-use crate::state::StateFolder;
+use crate::state::{StateFolder, durable_write};
 use crate::test_log::{TestLog, signers};
 use crate::witness::{Now, Witness};
 
@@ -37,7 +36,7 @@ impl Scene {
     }
 
     fn cosign(&self, old: u64, size: u64) {
-        let write = Arc::new(service::write_atomic);
+        let write = durable_write();
         let (keys, logs) = (signers().verifier_keys(), self.log.logs());
         let (state, known) = StateFolder::open(self.folder.path(), keys, &logs, write).unwrap();
         let metrics = Metrics::register(&Registry::new()).unwrap();

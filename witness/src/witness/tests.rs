@@ -2,11 +2,12 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, thread};
 
+use files::Access;
 use prometheus::Registry;
 use tempfile::TempDir;
 
 use super::*;
-use crate::state::{self, DurableWrite};
+use crate::state::{self, DurableWrite, durable_write};
 use crate::test_log::{TestLog, signers};
 
 const NOW: Now = Now { unix: UnixSeconds::new(1_700_000_000), monotonic_millis: 0 };
@@ -25,7 +26,7 @@ fn start(folder: &TempDir, log: &TestLog, write: DurableWrite) -> Witness {
 }
 
 fn disk() -> DurableWrite {
-    Arc::new(service::write_atomic)
+    durable_write()
 }
 
 fn size_known(witness: &Witness, log: &TestLog) -> u64 {
@@ -88,10 +89,10 @@ fn a_failed_write_ends_signing_for_this_log_until_a_restart_has_read_the_disk() 
             let failing = Arc::clone(&failing);
             Arc::new(move |path, bytes| {
                 if !failing.load(Ordering::Relaxed) {
-                    return service::write_atomic(path, bytes);
+                    return files::replace(path, bytes, Access::Everyone);
                 }
                 if applied {
-                    service::write_atomic(path, bytes)?;
+                    files::replace(path, bytes, Access::Everyone)?;
                 }
                 Err(io::Error::other("disk full"))
             })
@@ -127,7 +128,7 @@ fn one_log_whose_write_failed_does_not_stop_another() {
         if path.ends_with(&bad) {
             return Err(io::Error::other("bad sector"));
         }
-        service::write_atomic(path, bytes)
+        files::replace(path, bytes, Access::Everyone)
     });
     let keys = signers().verifier_keys();
     let (state, cosigned) = StateFolder::open(folder.path(), keys, &logs, write).unwrap();

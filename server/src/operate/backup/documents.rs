@@ -71,7 +71,7 @@ pub fn put_back(files: &[FileSum], backup: &Path, documents: &Path) -> anyhow::R
             .with_context(|| format!("copying {}", expected.path))?;
         expected.expect(&sum)?;
         std::fs::rename(&half, &to).with_context(|| format!("writing {}", to.display()))?;
-        service::sync_folder(folder_of(&to)).context("syncing the documents")?;
+        files::sync_folder(files::folder_of(&to)).context("syncing the documents")?;
         count += usize::from(is_document(path));
     }
     Ok(count)
@@ -124,12 +124,7 @@ fn takes_more_away(word: &Path, than: &Path) -> anyhow::Result<bool> {
 }
 
 fn read_word(path: &Path) -> anyhow::Result<Option<Said>> {
-    let reading = || format!("reading {}", path.display());
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(reading)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(reading),
-    }
+    Ok(files::read_json(path)?)
 }
 
 fn remove_file(path: &Path) -> anyhow::Result<()> {
@@ -141,19 +136,19 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
-}
-
 fn make_folder_of(path: &Path) -> anyhow::Result<()> {
-    let folder = folder_of(path);
-    service::create_dir_synced(folder).with_context(|| format!("making {}", folder.display()))
+    let folder = files::folder_of(path);
+    files::create_folder(folder, files::Access::Owner)
+        .with_context(|| format!("making {}", folder.display()))
 }
 
 fn sync_folders(to: &Path, copied: &[FileSum]) -> anyhow::Result<()> {
-    let folders: BTreeSet<PathBuf> =
-        copied.iter().filter_map(below).map(|it| folder_of(&to.join(it)).to_owned()).collect();
-    folders.iter().try_for_each(|it| service::sync_folder(it)).context("syncing the documents")
+    let folders: BTreeSet<PathBuf> = copied
+        .iter()
+        .filter_map(below)
+        .map(|it| files::folder_of(&to.join(it)).to_owned())
+        .collect();
+    folders.iter().try_for_each(|it| files::sync_folder(it)).context("syncing the documents")
 }
 
 #[cfg(test)]
@@ -169,7 +164,7 @@ mod tests {
     fn put(documents: &Path, bytes: &[u8]) -> PathBuf {
         let name = name_of(bytes);
         let path = documents.join(&name[..2]).join(&name);
-        std::fs::create_dir_all(folder_of(&path)).unwrap();
+        std::fs::create_dir_all(files::folder_of(&path)).unwrap();
         std::fs::write(&path, bytes).unwrap();
         path
     }

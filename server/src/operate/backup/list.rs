@@ -4,10 +4,9 @@
 //! Trusted: no. Losing it: nobody can name the backups any more. May it be rolled back: yes, with
 //! the same loss.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use files::Access;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -29,12 +28,7 @@ pub struct Listed {
 /// # Errors
 /// When the list is there and cannot be read.
 pub fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
-    let path = path(config);
-    let bytes = match std::fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.with_context(|| format!("reading {}", path.display()))?,
-    };
-    serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))
+    Ok(files::read_json(&path(config))?.unwrap_or_default())
 }
 
 /// Adds a backup. Done before the backup has its name, so that none is ever missing here.
@@ -58,10 +52,7 @@ pub(super) fn forget(config: &Config, folder: &Path) -> anyhow::Result<()> {
 }
 
 fn write(config: &Config, all: &[Listed]) -> anyhow::Result<()> {
-    let path = path(config);
-    let text = serde_json::to_string_pretty(all)? + "\n";
-    service::write_atomic(&path, text.as_bytes())
-        .with_context(|| format!("writing {}", path.display()))
+    Ok(files::replace_json(&path(config), &all, Access::Everyone)?)
 }
 
 fn path(config: &Config) -> PathBuf {

@@ -87,7 +87,7 @@ impl Manifest {
         let whole = Self { sha256: Some(self.checksum()?), ..self.clone() };
         let mut text = serde_json::to_string_pretty(&whole)?;
         text.push('\n');
-        service::write_new(&folder.join(MANIFEST), text.as_bytes(), 0o600)
+        files::create(&folder.join(MANIFEST), text.as_bytes(), files::Access::Owner)
             .context("writing the manifest")
     }
 

@@ -85,7 +85,7 @@ impl Place {
         let started_ms = clock.monotonic_millis();
         let name = format!("{PREFIX}{}", clock.unix_millis());
         let snapshot = self.folder.join(&name);
-        service::create_dir_synced(&self.folder)
+        files::create_folder(&self.folder, files::Access::Owner)
             .with_context(|| format!("making {}", self.folder.display()))?;
         let count = self.names()?.len();
         ensure!(
@@ -96,7 +96,7 @@ impl Place {
         // What a crash left. Nobody else writes here: whoever makes snapshots holds the anchor.
         let unfinished = self.folder.join("unfinished");
         remove_folder(&unfinished)?;
-        service::create_dir_synced(&unfinished)
+        files::create_folder(&unfinished, files::Access::Owner)
             .with_context(|| format!("making {}", unfinished.display()))?;
         // The anchor before the database: a head is anchored only after its entries are committed, so
         // the anchor in the snapshot is never ahead of the database in it.

@@ -20,7 +20,7 @@ impl Held {
     pub(super) fn open(config: &Config, is_lost: bool) -> anyhow::Result<Self> {
         let path = &config.anchor;
         let folder = path.parent().unwrap_or(Path::new("."));
-        service::create_dir_synced(folder)
+        files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("making the folder {}", folder.display()))?;
         let medium = Box::new(AnchorFile::lock(path)?);
         match (path.exists(), is_lost) {

@@ -2,10 +2,10 @@
 //! take back.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
+use files::Access;
 use serde::{Deserialize, Serialize};
 use tlog::LeafIndex;
 
@@ -42,14 +42,9 @@ impl List {
     /// When it cannot be read, or is of another log.
     pub fn read(config: &Config) -> anyhow::Result<Self> {
         let (path, origin) = (config.withdrawn_path(), config.origin.to_string());
-        let bytes = match std::fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { path, origin, entries: BTreeMap::new() });
-            }
-            read => read.with_context(|| format!("reading {}", path.display()))?,
+        let Some(document) = files::read_json::<Document>(&path)? else {
+            return Ok(Self { path, origin, entries: BTreeMap::new() });
         };
-        let document: Document = serde_json::from_slice(&bytes)
-            .with_context(|| format!("reading {}", path.display()))?;
         ensure!(document.format == FORMAT, "{}: its format is not {FORMAT}", path.display());
         ensure!(document.origin == origin, "{} is of the log {}", path.display(), document.origin);
         let lines = document.withdrawn.into_iter();
@@ -90,9 +85,7 @@ impl List {
             origin: self.origin.clone(),
             withdrawn: entries.iter().map(line).collect(),
         };
-        let text = serde_json::to_string_pretty(&document)? + "\n";
-        service::write_atomic(&self.path, text.as_bytes())
-            .with_context(|| format!("writing {}", self.path.display()))?;
+        files::replace_json(&self.path, &document, Access::Everyone)?;
         self.entries = entries;
         Ok(())
     }

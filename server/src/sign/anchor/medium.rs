@@ -3,9 +3,10 @@
 //! The seam through which a simulation lets a write fail, and through which a log on more than one
 //! machine can keep its anchor elsewhere.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use files::{Access, FileLock, LockError};
 
 use super::error::AnchorError;
 
@@ -32,7 +33,7 @@ pub trait AnchorMedium: Send {
 pub struct AnchorFile {
     path: PathBuf,
     /// Held, never read: dropping it releases the lock.
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl AnchorFile {
@@ -44,19 +45,12 @@ impl AnchorFile {
     /// # Errors
     /// [`AnchorError::Locked`] when another process holds it; [`AnchorError::Io`].
     pub fn lock(path: &Path) -> Result<Self, AnchorError> {
-        let io = |source| AnchorError::Io { path: path.to_owned(), source };
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.with_extension("lock"))
-            .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(AnchorError::Locked { path: path.to_owned() })
+        match files::lock_file(&path.with_extension("lock")) {
+            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(LockError::Io { source, .. }) => {
+                Err(AnchorError::Io { path: path.to_owned(), source })
             }
-            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+            Err(_) => Err(AnchorError::Locked { path: path.to_owned() }),
         }
     }
 }
@@ -75,6 +69,6 @@ impl AnchorMedium for AnchorFile {
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        service::durable::write_atomic(&self.path, bytes)
+        files::replace(&self.path, bytes, Access::Everyone)
     }
 }
