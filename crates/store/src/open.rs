@@ -4,18 +4,21 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use tlog::{Frontier, FrontierError, LeafIndex, Origin, ProveError, TreeHead, TreeSize};
+use tlog::{
+    Frontier, FrontierError, LeafIndex, Origin, ProveError, TreeHead, TreeSize, root_from_tiles,
+};
 
 use crate::cache::TileCache;
-use crate::checkpoints::{self, PruneCursor};
+use crate::checkpoint_row::{PublishedNote, head_of, newest};
 use crate::commit::Writer;
+use crate::error::{Fatal, ReadError};
 use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind};
 use crate::layout::{
     FORMAT_VERSION, META_FORMAT, META_HEAD, META_ORIGIN, META_REBUILDING, encode_head, parse_head,
     parse_index,
 };
 use crate::rocks::RocksKv;
-use crate::store::{Fatal, ReadError, Shared, Store, StoredTiles, last_index};
+use crate::store::{Shared, Store, StoredTiles, last_index};
 use crate::tuning::Settings;
 
 impl Store<RocksKv> {
@@ -109,13 +112,13 @@ impl<K: Kv> Store<K> {
         let head = stored_head(&kv)?.ok_or(OpenError::Unfinished)?;
         let frontier = load_frontier(&kv, &head)?;
         check_last_entry(&kv, head.size)?;
-        let published = checkpoints::load_published(&kv, origin, &head)?;
+        let published = load_published(&kv, origin, &head)?;
         let shared = Shared {
             kv,
             origin: origin.clone(),
             head: RwLock::new(head),
             published: RwLock::new(published),
-            publishing: Mutex::new(PruneCursor::default()),
+            publishing: Mutex::new(None),
             fatal: OnceLock::new(),
             tiles: TileCache::new(tile_cache_bytes),
         };
@@ -164,6 +167,29 @@ fn load_frontier<K: Kv>(kv: &K, head: &TreeHead) -> Result<Frontier, OpenError> 
         return Err(OpenError::Head { stored: *head, from_tiles });
     }
     Ok(frontier)
+}
+
+/// Reads the newest published checkpoint at open and holds the stored tree against it: a tree that
+/// is smaller or has another root there lost something that was published.
+fn load_published<K: Kv>(
+    kv: &K,
+    origin: &Origin,
+    head: &TreeHead,
+) -> Result<Option<Arc<PublishedNote>>, OpenError> {
+    let Some(notes) = newest(kv)? else { return Ok(None) };
+    let published = head_of(&notes.last.note, origin).ok_or(OpenError::PublishedNote)?;
+    if published.size != notes.size {
+        return Err(OpenError::PublishedNote);
+    }
+    if published.size > head.size {
+        return Err(OpenError::Published { published, tree: *head });
+    }
+    let root = root_from_tiles(published.size, &StoredTiles { kv })?;
+    if root != published.root {
+        let tree = TreeHead { size: published.size, root };
+        return Err(OpenError::Published { published, tree });
+    }
+    Ok(Some(Arc::new(PublishedNote { head: published, note: notes.last.note })))
 }
 
 /// The last entry is where the head says, and none comes after it.

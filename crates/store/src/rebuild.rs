@@ -11,12 +11,12 @@ use std::path::Path;
 use tlog::{Frontier, LeafIndex, Origin, TreeHead, TreeSize, leaf_hash};
 
 use crate::commit::put_tiles;
+use crate::error::ReadError;
 use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, Row};
 use crate::layout::{
     META_HEAD, META_REBUILDING, STATE_KEY_BYTES_MAX, encode_head, index_key, parse_index,
 };
 use crate::open::{OpenError, check_identity, open_database, stored_head};
-use crate::store::ReadError;
 use crate::tuning::Settings;
 
 /// What a rebuild made.

@@ -9,9 +9,10 @@ use std::ops::ControlFlow;
 use tlog::LeafIndex;
 
 use crate::commit::Writer;
+use crate::error::{Fatal, ReadError};
 use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError};
 use crate::layout::{index_key, parse_withdrawn_key, withdrawn_key};
-use crate::store::{Fatal, ReadError, Store};
+use crate::store::Store;
 
 impl<K: Kv> Store<K> {
     /// What is said about disclosures of an entry that were taken away; `None` when none were.
