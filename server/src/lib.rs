@@ -30,6 +30,11 @@
 //! | [`core`], [`sign`] | what every part holds; from a commit to a signature |
 //! | [`config`] | the configuration file |
 
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "programs are the only users; errors say themselves when they arise"
+)]
+
 use std::io::Write as _;
 
 use anyhow::Context as _;

@@ -21,6 +21,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
 use crate::admit::check::AdmissionThreads;
+use crate::admit::clock_rule::AdmissionClock;
 use crate::admit::low_water::LowWater;
 use crate::admit::pool::{Budget, Pool};
 use crate::core::Core;
@@ -59,7 +60,9 @@ pub struct App {
     pub core: Core<RocksKv>,
     /// Nothing beyond its size is served.
     pub latest: LatestPublished,
-    /// Whether the disks have room.
+    /// Readiness asks it whether the witnesses' time is known.
+    pub clock_rule: Arc<AdmissionClock>,
+    /// Asked before every body.
     pub low_water: Arc<LowWater>,
     /// Where submissions wait for the sequencer.
     pub pool: Arc<Pool>,

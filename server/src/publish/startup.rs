@@ -149,9 +149,6 @@ pub fn fit<K: Kv>(parts: Parts<K>) -> anyhow::Result<Opened<K>> {
 }
 
 /// Opens the database; where it is damaged, with a word on what to do.
-///
-/// # Errors
-/// In words, with the database's own.
 pub(crate) fn open_store(
     config: &Config,
 ) -> anyhow::Result<(Store<store::RocksKv>, Writer<store::RocksKv>)> {

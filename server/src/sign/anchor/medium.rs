@@ -40,9 +40,6 @@ impl AnchorFile {
     ///
     /// The lock is on a file beside the anchor: the anchor itself is replaced by renaming, which
     /// would leave the lock on a file that is no longer there.
-    ///
-    /// # Errors
-    /// [`AnchorError::Locked`] when another process holds it; [`AnchorError::Io`].
     pub fn lock(path: &Path) -> Result<Self, AnchorError> {
         let io = |source| AnchorError::Io { path: path.to_owned(), source };
         let file = File::options()
