@@ -13,10 +13,11 @@ use store::RocksKv;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::admit::check::AdmissionThreads;
+use crate::admit::budget::Budget;
 use crate::admit::clock_rule::AdmissionClock;
 use crate::admit::low_water::LowWater;
-use crate::admit::pool::{Budget, Pool};
+use crate::admit::pool::Pool;
+use crate::admit::threads::AdmissionThreads;
 use crate::config::Config;
 use crate::core::{Core, genesis};
 use crate::documents::Documents;
