@@ -30,7 +30,7 @@ use crate::publish::set_aside::Decision;
 use crate::publish::startup::{self, Opened, Publishing};
 use crate::sequence::sequencer::{self, Sequencer};
 use crate::serve::refuse::RefusalSigner;
-use crate::serve::{App, Concurrency, DocumentDesk, policy_words, router};
+use crate::serve::{App, Concurrency, Transfers, policy_words, router};
 use crate::sign::anchor::SetAside;
 use crate::sign::refusal_key::RefusalKey;
 
@@ -159,7 +159,7 @@ fn app(
         policy_text: opened.policy_text.clone(),
         statuses,
         set_aside: opened.anchor.set_aside().to_vec(),
-        documents: DocumentDesk::new(documents, &config.documents, clock),
+        documents: Transfers::new(documents, &config.documents, clock),
         body_timeout: Duration::from_millis(limits.body_timeout_ms),
         wait_published: Duration::from_millis(limits.wait_published_ms),
     })

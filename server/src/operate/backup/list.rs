@@ -15,20 +15,20 @@ use crate::config::Config;
 /// One backup that was made, or at least begun.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its folder. It may have been moved, copied or removed by hand since.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// When it was made, as RFC 3339.
-    pub made_at: String,
+    pub(crate) made_at: String,
     /// How many entries it holds.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 /// The backups that were made of a log, oldest first, without those that `--keep` removed.
 ///
 /// # Errors
 /// When the list is there and cannot be read.
-pub fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
+pub(crate) fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
     let path = path(config);
     let bytes = match std::fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
