@@ -88,8 +88,8 @@ fn admit_payment(log: &FakeLog, number: u32, signer: &SigningKey) -> u64 {
 }
 
 fn submit(log: &FakeLog, submission: &[u8]) -> u64 {
-    let (status, body) = log.lock().admit(submission);
-    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+    let reply = log.lock().admit(submission);
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     u64::try_from(log.size() - 1).unwrap()
 }
 

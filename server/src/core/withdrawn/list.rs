@@ -9,12 +9,12 @@ use files::Access;
 use serde::{Deserialize, Serialize};
 use tlog::LeafIndex;
 
-use super::{Withdrawal, Withdrawals};
+use super::fields::{Withdrawal, Withdrawals, join};
 use crate::config::Config;
 
 /// The list, as it is on the disk.
 #[derive(Debug)]
-pub struct List {
+pub(crate) struct List {
     path: PathBuf,
     origin: String,
     entries: BTreeMap<LeafIndex, Withdrawals>,
@@ -37,10 +37,7 @@ struct Line {
 
 impl List {
     /// Reads the list; one that is not there is empty.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is of another log.
-    pub fn read(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
         let (path, origin) = (config.withdrawn_path(), config.origin.to_string());
         let Some(document) = files::read_json::<Document>(&path)? else {
             return Ok(Self { path, origin, entries: BTreeMap::new() });
@@ -52,27 +49,24 @@ impl List {
         Ok(Self { path, origin, entries })
     }
 
-    /// What was withdrawn of each entry.
-    pub fn entries(&self) -> &BTreeMap<LeafIndex, Withdrawals> {
+    pub(crate) fn entries(&self) -> &BTreeMap<LeafIndex, Withdrawals> {
         &self.entries
     }
 
     /// Adds to what is said about an entry, durably.
-    ///
-    /// # Errors
-    /// When the list cannot be written; what is on the disk is then the old list or the new one.
-    pub fn add(&mut self, index: LeafIndex, said: &[Withdrawal]) -> anyhow::Result<()> {
+    /// After an error the old list is on the disk, or the new one.
+    pub(crate) fn add(&mut self, index: LeafIndex, said: &[Withdrawal]) -> anyhow::Result<()> {
         let mut entries = self.entries.clone();
         let all = entries.entry(index).or_default();
-        *all = super::join(all, said);
+        *all = join(all, said);
         self.replace(entries)
     }
 
     /// Makes the list say this, durably; nothing is written when it does already.
-    ///
-    /// # Errors
-    /// As [`List::add`].
-    pub fn replace(&mut self, entries: BTreeMap<LeafIndex, Withdrawals>) -> anyhow::Result<()> {
+    pub(crate) fn replace(
+        &mut self,
+        entries: BTreeMap<LeafIndex, Withdrawals>,
+    ) -> anyhow::Result<()> {
         if entries == self.entries {
             return Ok(());
         }
@@ -95,8 +89,8 @@ const FORMAT: &str = "civiclog-withdrawn/1";
 
 #[cfg(test)]
 mod tests {
-    use super::super::Act;
     use super::*;
+    use crate::core::withdrawn::Act;
 
     #[test]
     fn what_was_added_is_read_again_and_another_log_s_list_is_refused() {
