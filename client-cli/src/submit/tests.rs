@@ -324,8 +324,8 @@ fn an_entry_that_the_log_made_up_is_misbehaviour() {
     log.civiclog(RUN).expect(Exit::Done);
     // The bytes of an entry change after its checkpoint was signed.
     let forged =
-        String::from_utf8(log.lock().entries[3].clone()).unwrap().replace("12.50", "99.50");
-    log.lock().entries[3] = forged.into_bytes();
+        String::from_utf8(log.lock().entries()[3].clone()).unwrap().replace("12.50", "99.50");
+    log.lock().entries_mut()[3] = forged.into_bytes();
     let run = log.civiclog(RUN).expect(Exit::Misbehaved);
     assert!(run.err.contains("entry 3"), "{}", run.err);
 }

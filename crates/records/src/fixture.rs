@@ -1,4 +1,6 @@
 //! A small log for tests: one governance key, one treasury, its records.
+//!
+//! Here and not in `testlog`, whose `records` would be another crate to the unit tests of this one.
 
 use std::collections::BTreeMap;
 

@@ -33,6 +33,3 @@ pub use error::{ClientError, TreeError};
 pub use log::LogClient;
 pub use transport::{HttpClient, Limits, LogUrl};
 pub use tree::{ProvenEntry, TreeView};
-
-#[cfg(test)]
-mod fake_server;

@@ -87,7 +87,7 @@ fn each_transaction_becomes_an_order_and_the_message_its_close() {
     ]);
     assert_eq!((&close["data"]["count"], &close["data"]["sums"]), (&2.into(), &sums));
     // Nothing of the person is in what the log has, and the journal has it.
-    let entries = log.lock().entries.concat();
+    let entries = log.lock().entries().concat();
     let entries = String::from_utf8_lossy(&entries).into_owned();
     let shown = log.lock().object(&format!("{SUBMITTER}/order/RUN~2F7.1")).unwrap().to_string();
     for secret in ["Roe", "GB22BBBB", "GB11AAAA", "SALARY"] {
