@@ -54,18 +54,12 @@ impl<K: Kv> Store<K> {
     }
 
     /// What was published for a size, if that is kept.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn checkpoint_at(&self, size: TreeSize) -> Result<Option<CheckpointNotes>, ReadError> {
         let row = self.shared.kv.get(Family::Checkpoints, &size_key(size))?;
         row.map(|row| parse(size, &row)).transpose()
     }
 
     /// The smallest kept size above this one: where to look when this one was not kept.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn next_checkpoint_after(&self, size: TreeSize) -> Result<Option<TreeSize>, ReadError> {
         let Some(from) = size.checked_add(1) else { return Ok(None) };
         let mut next = None;

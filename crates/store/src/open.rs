@@ -52,9 +52,6 @@ impl Store<RocksKv> {
 
     /// Opens a log for reading alone, with the same checks, and changes no byte of its folder. It
     /// takes no lock: only for a folder that nobody writes, such as a backup.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub fn open_read_only(
         path: &Path,
         origin: &Origin,
@@ -71,9 +68,6 @@ impl Store<RocksKv> {
 
     /// Makes a second database of everything that is committed by now, in a folder that must not
     /// exist; see [`RocksKv::checkpoint`]. Commits go on meanwhile.
-    ///
-    /// # Errors
-    /// [`SnapshotError`].
     pub fn snapshot(&self, to: &Path) -> Result<(), SnapshotError> {
         // What a failed write left behind is not what anybody was promised.
         self.alive()?;
@@ -84,9 +78,6 @@ impl Store<RocksKv> {
 
 impl<K: Kv> Store<K> {
     /// Makes an empty log in a database without rows.
-    ///
-    /// # Errors
-    /// [`OpenError::Database`] when writing failed.
     pub fn create_on(kv: &K, origin: &Origin) -> Result<(), OpenError> {
         let mut batch = Batch::default();
         batch.put(Family::Meta, META_FORMAT, &FORMAT_VERSION.to_be_bytes());
@@ -97,9 +88,6 @@ impl<K: Kv> Store<K> {
     }
 
     /// Opens a log in a database, with the same checks as [`Store::open`].
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub fn open_on(
         kv: K,
         origin: &Origin,

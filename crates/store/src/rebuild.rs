@@ -35,9 +35,6 @@ pub struct StateSoFar<'a, K> {
 
 impl<K: Kv> StateSoFar<'_, K> {
     /// A value of the admission state.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say. That is never "not there".
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         match self.pending.get(key) {
             Some(value) => Ok(Some(value.clone())),
@@ -64,9 +61,6 @@ pub fn rebuild<E: Error + 'static>(
 }
 
 /// [`rebuild`] in a database.
-///
-/// # Errors
-/// As [`rebuild`].
 pub fn rebuild_on<K: Kv, E: Error + 'static>(
     kv: &K,
     origin: &Origin,

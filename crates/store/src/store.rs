@@ -147,17 +147,11 @@ impl<K: Kv> Store<K> {
 
     /// What the log holds for an entry's sealed fields; `None` when there was nothing or it was
     /// erased.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn disclosures(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.shared.kv.get(Family::Disclosures, &index_key(index))?)
     }
 
     /// Where the entry with this leaf hash is. If the same bytes were committed twice, the later.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say. That is never "not there".
     pub fn index_of_leaf(&self, leaf: &Hash) -> Result<Option<LeafIndex>, ReadError> {
         let Some(row) = self.shared.kv.get(Family::ByLeaf, leaf.as_bytes())? else {
             return Ok(None);
@@ -167,18 +161,12 @@ impl<K: Kv> Store<K> {
     }
 
     /// A value of the admission state.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say. That is never "not there".
     pub fn state_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.shared.kv.get(Family::State, key)?)
     }
 
     /// Up to `limit` rows of the admission state whose keys begin with `prefix` and come after
     /// `after`, in key order.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn state_scan(
         &self,
         prefix: &[u8],
@@ -211,9 +199,6 @@ impl<K: Kv> Store<K> {
     }
 
     /// Figures for operators. Reads a folder, so not for every request.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn usage(&self) -> Result<Usage, ReadError> {
         Ok(self.shared.kv.usage()?)
     }

@@ -39,9 +39,6 @@ pub(crate) enum Finding {
 }
 
 /// Reads all files of the write-ahead log of a database that nobody has open.
-///
-/// # Errors
-/// What the operating system said.
 pub(crate) fn look_at_logs(database: &Path) -> io::Result<Finding> {
     let logs = logs_in_order(database)?;
     for (position, path) in logs.iter().enumerate() {
@@ -64,9 +61,6 @@ pub(crate) fn look_at_logs(database: &Path) -> io::Result<Finding> {
 ///
 /// One flipped bit makes a whole fragment one of a reused log file; RocksDB takes that for the end of the
 /// log, silently, before it looks at the checksum, or reads it again and again for ever.
-///
-/// # Errors
-/// What the operating system said.
 pub(crate) fn mistakable_fragment(database: &Path) -> io::Result<Option<(PathBuf, usize)>> {
     let mut files = logs_in_order(database)?;
     let current = fs::read_to_string(database.join("CURRENT")).unwrap_or_default();
