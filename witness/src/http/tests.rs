@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::decide::Logs;
 use crate::metrics::Metrics;
-use crate::state::{self, StateFolder};
+use crate::state::{self, StateFolder, durable_write};
 use crate::test_log::{cases, logs, own_key, signers, small_log};
 
 const NOW_MILLIS: u64 = 1_700_000_000_000;

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::Listen;
 use crate::identity::Signers;
 use crate::metrics::Metrics;
-use crate::state::StateFolder;
+use crate::state::{StateFolder, durable_write};
 use crate::test_log::{forked_log, logs, signers, small_log};
 use crate::witness::{Now, Witness};
 
