@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::hex;
 use crate::json::{self, Value};
 use crate::record::{Op, Record, RecordHash};
 use crate::refusal::Refusal;
@@ -199,8 +200,7 @@ pub fn commitment(object: &str, submitter: &str, salt: &[u8; 32], sha256: &[u8; 
         .chain_update(salt)
         .chain_update(sha256)
         .finalize();
-    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    hex::encode(&hash)
 }
 
 #[cfg(test)]

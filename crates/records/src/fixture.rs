@@ -9,10 +9,12 @@ use crate::admit::{Admitted, Verdict, admit};
 use crate::build::{RecordDraft, seal};
 use crate::entry_index::EntryIndex;
 use crate::json::Value;
-use crate::jws::{Algorithm, P256Verify, SigningKey};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::sealed::{Disclosure, Held};
+use crate::signing::SigningKey;
 use crate::state;
 use crate::submission::{CheckedSubmission, Submission};
 

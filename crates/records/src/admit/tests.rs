@@ -8,7 +8,8 @@ use crate::fixture::{
     payment_data, posted, replaced, signed, stranger, submitter_add, treasury,
 };
 use crate::json::Value;
-use crate::jws::{Algorithm, P256Verify};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
 use crate::record::{Op, RecordHash};
 use crate::refusal::RuleId;
 use crate::state::{self, State, StateError};

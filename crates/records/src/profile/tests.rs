@@ -1,5 +1,7 @@
-use super::*;
 use crate::fixture::{self, assert_form, payment, payment_data};
+use crate::profile::{Profile, shipped};
+use crate::record::Body;
+use crate::refusal::RuleId;
 use crate::{Held, RecordDraft, RecordHash, Value, seal};
 
 fn with(path: &[&str], value: Option<Value>, mut data: Value) -> Value {

@@ -3,7 +3,7 @@ use crate::fixture::{
     registry, signed, stranger, submitter_add, treasury, vkey,
 };
 use crate::json::Value;
-use crate::jws::Algorithm;
+use crate::jwk::Algorithm;
 use crate::refusal::{Refusal, RuleId};
 use crate::registry::{KINDS, RESERVED_KINDS};
 use crate::state::{self, KeyRole};

@@ -7,8 +7,10 @@ use crate::fixture::{
     ADMITTED_MS, BODY, Log, ORIGIN, governance, key, payment, registry, signed, treasury,
 };
 use crate::json::Value;
-use crate::jws::{Algorithm, P256Verify, SigningKey};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
 use crate::record::{Op, Record, RecordHash};
+use crate::signing::SigningKey;
 use crate::submission::{CheckedSubmission, Submission};
 use crate::{EntryIndex, RecordDraft, Refusal, RuleId, build, replay, state};
 
