@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use records::{
-    Algorithm, CheckedSubmission, Disclosure, Entry, EntryIndex, Held, P256Verify, RecordDraft,
+    Algorithm, CheckedSubmission, Disclosure, Entry, EntryIndex, HeldBy, P256Verify, RecordDraft,
     SigningKey, Submission, Value, Verdict,
 };
 use serde_json::json;
@@ -576,5 +576,5 @@ async fn serve(
 /// The disclosure of a value, for tests that look inside.
 pub(crate) fn sealed(path: &str, value: &str) -> (records::SealedField, Disclosure) {
     let name = path.rsplit('/').next().unwrap();
-    records::seal(path, name, value.into(), [5; 16], Held::Log)
+    records::seal(path, name, value.into(), [5; 16], HeldBy::Log)
 }

@@ -80,7 +80,7 @@ pub use record::{Body, Op, Record, RecordHash, Reference, Target};
 pub use refusal::{Refusal, RuleId, rules};
 pub use registry::{Genesis, RegistryRecord};
 pub use replay::replay;
-pub use sealed::{Disclosure, DisclosureDigest, Held, SealedField, Until};
+pub use sealed::{Disclosure, DisclosureDigest, HeldBy, SealedField, Until};
 pub use signed_refusal::{RefusalStatement, SignedRefusal, SignedRefusalError};
 pub use signing::{SigningKey, SigningKeyError};
 pub use state::{

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
-use records::{Disclosure, Entry, Held, SealedField};
+use records::{Disclosure, Entry, HeldBy, SealedField};
 use serde::{Deserialize, Serialize};
 use store::{Kv, Store, Writer};
 use tlog::LeafIndex;
@@ -219,7 +219,7 @@ impl Opened {
 
     /// The fields that are meant: this one, or all that the log holds.
     fn meant(&self, index: LeafIndex, path: Option<&str>) -> anyhow::Result<Vec<&SealedField>> {
-        let by_log = self.fields.iter().filter(|it| it.held == Held::Log);
+        let by_log = self.fields.iter().filter(|it| it.held == HeldBy::Log);
         let Some(path) = path else {
             let all: Vec<_> = by_log.collect();
             ensure!(!all.is_empty(), "entry {index} has no sealed field that the log holds");
@@ -230,7 +230,7 @@ impl Opened {
             format!("entry {index} has no sealed field {path}; it has {}", paths.join(", "))
         })?;
         ensure!(
-            field.held == Held::Log,
+            field.held == HeldBy::Log,
             "{path} of entry {index} is held by its submitter: the log never had it"
         );
         Ok(vec![field])

@@ -100,7 +100,7 @@ fn the_same_row_sealed_twice_is_two_records() {
         "name",
         "Orchard Care Ltd".into(),
         [10; 16],
-        crate::Held::Log,
+        crate::HeldBy::Log,
     );
     let again = payment(1).sealed(field).build().unwrap();
     let verdict = log.judge(&signed(&again, &[&treasury()], &[disclosure])).unwrap();

@@ -11,7 +11,7 @@ use crate::jwk::PublicKey;
 use crate::money::Money;
 use crate::name;
 use crate::refusal::{At, Refusal, RuleId, shown};
-use crate::sealed::{Held, SealedField};
+use crate::sealed::{HeldBy, SealedField};
 
 impl Profile {
     /// Checks everything about a record that needs no state.
@@ -330,7 +330,7 @@ fn check_sealed(kind: &Kind, record: &Envelope, at: &At<'_>) -> Result<(), Refus
     }
 }
 
-fn words(held: &[Held]) -> String {
+fn words(held: &[HeldBy]) -> String {
     let names: Vec<&str> = held.iter().map(|holder| holder.as_str()).collect();
     names.join("\" or \"")
 }

@@ -5,7 +5,7 @@
 use crate::fields::Members;
 use crate::json::{self, Value};
 use crate::refusal::{At, Refusal, RuleId};
-use crate::sealed::{Held, SealedField};
+use crate::sealed::{HeldBy, SealedField};
 
 /// One path that may be sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Sealable {
     /// A pointer into `data`; `*` stands for any position of a list.
     pub path: String,
     /// Who may hold the value.
-    pub held: Vec<Held>,
+    pub held: Vec<HeldBy>,
     /// Whether a record must have it.
     pub is_required: bool,
     /// Whether it must say why, and until when.
@@ -59,13 +59,13 @@ impl Sealable {
         }
     }
 
-    pub(super) fn allows(&self, holder: Held) -> bool {
+    pub(super) fn allows(&self, holder: HeldBy) -> bool {
         self.held.contains(&holder)
     }
 }
 
-fn held_of(text: &str) -> Option<Held> {
-    [Held::Log, Held::Submitter].into_iter().find(|holder| holder.as_str() == text)
+fn held_of(text: &str) -> Option<HeldBy> {
+    [HeldBy::Log, HeldBy::Submitter].into_iter().find(|holder| holder.as_str() == text)
 }
 
 /// A pointer into `data`: member names, and `*` for list positions, but not at the end.

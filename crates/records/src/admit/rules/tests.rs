@@ -355,7 +355,7 @@ fn an_order_need_not_say_who_is_paid_but_says_nothing_empty() {
         "iban",
         "GB98567801234512345678".into(),
         [1; 16],
-        crate::Held::Submitter,
+        crate::HeldBy::Submitter,
     );
     world.ok(with(2, Some(none())).sealed(iban));
     world.replayed();
