@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use records::{Disclosure, Held};
+use records::{Disclosure, HeldBy};
 use testlog::LogServer;
 pub(crate) use testlog::{Fault, ORIGIN, SUBMITTER};
 
@@ -118,5 +118,5 @@ impl std::io::Write for Buffer {
 /// The disclosure of a value, for tests that look inside.
 pub(crate) fn sealed(path: &str, value: &str) -> (records::SealedField, Disclosure) {
     let name = path.rsplit('/').next().unwrap();
-    records::seal(path, name, value.into(), [5; 16], Held::Log)
+    records::seal(path, name, value.into(), [5; 16], HeldBy::Log)
 }

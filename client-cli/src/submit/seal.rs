@@ -188,10 +188,10 @@ fn seal_field(secret: &Secret, salt: [u8; 16]) -> (SealedField, Disclosure) {
     (SealedField { why, until: Some(Until::Open), ..field }, disclosure)
 }
 
-fn held_in_record(held: Held) -> records::Held {
+fn held_in_record(held: Held) -> records::HeldBy {
     match held {
-        Held::Log => records::Held::Log,
-        Held::Submitter => records::Held::Submitter,
+        Held::Log => records::HeldBy::Log,
+        Held::Submitter => records::HeldBy::Submitter,
     }
 }
 

@@ -38,16 +38,7 @@ impl FromStr for DocumentId {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let is_digit = |it: u8| it.is_ascii_digit() || (b'a'..=b'f').contains(&it);
-        if text.len() != 64 || !text.bytes().all(is_digit) {
-            return Err(NotAnId);
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| NotAnId)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| NotAnId)?;
-        }
-        Ok(Self(bytes))
+        records::hex::decode_32(text).map(Self).ok_or(NotAnId)
     }
 }
 

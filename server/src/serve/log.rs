@@ -70,7 +70,7 @@ fn policy_entry(app: &App) -> Result<Option<PolicyView>, ApiError> {
     let Some((index, record)) = registry::newest(app, "log/policy/witnesses")? else {
         return Ok(None);
     };
-    let records::profile::Body::Registry(said) = record.body() else { return Ok(None) };
+    let records::Body::Registry(said) = record.body() else { return Ok(None) };
     let records::RegistryRecord::PolicyPublish { policy } = said.as_ref() else { return Ok(None) };
     let agrees = policy.iter().map(String::as_str).eq(app.policy_text.lines());
     Ok(Some(PolicyView { index, policy: policy.clone(), agrees }))

@@ -94,7 +94,7 @@ pub(super) async fn profile(
     } else if let Some(profile) = shipped(&id) {
         (kinds_of(profile), Some(raw(profile)?))
     } else if let Some((_, record)) = &published
-        && let records::profile::Body::Registry(said) = record.body()
+        && let records::Body::Registry(said) = record.body()
         && let records::RegistryRecord::ProfilePublish(profile) = said.as_ref()
     {
         (kinds_of(profile), Some(raw(profile)?))

@@ -18,7 +18,8 @@ mod governance;
 
 use std::collections::BTreeMap;
 
-use records::profile::{Body, Profile};
+use records::Body;
+use records::profile::Profile;
 use records::registry::SubmitterAdd;
 use records::{DetachedJws, Entry, Genesis, Kid, P256Verify, PublicKey, RegistryRecord, RuleId};
 

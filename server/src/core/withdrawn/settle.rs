@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
-use records::{Disclosure, Entry, Held, SealedField};
+use records::{Disclosure, Entry, HeldBy, SealedField};
 use store::{Kv, Store, Writer};
 use tlog::LeafIndex;
 
@@ -124,7 +124,7 @@ impl SealedFields {
         index: LeafIndex,
         path: Option<&str>,
     ) -> anyhow::Result<Vec<&SealedField>> {
-        let by_log = self.fields.iter().filter(|it| it.held == Held::Log);
+        let by_log = self.fields.iter().filter(|it| it.held == HeldBy::Log);
         let Some(path) = path else {
             let all: Vec<_> = by_log.collect();
             ensure!(!all.is_empty(), "entry {index} has no sealed field that the log holds");
@@ -135,7 +135,7 @@ impl SealedFields {
             format!("entry {index} has no sealed field {path}; it has {}", paths.join(", "))
         })?;
         ensure!(
-            field.held == Held::Log,
+            field.held == HeldBy::Log,
             "{path} of entry {index} is held by its submitter: the log never had it"
         );
         Ok(vec![field])

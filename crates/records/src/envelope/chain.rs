@@ -1,9 +1,89 @@
 //! Where a record stands in its object's chain, as far as the record itself can tell.
 
-use super::{Op, RecordHash};
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::base64url;
 use crate::codes;
 use crate::fields::Members;
 use crate::refusal::{Refusal, RuleId};
+
+/// SHA-256 of a record's canonical bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordHash([u8; 32]);
+
+impl RecordHash {
+    /// Takes a hash that was computed elsewhere.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The hash of canonical record bytes.
+    pub fn of(record_bytes: &[u8]) -> Self {
+        Self(Sha256::digest(record_bytes).into())
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads the base64url text that `prev` carries.
+    pub fn parse(text: &str) -> Option<Self> {
+        base64url::decode_32(text).map(Self)
+    }
+}
+
+impl fmt::Display for RecordHash {
+    /// base64url, unpadded, as `prev` carries it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base64url::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for RecordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordHash({self})")
+    }
+}
+
+/// What a revision does to its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Op {
+    /// The first revision.
+    Add,
+    /// A later step in the object's life.
+    Next,
+    /// Replaces the revision `of`.
+    Correct,
+    /// Takes the revision `of` back; says nothing new.
+    Void,
+}
+
+impl Op {
+    /// The word in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Next => "next",
+            Self::Correct => "correct",
+            Self::Void => "void",
+        }
+    }
+
+    /// Reads the word.
+    pub fn find(text: &str) -> Option<Self> {
+        [Self::Add, Self::Next, Self::Correct, Self::Void]
+            .into_iter()
+            .find(|op| op.as_str() == text)
+    }
+
+    /// Whether it replaces an earlier revision.
+    pub const fn replaces(self) -> bool {
+        matches!(self, Self::Correct | Self::Void)
+    }
+}
 
 /// The members that place a record in its object's chain.
 pub(super) struct Chain {
