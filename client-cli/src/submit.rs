@@ -1,35 +1,26 @@
 //! `civiclog submit`: a file into the log, receipts out.
 //!
 //! ```text
-//! CSV, OCDS, ISO 20022 ─source─► Draft ─plan: journal, lookup─► add, correct, void or nothing ─seal─►
+//! CSV, OCDS, ISO 20022 ─import─► Draft ─plan: journal, lookup─► add, correct, void or nothing ─seal─►
 //!     Kept ─journal.keep, fsync─► ─send─► index ─wait for the witnesses─► receipts
 //! ```
-//! [`source`] is the only place that knows formats; a row, a release and a payment order are the
-//! same to all that follows.
+//! [`import`] alone knows formats; a row, a release and a payment order are the same to all that
+//! follows.
 //!
 //! It may be killed at any point and run again: what was sent is in the journal, what is in the
 //! log is recognised, and sending the same bytes twice is sending them once.
 
-pub(crate) mod date;
-mod decimal;
-mod iso20022;
+mod choose;
 pub(crate) mod journal;
 mod lookup;
-pub(crate) mod map;
-mod ocds;
 pub(crate) mod period;
 mod persons;
 mod plan;
 mod receipts;
 mod report;
-mod row;
-mod scratch;
 mod seal;
 mod send;
-mod source;
-mod table;
 mod tally;
-pub(crate) mod text;
 mod upload;
 
 use std::collections::BTreeSet;
@@ -37,6 +28,8 @@ use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use import::scratch::Shelf;
+use import::{Draft, Drafts, Format, FormatName, Input, PersonNames, RowError, Scratch, Series};
 use indicatif::ProgressBar;
 use records::Record;
 use sha2::{Digest, Sha256};
@@ -50,15 +43,11 @@ use crate::state::StateFolder;
 use crate::{keyfile, trust};
 use journal::{Journal, Kept};
 use lookup::Lookup;
-use map::Map;
 use period::Period;
 use persons::{PersonIds, SecretFile};
 use plan::{Act, Planner};
 use report::Report;
-use row::{Draft, RowError};
-use scratch::{Scratch, Shelf};
 use seal::Sealer;
-use source::{Input, Series, Source};
 use tally::Tally;
 
 /// What becomes of a row.
@@ -117,25 +106,15 @@ impl Scope<'_> {
 
 /// Runs the command.
 pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen) -> Outcome {
-    let chosen = source::choose(args, screen)?;
+    let format = choose::choose(args, screen)?;
     let scope = args.complete.as_ref().map_or(Scope::Unknown, Scope::Period);
-    run_input(args, &chosen.input(), scope, state, screen).await
+    run_with(args, &*format, scope, state, screen).await
 }
 
-/// Runs the command with a map that says more than its file.
+/// Runs the command with a format that says more than its arguments.
 pub(crate) async fn run_with(
     args: &Submit,
-    map: &Map,
-    scope: Scope<'_>,
-    state: &StateFolder,
-    screen: &mut Screen,
-) -> Outcome {
-    run_input(args, &Input::Csv(map), scope, state, screen).await
-}
-
-async fn run_input(
-    args: &Submit,
-    input: &Input<'_>,
+    format: &dyn Format,
     scope: Scope<'_>,
     state: &StateFolder,
     screen: &mut Screen,
@@ -149,7 +128,7 @@ async fn run_input(
         .explain(Exit::Misbehaved, || "the log gives itself a name that is no origin".to_owned())?;
     let policy = trust::policy_or_own(args.policy.as_deref(), &info, screen)?;
     let sealer = Sealer {
-        submitter: input.submitter(),
+        submitter: format.submitter(),
         origin: origin.as_str(),
         key: &key,
         file_sha256: sha256_of(&args.file)?,
@@ -158,28 +137,27 @@ async fn run_input(
     };
     let path = match &args.journal {
         Some(path) => path.clone(),
-        None => state.journal(&origin, input.submitter()),
+        None => state.journal(&origin, format.submitter()),
     };
     // A rehearsal leaves no journal behind where there was none.
     let mut journal = if args.dry_run && !path.exists() {
         None
     } else {
-        let opened = Journal::open(&path, origin.as_str(), input.submitter());
+        let opened = Journal::open(&path, origin.as_str(), format.submitter());
         Some(opened.explain(Exit::Usage, || "opening the journal".to_owned())?)
     };
-    let persons = match input {
-        Input::Csv(map) if map.person.is_some() => {
-            let secret = SecretFile::beside(&path, origin.as_str(), input.submitter());
-            let prefix = map.object_prefix();
+    let persons = match format.person_prefix() {
+        Some(prefix) => {
+            let secret = SecretFile::beside(&path, origin.as_str(), format.submitter());
             Some(secret.find_or_make(&client, journal.as_ref(), &prefix, args.dry_run).await?)
         }
-        _ => None,
+        None => None,
     };
     let folder = path.parent().filter(|folder| folder.is_dir());
     let scratch = Scratch::in_folder(folder.unwrap_or(&std::env::temp_dir()))
         .explain(Exit::Usage, || "making a file for the notes of this run".to_owned())?;
-    let report = Report::new(&origin, input.format(), args);
-    let run = Run { args, input, client, policy, sealer, scope, persons, scratch: &scratch };
+    let report = Report::new(&origin, format.name(), args);
+    let run = Run { args, format, client, policy, sealer, scope, persons, scratch: &scratch };
     let tally = Tally::new(report, &scratch);
     run.carry_out(journal.as_mut(), tally, screen).await
 }
@@ -187,7 +165,7 @@ async fn run_input(
 /// What the steps of one run share.
 struct Run<'a> {
     args: &'a Submit,
-    input: &'a Input<'a>,
+    format: &'a dyn Format,
     client: LogClient,
     policy: Policy,
     sealer: Sealer<'a>,
@@ -215,7 +193,7 @@ impl Run<'_> {
         if !is_gone {
             let mut source = self.open()?;
             loop {
-                let (mut items, is_end) = self.some_rows(&mut source, &mut tally)?;
+                let (mut items, is_end) = self.some_rows(&mut *source, &mut tally)?;
                 planner.recognise(&mut items, journal.as_deref(), &mut lookup).await?;
                 self.settle(&mut items, journal.as_deref_mut(), &mut tally, &bar).await?;
                 if is_end {
@@ -230,7 +208,7 @@ impl Run<'_> {
         }
         let Tally { mut report, .. } = tally;
         report.note_errors(&errors_path(self.args), self.scratch)?;
-        if !matches!(self.input, Input::Csv(_)) {
+        if self.format.name() != FormatName::Csv {
             let path = with_suffix(&self.args.file, ".warnings.csv");
             report.note_warnings(&path, self.scratch)?;
         }
@@ -240,28 +218,32 @@ impl Run<'_> {
     /// Reads the file through before anything goes in. Says how many rows it has, if that is known.
     fn check(&self, screen: &Screen) -> Outcome<Option<u64>> {
         let bar = screen.progress("reading", 0);
-        let rows = source::check(&self.args.file, self.input, &bar);
+        let rows = self.format.check(&self.args.file, &|count| bar.set_position(count));
         bar.finish_and_clear();
-        self.while_reading(rows)
+        Ok(rows?)
     }
 
-    fn open(&self) -> Outcome<Source<'_>> {
-        let (file, persons) = (&self.args.file, self.persons.as_ref());
-        Source::open(file, self.input, &self.sealer.file_sha256, persons, self.scratch)
+    fn open(&self) -> Outcome<Box<dyn Drafts + '_>> {
+        Ok(self.format.open(Input {
+            file: &self.args.file,
+            sha256: &self.sealer.file_sha256,
+            persons: self.persons.as_ref().map(|persons| persons as &dyn PersonNames),
+            scratch: self.scratch,
+        })?)
     }
 
     /// The next rows of the file, as many as make a request, and whether they are the last. Bad ones
     /// are noted.
     fn some_rows(
         &self,
-        source: &mut Source<'_>,
+        source: &mut dyn Drafts,
         tally: &mut Tally<'_>,
     ) -> Outcome<(Vec<Item>, bool)> {
         let mut items = Vec::new();
         let mut bytes = 0;
         let mut is_end = false;
         while items.len() < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE {
-            let Some(drafted) = self.while_reading(source.next())? else {
+            let Some(drafted) = source.next()? else {
                 is_end = true;
                 break;
             };
@@ -280,13 +262,6 @@ impl Run<'_> {
         }
         tally.warned(&source.take_warnings())?;
         Ok((items, is_end))
-    }
-
-    fn while_reading<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
-        outcome.map_err(|failure| {
-            let words = format!("reading {}", self.args.file.display());
-            Failure { error: failure.error.context(words), ..failure }
-        })
     }
 
     /// Sends what is to be sent, or holds it to the rules that need no log, and counts what became of
@@ -337,7 +312,7 @@ impl Run<'_> {
                          are gone; correct them and run again";
             return tally.bad(&RowError::new(0, "complete", "", words));
         }
-        let Some(Series { kind, prefix }) = self.input.series() else { return Ok(()) };
+        let Some(Series { kind, prefix }) = self.format.series() else { return Ok(()) };
         let mut after: Option<String> = None;
         loop {
             let heads = lookup.below(&prefix, after.as_deref()).await?;

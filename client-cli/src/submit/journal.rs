@@ -24,13 +24,13 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use import::scratch::{Scratch, Shelf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tlog::Hash;
 
-use super::scratch::{Scratch, Shelf};
 use crate::durable::{self, Readers};
 
 /// What the journal holds for one revision of one object.

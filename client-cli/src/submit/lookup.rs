@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use import::scratch::{Note, Scratch, Shelf};
 use records::{Disclosure, Entry};
 use tlog::LeafIndex;
 use tlog_client::tree::REQUESTS_IN_FLIGHT_MAX;
 use tlog_client::{ClientError, LogClient, TreeView};
 
-use super::scratch::{Note, Scratch, Shelf};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// What the log holds about an object: its newest revision, proven, with what is disclosed of it.

@@ -13,15 +13,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use import::{Draft, Kind, RowError};
 use records::{Disclosure, Entry, Money, Op, Record, RecordHash, Submission};
 use tlog::LeafIndex;
 use tlog_client::TreeView;
 
 use super::journal::{Journal, Kept};
 use super::lookup::{Found, Lookup};
-use super::row::{Draft, RowError};
 use super::seal::{Likeness, Sealer};
-use super::source::Kind;
 use super::{Fate, Item};
 use crate::exit::{Exit, Explain, Outcome};
 

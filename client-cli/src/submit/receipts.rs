@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use import::scratch::{Note, Scratch, Shelf};
 use indicatif::ProgressBar;
 use records::{Entry, name};
 use tlog::{CosignedCheckpoint, LeafIndex, TlogProof};
 use tlog_client::{LogClient, ProvenEntry, TreeView};
 
-use super::scratch::{Note, Scratch, Shelf};
 use crate::durable::{Readers, Replacement};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 

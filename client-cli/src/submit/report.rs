@@ -5,14 +5,15 @@ use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
+use import::number::decimal;
+use import::scratch::{Scratch, Shelf};
+use import::{Draft, FormatName, RowError};
 use records::Money;
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Origin};
 
 use super::plan::Act;
 use super::receipts::Written;
-use super::row::{Draft, RowError};
-use super::scratch::{Scratch, Shelf};
 use super::{Fate, Item};
 use crate::args::Submit;
 use crate::durable::{self, Readers};
@@ -158,11 +159,11 @@ impl Part {
 }
 
 impl Report {
-    pub(crate) fn new(origin: &Origin, format: &'static str, args: &Submit) -> Self {
+    pub(crate) fn new(origin: &Origin, format: FormatName, args: &Submit) -> Self {
         Self {
             log: origin.to_string(),
             dry_run: args.dry_run,
-            format,
+            format: format.as_str(),
             rows: 0,
             accepted: 0,
             new: 0,
@@ -401,16 +402,6 @@ fn list(path: &Path, scratch: &Scratch, shelf: Shelf) -> Outcome<Listed> {
     Ok(listed)
 }
 
-/// An amount in minor units as a decimal.
-pub(super) fn decimal(minor: i128, decimals: u32) -> String {
-    let sign = if minor < 0 { "-" } else { "" };
-    let width = usize::try_from(decimals).unwrap_or(0) + 1;
-    let digits = format!("{:0width$}", minor.unsigned_abs());
-    let (whole, fraction) = digits.split_at(digits.len() - width + 1);
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{whole}{point}{fraction}")
-}
-
 /// A cell that a spreadsheet will not run as a formula.
 fn defused(value: &str) -> String {
     let is_number =
@@ -425,19 +416,6 @@ const ERRORS_SHOWN: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sums_are_decimals_of_the_currency() {
-        for (minor, decimals, expected) in [
-            (0, 2, "0.00"),
-            (5, 2, "0.05"),
-            (-123_456, 2, "-1234.56"),
-            (7, 0, "7"),
-            (-1, 3, "-0.001"),
-        ] {
-            assert_eq!(decimal(minor, decimals), expected);
-        }
-    }
 
     #[test]
     fn error_cells_are_not_formulas() {

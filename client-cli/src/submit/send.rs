@@ -1,13 +1,13 @@
 //! Sending rows: each batch is journalled and fsynced before a byte of it leaves.
 
 use bytes::Bytes;
+use import::RowError;
 use indicatif::ProgressBar;
 use tlog::LeafIndex;
 use tlog_client::log::BATCH_BYTES_MAX;
 use tlog_client::{BatchLine, LineStatus, LogClient, Wait};
 
 use super::journal::{Journal, Kept};
-use super::row::RowError;
 use super::seal::Sealer;
 use super::{Fate, Item};
 use crate::exit::{Exit, Explain, Failure, Outcome};

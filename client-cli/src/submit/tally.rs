@@ -2,12 +2,12 @@
 
 use std::io;
 
+use import::scratch::{Note, Shelf};
+use import::{RowError, Scratch};
 use tlog::{LeafIndex, TreeSize};
 
 use super::receipts::Receipt;
 use super::report::Report;
-use super::row::RowError;
-use super::scratch::{Note, Scratch, Shelf};
 use super::{Fate, Item};
 use crate::exit::{Exit, Explain, Outcome};
 
@@ -54,7 +54,7 @@ impl<'a> Tally<'a> {
                 Fate::Bad(error) => self.bad(error)?,
                 Fate::There { index, .. } => {
                     self.is_in(*index);
-                    let row = draft.place.map(|place| place.row);
+                    let row = draft.position.map(|position| position.row);
                     let receipt = Receipt { row, object: draft.object.clone(), index: *index };
                     let (key, value) = receipt.to_note(self.next());
                     self.scratch.put(Shelf::Receipts, &key, &value).explain(Exit::Usage, noting)?;

@@ -13,7 +13,7 @@ use redb::{Database, ReadableTable, StorageBackend, TableDefinition, WriteTransa
 
 /// What is remembered, each with keys of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shelf {
+pub enum Shelf {
     /// Of each number of the file what was seen of it.
     Seen,
     /// Rows that have to wait for all others, in the order in which they go in.
@@ -33,10 +33,10 @@ pub(crate) enum Shelf {
 }
 
 /// A key with its value.
-pub(crate) type Note = (Vec<u8>, Vec<u8>);
+pub type Note = (Vec<u8>, Vec<u8>);
 
 /// The notes of one run.
-pub(crate) struct Scratch {
+pub struct Scratch {
     /// Never committed.
     notes: WriteTransaction,
 }
@@ -52,7 +52,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn in_folder(folder: &Path) -> io::Result<Self> {
+    pub fn in_folder(folder: &Path) -> io::Result<Self> {
         let file = Nameless(tempfile::tempfile_in(folder)?);
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
@@ -64,7 +64,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn get(&self, shelf: Shelf, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    pub fn get(&self, shelf: Shelf, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let table = self.notes.open_table(shelf.table()).map_err(failed)?;
         let found = table.get(key).map_err(failed)?;
         Ok(found.map(|value| value.value().to_vec()))
@@ -74,7 +74,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn put(&self, shelf: Shelf, key: &[u8], value: &[u8]) -> io::Result<()> {
+    pub fn put(&self, shelf: Shelf, key: &[u8], value: &[u8]) -> io::Result<()> {
         let mut table = self.notes.open_table(shelf.table()).map_err(failed)?;
         table.insert(key, value).map_err(failed)?;
         Ok(())
@@ -84,11 +84,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn put_all(
-        &self,
-        shelf: Shelf,
-        notes: impl IntoIterator<Item = Note>,
-    ) -> io::Result<()> {
+    pub fn put_all(&self, shelf: Shelf, notes: impl IntoIterator<Item = Note>) -> io::Result<()> {
         let mut table = self.notes.open_table(shelf.table()).map_err(failed)?;
         for (key, value) in notes {
             table.insert(key.as_slice(), value.as_slice()).map_err(failed)?;
@@ -100,7 +96,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn remove(&self, shelf: Shelf, key: &[u8]) -> io::Result<()> {
+    pub fn remove(&self, shelf: Shelf, key: &[u8]) -> io::Result<()> {
         let mut table = self.notes.open_table(shelf.table()).map_err(failed)?;
         table.remove(key).map_err(failed)?;
         Ok(())
@@ -110,7 +106,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn page(&self, shelf: Shelf, after: Bound<&[u8]>) -> io::Result<Vec<Note>> {
+    pub fn page(&self, shelf: Shelf, after: Bound<&[u8]>) -> io::Result<Vec<Note>> {
         let table = self.notes.open_table(shelf.table()).map_err(failed)?;
         let found = table.range::<&[u8]>((after, Bound::Unbounded)).map_err(failed)?;
         found
@@ -124,7 +120,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn last(&self, shelf: Shelf, prefix: &[u8]) -> io::Result<Option<Note>> {
+    pub fn last(&self, shelf: Shelf, prefix: &[u8]) -> io::Result<Option<Note>> {
         let table = self.notes.open_table(shelf.table()).map_err(failed)?;
         let below = [prefix, &[u8::MAX]].concat();
         let mut found = table.range::<&[u8]>(prefix..below.as_slice()).map_err(failed)?;
@@ -133,13 +129,13 @@ impl Scratch {
     }
 
     /// Goes over a shelf page by page.
-    pub(crate) fn pages(&self, shelf: Shelf) -> Pages<'_> {
+    pub fn pages(&self, shelf: Shelf) -> Pages<'_> {
         Pages { scratch: self, shelf, after: Bound::Unbounded }
     }
 }
 
 /// A shelf, page by page.
-pub(crate) struct Pages<'a> {
+pub struct Pages<'a> {
     scratch: &'a Scratch,
     shelf: Shelf,
     after: Bound<Vec<u8>>,

@@ -1,8 +1,11 @@
 //! Messages into a log in memory.
 
+use std::fs::File;
+
+use import::iso20022::FILE_BYTES_MAX;
 use serde_json::Value;
 
-use super::*;
+use crate::exit::Exit;
 use crate::fake_log::{FakeLog, Run, SUBMITTER};
 
 const RUN: &str =
@@ -281,13 +284,4 @@ fn entries_that_say_no_side_or_no_day_are_bad_rows() {
     for expected in ["CdtDbtInd,BOTH,amount", "Ntry/BookgDt,,date", "01.11.2023,date", "E06"] {
         assert!(errors.contains(expected), "{expected}: {errors}");
     }
-}
-
-#[test]
-fn parts_of_an_entry_are_limited() {
-    let mut leaves = leaves::Leaves::default();
-    let element = || xml::Element { text: "x".to_owned(), currency: None };
-    let added = (0..=leaves::LEAVES_MAX).try_for_each(|_| leaves.add("a", element()));
-    assert!(added.is_err());
-    assert!((0..=leaves::LEAVES_MAX).try_for_each(|_| leaves.mark()).is_err());
 }

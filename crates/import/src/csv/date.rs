@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 /// How a column writes dates: the order of year, month and day and what stands between.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DateFormat {
+pub(super) struct DateFormat {
     pattern: String,
 }
 
@@ -16,7 +16,7 @@ impl Default for DateFormat {
 
 impl DateFormat {
     /// Reads a pattern: `YYYY`, `MM` and `DD` once each, with single separators.
-    pub(crate) fn parse(pattern: &str) -> Option<Self> {
+    pub(super) fn parse(pattern: &str) -> Option<Self> {
         let mut letters: Vec<char> = pattern.chars().filter(char::is_ascii_alphabetic).collect();
         letters.sort_unstable();
         let is_complete = letters.iter().collect::<String>() == "DDMMYYYY";
@@ -27,14 +27,14 @@ impl DateFormat {
     }
 
     /// The pattern as it was written.
-    pub(crate) fn pattern(&self) -> &str {
+    pub(super) fn pattern(&self) -> &str {
         &self.pattern
     }
 
     /// Reads a cell as `YYYY-MM-DD`. A time after the date (`2024-01-02 00:00:00`,
     /// `2024-01-02T00:00:00Z`) is cut off: it is midnight in nearly all files, and the day as the
     /// publisher wrote it is what he answers for.
-    pub(crate) fn read(&self, cell: &str) -> Option<String> {
+    pub(super) fn read(&self, cell: &str) -> Option<String> {
         let date = cell.get(..self.pattern.len())?;
         let rest = cell.get(self.pattern.len()..)?;
         if !rest.is_empty() && !rest.starts_with([' ', 'T']) {

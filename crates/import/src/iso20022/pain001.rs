@@ -13,24 +13,53 @@
 //! message, such as the bank, finds its record, and nobody learns a reference from it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
 use records::Value;
 
-use super::super::row::{Draft, Place, RowError, Secret, segment, sorted};
-use super::super::source::{Kind, Publisher};
-use super::Opened;
 use super::control::{Control, Stated, amount, sums, waits};
+use super::file::{self, MessageFile};
 use super::leaves::{Leaves, NOT_PROVIDED, PURPOSE, below, kept, party};
 use super::xml::{Element, Node};
-use crate::exit::Outcome;
+use crate::draft::{Draft, Kind, Position, Publisher, Secret, sorted};
+use crate::error::ImportError;
+use crate::format::{Drafted, Drafts, Format, FormatName, Input};
+use crate::object_id::segment;
+use crate::row_error::RowError;
+
+/// Payment orders of a publisher.
+#[derive(Debug, Clone)]
+pub struct Pain001 {
+    /// Whose records they become.
+    pub publisher: Publisher,
+}
+
+impl Format for Pain001 {
+    fn name(&self) -> FormatName {
+        FormatName::Pain001
+    }
+
+    fn submitter(&self) -> &str {
+        &self.publisher.submitter
+    }
+
+    fn check(&self, file: &Path, _progress: &dyn Fn(u64)) -> Result<Option<u64>, ImportError> {
+        file::check(file, self.name()).map(|()| None)
+    }
+
+    fn open<'a>(&'a self, input: Input<'a>) -> Result<Box<dyn Drafts + 'a>, ImportError> {
+        let file = MessageFile::open(input.file)?;
+        Ok(Box::new(Orders::new(file, &self.publisher.body)))
+    }
+}
 
 /// The orders of a message, and at its end its own record.
-pub(crate) struct Orders {
-    opened: Opened,
-    body: String,
-    order: Arc<Kind>,
-    close: Arc<Kind>,
+struct Orders<'a> {
+    file: MessageFile,
+    body: &'a str,
+    order_kind: Arc<Kind>,
+    close_kind: Arc<Kind>,
     header: Leaves,
     /// The payment instruction that is being read, without its transactions.
     instruction: Leaves,
@@ -45,19 +74,39 @@ pub(crate) struct Orders {
     sums: BTreeMap<&'static str, i128>,
     /// Transactions that became no order.
     missing: u64,
-    ready: VecDeque<Result<Draft, RowError>>,
-    pub(crate) warnings: Vec<RowError>,
+    ready: VecDeque<Drafted>,
+    warnings: Vec<RowError>,
     is_over: bool,
 }
 
-impl Orders {
+impl Drafts for Orders<'_> {
+    fn next(&mut self) -> Result<Option<Drafted>, ImportError> {
+        while self.ready.is_empty() && !self.is_over {
+            match self.file.next()? {
+                Some(Node::Opened) => self.begin(),
+                Some(Node::Closed(element)) => self.end(element)?,
+                None => {
+                    self.is_over = true;
+                    self.finish();
+                }
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn take_warnings(&mut self) -> Vec<RowError> {
+        std::mem::take(&mut self.warnings)
+    }
+}
+
+impl<'a> Orders<'a> {
     /// The orders of a message that was checked.
-    pub(crate) fn new(opened: Opened, publisher: &Publisher) -> Self {
+    fn new(file: MessageFile, body: &'a str) -> Self {
         Self {
-            opened,
-            body: publisher.body.clone(),
-            order: Kind::new("spending/1", "payment.order", Some("amount")),
-            close: Kind::new("spending/1", "order.close", None),
+            file,
+            body,
+            order_kind: Kind::new("spending/1", "payment.order", Some("amount")),
+            close_kind: Kind::new("spending/1", "order.close", None),
             header: Leaves::default(),
             instruction: Leaves::default(),
             transaction: Leaves::default(),
@@ -73,41 +122,23 @@ impl Orders {
         }
     }
 
-    /// The next order, or the message's own record.
-    ///
-    /// # Errors
-    /// Usage: the file cannot be read any further.
-    pub(crate) fn next(&mut self) -> Outcome<Option<Result<Draft, RowError>>> {
-        while self.ready.is_empty() && !self.is_over {
-            match self.opened.next()? {
-                Some(Node::Opened) => self.begin(),
-                Some(Node::Closed(element)) => self.end(element)?,
-                None => {
-                    self.is_over = true;
-                    self.finish();
-                }
-            }
-        }
-        Ok(self.ready.pop_front())
-    }
-
     fn begin(&mut self) {
-        match self.opened.walk.path() {
+        match self.file.element() {
             INSTRUCTION => {
                 self.instruction = Leaves::default();
                 self.of_instruction = Control::none();
             }
             TRANSACTION => {
                 self.transaction = Leaves::default();
-                self.line = self.opened.walk.line();
+                self.line = self.file.line();
             }
             _ => {}
         }
     }
 
-    fn end(&mut self, element: Element) -> Outcome<()> {
-        let line = self.opened.walk.line();
-        let path = self.opened.walk.path();
+    fn end(&mut self, element: Element) -> Result<(), ImportError> {
+        let line = self.file.line();
+        let path = self.file.element();
         if path == TRANSACTION {
             self.take_transaction();
         } else if path == INSTRUCTION {
@@ -116,11 +147,11 @@ impl Orders {
             self.is_consistent &= differences.is_empty();
             self.ready.extend(differences.into_iter().map(Err));
         } else if let Some(below) = below(path, TRANSACTION) {
-            return self.transaction.add(below, element);
+            return self.transaction.add(below, element).map_err(|many| self.file.unusable(&many));
         } else if let Some(below) = below(path, INSTRUCTION) {
-            return self.instruction.add(below, element);
+            return self.instruction.add(below, element).map_err(|many| self.file.unusable(&many));
         } else if let Some(below) = below(path, HEADER) {
-            return self.header.add(below, element);
+            return self.header.add(below, element).map_err(|many| self.file.unusable(&many));
         }
         Ok(())
     }
@@ -150,7 +181,7 @@ impl Orders {
         let mut data = BTreeMap::from([
             ("amount".to_owned(), money.to_value()),
             ("message".to_owned(), message.as_str().into()),
-            ("payer".to_owned(), Value::map([("id", self.body.as_str())])),
+            ("payer".to_owned(), Value::map([("id", self.body)])),
         ]);
         let execution = self
             .instruction
@@ -165,11 +196,11 @@ impl Orders {
         secrets.extend(kept("purpose", transaction.joined(PURPOSE)));
         let object = format!("{}/order/{message}.{number}", self.body);
         Ok(Draft {
-            place: Some(Place { line: self.line, row: number }),
+            position: Some(Position { line: self.line, row: number }),
             money: Some(money),
             data: Value::Map(data),
             sealed: sorted(secrets),
-            ..Draft::new(&self.order, &object, &occurred)
+            ..Draft::new(&self.order_kind, &object, &occurred)
         })
     }
 
@@ -199,7 +230,7 @@ impl Orders {
             data.insert("sums".to_owned(), Value::List(sums));
         }
         let object = format!("{}/order-file/{message}", self.body);
-        let draft = Draft::new(&self.close, &object, &self.occurred()?);
+        let draft = Draft::new(&self.close_kind, &object, &self.occurred()?);
         Ok(Draft { data: Value::Map(data), ..draft })
     }
 

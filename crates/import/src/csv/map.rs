@@ -9,68 +9,71 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use records::Held;
+
 use super::date::DateFormat;
-use super::source::Kind;
-use super::text::Encoding;
-use crate::exit::{Exit, Explain, Failure, Outcome};
+use super::encoding::Encoding;
+use crate::draft::Kind;
+use crate::error::ImportError;
+use crate::object_id::segment;
 
 /// A map file, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Map {
+pub(super) struct Map {
     /// What it is for, in words. Not used.
     #[serde(default, rename = "about")]
     _about: String,
     /// Id of the registered submitter.
-    pub(crate) submitter: String,
+    pub(super) submitter: String,
     /// What stands in the ids of all objects before the number: nothing, or what says that this
     /// was observed. Not read from the file.
     #[serde(skip)]
     label: String,
     /// What a row is.
-    pub(crate) kind: RowKind,
+    pub(super) kind: RowKind,
     /// How the file's bytes are text.
     #[serde(default)]
-    pub(crate) encoding: Encoding,
+    pub(super) encoding: Encoding,
     /// One ASCII character; comma if absent.
     #[serde(default = "comma")]
-    pub(crate) delimiter: char,
+    pub(super) delimiter: char,
     /// Lines above the header.
     #[serde(default)]
-    pub(crate) preamble: u32,
+    pub(super) preamble: u32,
     /// The object that a row is about.
     #[serde(default)]
-    pub(crate) object: ObjectRule,
+    pub(super) object: ObjectRule,
     /// The day on which it happened.
-    pub(crate) occurred: DateRule,
+    pub(super) occurred: DateRule,
     /// The money.
-    pub(crate) amount: AmountRule,
+    pub(super) amount: AmountRule,
     /// The contract that a payment belongs to.
-    pub(crate) contract: Option<ContractRule>,
+    pub(super) contract: Option<ContractRule>,
     /// Which rows are about natural persons.
-    pub(crate) person: Option<PersonRule>,
+    pub(super) person: Option<PersonRule>,
     /// Values that anyone may read for ever: ids, codes, dates. Never names, never free text.
     #[serde(default)]
-    pub(crate) clear: BTreeMap<String, ClearRule>,
+    pub(super) clear: BTreeMap<String, ClearRule>,
     /// Values of which the tree holds only a salted digest.
     #[serde(default)]
-    pub(crate) sealed: BTreeMap<String, SealedRule>,
+    pub(super) sealed: BTreeMap<String, SealedRule>,
 }
 
 /// What a row is: `"payment"`, `"register"`, or a table that spells out any other kind.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "KindInMap")]
-pub(crate) struct RowKind {
-    pub(crate) profile: String,
-    pub(crate) kind: String,
+pub(super) struct RowKind {
+    pub(super) profile: String,
+    pub(super) kind: String,
     /// The segment of the object's id between the body and the number.
-    pub(crate) segment: String,
+    pub(super) segment: String,
     /// Where in `data` the money goes.
-    pub(crate) money: String,
+    pub(super) money: String,
     /// Where in `data` the body goes.
-    pub(crate) body: String,
+    pub(super) body: String,
     /// Where in `data` the other party goes.
-    pub(crate) party: String,
+    pub(super) party: String,
 }
 
 #[derive(Deserialize)]
@@ -127,86 +130,85 @@ impl From<KindInMap> for RowKind {
 /// `[object]`: `<body>/payment/<number>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ObjectRule {
+pub(super) struct ObjectRule {
     /// The body whose money it is; the submitter if absent.
-    pub(crate) body: Option<String>,
+    pub(super) body: Option<String>,
     /// The column with the publisher's own number. Without one a row is known by the SHA-256 of
     /// its file and its number there.
-    pub(crate) column: Option<String>,
+    pub(super) column: Option<String>,
     /// Whether one number may stand on several lines, which then are `<number>/1`, `/2`, …
     #[serde(default)]
-    pub(crate) lines: bool,
+    pub(super) lines: bool,
 }
 
 /// `[occurred]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DateRule {
-    pub(crate) column: String,
+pub(super) struct DateRule {
+    pub(super) column: String,
     /// Such as `DD/MM/YYYY`; a time after the date is ignored.
     #[serde(default)]
-    pub(crate) format: DateFormat,
+    pub(super) format: DateFormat,
 }
 
 /// `[amount]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AmountRule {
-    pub(crate) column: String,
+pub(super) struct AmountRule {
+    pub(super) column: String,
     /// ISO 4217, such as `GBP`.
-    pub(crate) currency: String,
+    pub(super) currency: String,
 }
 
 /// `[contract]`: `<body>/contract/<number>`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ContractRule {
-    pub(crate) column: String,
+pub(super) struct ContractRule {
+    pub(super) column: String,
 }
 
 /// `[person]`: in these rows everything about the paid party is sealed as personal, ids included.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PersonRule {
-    pub(crate) column: String,
+pub(super) struct PersonRule {
+    pub(super) column: String,
     /// Cells that mean "a natural person".
-    pub(crate) values: Vec<String>,
+    pub(super) values: Vec<String>,
 }
 
 /// A line of `[clear]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ClearRule {
-    pub(crate) column: String,
+pub(super) struct ClearRule {
+    pub(super) column: String,
     /// Put before the value, such as `XI-LOCAL-`.
     #[serde(default)]
-    pub(crate) prefix: String,
+    pub(super) prefix: String,
     /// Set for dates: how the column writes them.
-    pub(crate) date: Option<DateFormat>,
+    pub(super) date: Option<DateFormat>,
     /// Cells that mean "nothing", besides the empty one.
     #[serde(default)]
-    pub(crate) omit: Vec<String>,
+    pub(super) omit: Vec<String>,
 }
 
 /// A line of `[sealed]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SealedRule {
-    pub(crate) column: String,
+pub(super) struct SealedRule {
+    pub(super) column: String,
     /// Who keeps the value.
-    #[serde(default)]
-    pub(crate) held: Held,
+    #[serde(default = "held_by_log", with = "HeldInMap")]
+    pub(super) held: Held,
     /// Cells that mean "nothing", besides the empty one.
     #[serde(default)]
-    pub(crate) omit: Vec<String>,
+    pub(super) omit: Vec<String>,
 }
 
-/// Who keeps a sealed value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Held {
+/// How a map writes who keeps a sealed value.
+#[derive(Deserialize)]
+#[serde(remote = "Held", rename_all = "lowercase")]
+enum HeldInMap {
     /// The log: it serves it until it is told to erase it.
-    #[default]
     Log,
     /// The submitter alone, in the journal.
     Submitter,
@@ -215,41 +217,39 @@ pub(crate) enum Held {
 /// Reads a map file.
 ///
 /// # Errors
-/// Usage, naming the file and the member.
-pub(crate) fn read(path: &Path) -> Outcome<Map> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .explain(Exit::Usage, || format!("reading the map {shown}"))?;
-    let map: Map =
-        toml::from_str(&text).explain(Exit::Usage, || format!("the map {shown} cannot be used"))?;
-    map.check().map_err(|words| Failure::usage(format!("the map {shown}: {words}")))?;
+/// It cannot be read, or the member that is named makes it none that can be used.
+pub(super) fn read(path: &Path) -> Result<Map, ImportError> {
+    let text = std::fs::read_to_string(path).map_err(ImportError::reading(path))?;
+    let map: Map = toml::from_str(&text)
+        .map_err(|source| ImportError::Map { path: path.to_owned(), source })?;
+    map.check().map_err(|problem| ImportError::unusable(path, problem))?;
     Ok(map)
 }
 
 impl Map {
     /// The body whose money it is.
-    pub(crate) fn body(&self) -> &str {
+    pub(super) fn body(&self) -> &str {
         self.object.body.as_deref().unwrap_or(&self.submitter)
     }
 
     /// What its rows become.
-    pub(crate) fn record_kind(&self) -> Arc<Kind> {
+    pub(super) fn record_kind(&self) -> Arc<Kind> {
         let RowKind { profile, kind, money, .. } = &self.kind;
         Kind::new(profile, kind, Some(money))
     }
 
     /// How the ids of all objects of this map begin.
-    pub(crate) fn object_prefix(&self) -> String {
+    pub(super) fn object_prefix(&self) -> String {
         let owner = if self.label.is_empty() { self.body() } else { &self.submitter };
         format!("{owner}/{}/{}", self.kind.segment, self.label)
     }
 
     /// Makes the records those of an observer: what the body publishes in the file of this name.
-    pub(crate) fn observe(&mut self, observer: &str, name: &str) {
+    pub(super) fn observe(&mut self, observer: &str, name: &str) {
         let body = self.body().to_owned();
         let mut label = format!("observed/{body}/");
         for part in name.split(['/', '\\']).filter(|part| !part.is_empty()) {
-            label.push_str(&super::row::segment(part));
+            label.push_str(&segment(part));
             label.push('/');
         }
         self.label = label;
@@ -258,7 +258,7 @@ impl Map {
     }
 
     /// All columns that the map names.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
         [&self.occurred.column, &self.amount.column]
             .into_iter()
             .chain(&self.object.column)
@@ -303,6 +303,10 @@ impl Map {
 
 fn comma() -> char {
     ','
+}
+
+fn held_by_log() -> Held {
+    Held::Log
 }
 
 const PATH_DEPTH_MAX: usize = 8;
@@ -359,11 +363,11 @@ mod tests {
 
     #[test]
     fn shipped_maps_can_be_used() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/maps");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/maps");
         let mut maps = 0;
         for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
-            read(&path).unwrap_or_else(|failure| panic!("{:#}", failure.error));
+            read(&path).unwrap_or_else(|error| panic!("{error:?}"));
             maps += 1;
         }
         assert_eq!(maps, 7);

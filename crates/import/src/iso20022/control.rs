@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use records::{Money, Value};
 
-use super::super::decimal::{self, Sum};
-use super::super::report;
-use super::super::row::RowError;
 use super::leaves::Leaves;
+use crate::number::{self, Sum};
+use crate::row_error::RowError;
 
 /// What was counted of a part of the message.
 #[derive(Debug)]
@@ -88,7 +87,7 @@ pub(super) fn amount(leaves: &Leaves, paths: &[&str], line: u64) -> Result<Money
     let Some((text, currency)) = leaves.amount(paths) else {
         return Err(RowError::new(line, "amount", path, "a transaction without an amount"));
     };
-    decimal::money(text, currency).map_err(|refusal| {
+    number::money(text, currency).map_err(|refusal| {
         let error = RowError::new(line, refusal.rule.as_str(), path, refusal.message);
         RowError { value: format!("{text} {currency}").trim_end().to_owned(), ..error }
     })
@@ -98,7 +97,7 @@ pub(super) fn amount(leaves: &Leaves, paths: &[&str], line: u64) -> Result<Money
 pub(super) fn sums(minor: &BTreeMap<&'static str, i128>) -> Vec<Value> {
     let each = minor.iter().map(|(currency, minor)| {
         let decimals = records::minor_units(currency).unwrap_or(0);
-        let value = report::decimal(*minor, decimals);
+        let value = number::decimal(*minor, decimals);
         Value::map([("currency", *currency), ("value", value.as_str())])
     });
     each.collect()

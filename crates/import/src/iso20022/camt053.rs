@@ -14,26 +14,55 @@
 //! the amount of each and they add up to the entry's; else the entry is one record.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
 use records::{Money, Value};
 
-use super::super::row::{Draft, Place, RowError, Secret, segment, sorted};
-use super::super::source::{Kind, Publisher};
-use super::Opened;
 use super::booked::{Balances, DEBIT, apart, signed};
 use super::control::{Control, Stated, sums, waits};
+use super::file::{self, MessageFile};
 use super::leaves::{Leaves, NOT_PROVIDED, PURPOSE, below, day_of, kept, party};
 use super::xml::{Element, Node};
-use crate::exit::Outcome;
+use crate::draft::{Draft, Kind, Position, Publisher, Secret, sorted};
+use crate::error::ImportError;
+use crate::format::{Drafted, Drafts, Format, FormatName, Input};
+use crate::object_id::segment;
+use crate::row_error::RowError;
+
+/// Bank statements of a publisher.
+#[derive(Debug, Clone)]
+pub struct Camt053 {
+    /// Whose records they become.
+    pub publisher: Publisher,
+}
+
+impl Format for Camt053 {
+    fn name(&self) -> FormatName {
+        FormatName::Camt053
+    }
+
+    fn submitter(&self) -> &str {
+        &self.publisher.submitter
+    }
+
+    fn check(&self, file: &Path, _progress: &dyn Fn(u64)) -> Result<Option<u64>, ImportError> {
+        file::check(file, self.name()).map(|()| None)
+    }
+
+    fn open<'a>(&'a self, input: Input<'a>) -> Result<Box<dyn Drafts + 'a>, ImportError> {
+        let file = MessageFile::open(input.file)?;
+        Ok(Box::new(Statements::new(file, &self.publisher.body)))
+    }
+}
 
 /// The entries of all statements of a message, and after those of each its own record.
-pub(crate) struct Statements {
-    opened: Opened,
-    body: String,
-    kind: Arc<Kind>,
-    close: Arc<Kind>,
-    file: Arc<Kind>,
+struct Statements<'a> {
+    file: MessageFile,
+    body: &'a str,
+    entry_kind: Arc<Kind>,
+    close_kind: Arc<Kind>,
+    file_kind: Arc<Kind>,
     /// The statement that is being read, without its entries.
     statement: Leaves,
     /// The day of the message: of statements that have none.
@@ -44,8 +73,8 @@ pub(crate) struct Statements {
     counted: Counted,
     /// Records made of all statements so far.
     rows: u64,
-    ready: VecDeque<Result<Draft, RowError>>,
-    pub(crate) warnings: Vec<RowError>,
+    ready: VecDeque<Drafted>,
+    warnings: Vec<RowError>,
     is_over: bool,
 }
 
@@ -82,15 +111,32 @@ impl Counted {
     }
 }
 
-impl Statements {
+impl Drafts for Statements<'_> {
+    fn next(&mut self) -> Result<Option<Drafted>, ImportError> {
+        while self.ready.is_empty() && !self.is_over {
+            match self.file.next()? {
+                Some(Node::Opened) => self.begin()?,
+                Some(Node::Closed(element)) => self.end(element)?,
+                None => self.is_over = true,
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn take_warnings(&mut self) -> Vec<RowError> {
+        std::mem::take(&mut self.warnings)
+    }
+}
+
+impl<'a> Statements<'a> {
     /// The entries of a message that was checked.
-    pub(crate) fn new(opened: Opened, publisher: &Publisher) -> Self {
+    fn new(file: MessageFile, body: &'a str) -> Self {
         Self {
-            opened,
-            body: publisher.body.clone(),
-            kind: Kind::new("spending/1", "statement.entry", Some("amount")),
-            close: Kind::new("spending/1", "statement.close", None),
-            file: Kind::new("spending/1", "statement.file", None),
+            file,
+            body,
+            entry_kind: Kind::new("spending/1", "statement.entry", Some("amount")),
+            close_kind: Kind::new("spending/1", "statement.close", None),
+            file_kind: Kind::new("spending/1", "statement.file", None),
             statement: Leaves::default(),
             day: None,
             entry: Leaves::default(),
@@ -103,48 +149,33 @@ impl Statements {
         }
     }
 
-    /// The next transaction, or a statement's own record.
-    ///
-    /// # Errors
-    /// Usage: the file cannot be read any further.
-    pub(crate) fn next(&mut self) -> Outcome<Option<Result<Draft, RowError>>> {
-        while self.ready.is_empty() && !self.is_over {
-            match self.opened.next()? {
-                Some(Node::Opened) => self.begin()?,
-                Some(Node::Closed(element)) => self.end(element)?,
-                None => self.is_over = true,
-            }
-        }
-        Ok(self.ready.pop_front())
-    }
-
-    fn begin(&mut self) -> Outcome<()> {
-        match self.opened.walk.path() {
+    fn begin(&mut self) -> Result<(), ImportError> {
+        match self.file.element() {
             STATEMENT => {
                 self.statement = Leaves::default();
                 self.counted = Counted::none();
             }
-            BALANCE => self.statement.mark()?,
+            BALANCE => self.statement.mark().map_err(|many| self.file.unusable(&many))?,
             ENTRY => {
                 self.entry = Leaves::default();
-                self.line = self.opened.walk.line();
+                self.line = self.file.line();
             }
-            DETAILS => self.entry.mark()?,
+            DETAILS => self.entry.mark().map_err(|many| self.file.unusable(&many))?,
             _ => {}
         }
         Ok(())
     }
 
-    fn end(&mut self, element: Element) -> Outcome<()> {
-        let path = self.opened.walk.path();
+    fn end(&mut self, element: Element) -> Result<(), ImportError> {
+        let path = self.file.element();
         if path == ENTRY {
             self.take_entry();
         } else if path == STATEMENT {
             self.finish();
         } else if let Some(below) = below(path, ENTRY) {
-            return self.entry.add(below, element);
+            return self.entry.add(below, element).map_err(|many| self.file.unusable(&many));
         } else if let Some(below) = below(path, STATEMENT) {
-            return self.statement.add(below, element);
+            return self.statement.add(below, element).map_err(|many| self.file.unusable(&many));
         } else if path == CREATED {
             self.day = day_of(&element.text);
         }
@@ -238,11 +269,11 @@ impl Statements {
         secrets.extend(kept("purpose", details.joined(PURPOSE)));
         let object = format!("{}/entry/{statement}/{number}", self.body);
         Ok(Draft {
-            place: Some(Place { line, row: self.rows }),
+            position: Some(Position { line, row: self.rows }),
             money: Some(money),
             data: Value::Map(data),
             sealed: sorted(secrets),
-            ..Draft::new(&self.kind, &object, &booked)
+            ..Draft::new(&self.entry_kind, &object, &booked)
         })
     }
 
@@ -255,7 +286,7 @@ impl Statements {
             self.ready.push_back(Err(waits(self.counted.missing, count, "Stmt")));
             return;
         }
-        let line = self.opened.walk.line();
+        let line = self.file.line();
         let differences = self.counted.differences(&self.statement, line);
         if !differences.is_empty() {
             self.ready.extend(differences.into_iter().map(Err));
@@ -273,7 +304,7 @@ impl Statements {
 
     fn close(&self, balances: Option<&Balances>) -> Result<Draft, RowError> {
         let statement = self.number()?;
-        let line = self.opened.walk.line();
+        let line = self.file.line();
         let dates = ["FrToDt/ToDtTm", "FrToDt/ToDt", "CreDtTm"];
         let day = self.statement.day(line, &dates)?.or_else(|| self.day.clone());
         let day = day.ok_or_else(|| {
@@ -292,13 +323,13 @@ impl Statements {
             data.insert("number".to_owned(), Value::Int(number));
             data.insert("opening".to_owned(), balances.opening.to_value());
             data.insert("closing".to_owned(), balances.closing.to_value());
-            (&self.close, "statement")
+            (&self.close_kind, "statement")
         } else {
             let sums = sums(&self.counted.sums);
             if !sums.is_empty() {
                 data.insert("sums".to_owned(), Value::List(sums));
             }
-            (&self.file, "statement-file")
+            (&self.file_kind, "statement-file")
         };
         let account = self.statement.either(&["Acct/Id/IBAN", "Acct/Id/Othr/Id"]);
         let sealed = kept("account", account.map(str::to_owned)).into_iter().collect();

@@ -12,13 +12,12 @@
 
 use std::collections::BTreeMap;
 
-use records::{Money, Value, date};
+use records::{Held, Money, Value, date};
 
-use super::super::decimal;
-use super::super::map::Held;
-use super::super::report;
-use super::super::row::{RowError, Secret, one_line};
 use super::json::Members;
+use crate::draft::{Secret, one_line};
+use crate::number;
+use crate::row_error::RowError;
 
 /// What a release says.
 pub(super) struct Facts {
@@ -176,7 +175,7 @@ impl Reader<'_> {
         let (mut stages, mut amounts) = (Vec::new(), Vec::new());
         for ((stage, currency), (count, minor)) in sums.into_iter().take(AMOUNTS_MAX) {
             let decimals = records::minor_units(currency).unwrap_or(0);
-            let sum = Money::parse(&report::decimal(minor, decimals), currency);
+            let sum = Money::parse(&number::decimal(minor, decimals), currency);
             let Ok(sum) = sum else { continue };
             let members =
                 [("amount", sum.to_value()), ("count", Value::Int(count)), ("of", stage.into())];
@@ -192,10 +191,10 @@ impl Reader<'_> {
             self.warn(path, number, "an amount without its currency");
             return None;
         };
-        let plain = decimal::plain(number).unwrap_or_default();
+        let plain = number::plain(number).unwrap_or_default();
         let rounded = records::round_float_tail(&plain, &currency);
         self.rounded |= rounded.is_some();
-        match decimal::money(rounded.as_deref().unwrap_or(number), &currency) {
+        match number::money(rounded.as_deref().unwrap_or(number), &currency) {
             Ok(money) => Some(money),
             Err(refusal) => {
                 self.warn(path, &format!("{number} {currency}"), &refusal.message);

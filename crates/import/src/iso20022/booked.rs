@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use records::Money;
 
-use super::super::report;
-use super::super::row::RowError;
 use super::control::{amount, differs};
 use super::leaves::Leaves;
+use crate::number;
+use crate::row_error::RowError;
 
 /// The booked balances before and after, in one currency.
 pub(super) struct Balances {
@@ -48,7 +48,7 @@ impl Balances {
             return Ok(());
         }
         let decimals = records::minor_units(currency).unwrap_or(0);
-        let found = format!("opening and entries, {}", report::decimal(expected, decimals));
+        let found = format!("opening and entries, {}", number::decimal(expected, decimals));
         Err(differs("Stmt", "Bal", self.closing.value(), &found, line))
     }
 }

@@ -4,7 +4,7 @@
 use records::{Money, Refusal};
 
 /// A number as a plain decimal: `+007.50` is `7.50`, `1.2e3` is `1200`. `None` if it is no number.
-pub(crate) fn plain(number: &str) -> Option<String> {
+pub fn plain(number: &str) -> Option<String> {
     if number.len() > NUMBER_BYTES_MAX {
         return None;
     }
@@ -53,7 +53,7 @@ fn shifted(whole: &str, fraction: &str, places: i32) -> (String, String) {
 ///
 /// # Errors
 /// `E06`, as [`Money::parse`].
-pub(crate) fn money(number: &str, currency: &str) -> Result<Money, Refusal> {
+pub fn money(number: &str, currency: &str) -> Result<Money, Refusal> {
     let Some(mut decimal) = plain(number) else { return Money::parse(number, currency) };
     let places_max = records::minor_units(currency).unwrap_or(0);
     let places_max = usize::try_from(places_max).unwrap_or(0);
@@ -69,11 +69,11 @@ pub(crate) fn money(number: &str, currency: &str) -> Result<Money, Refusal> {
 
 /// A sum of plain numbers without a currency, as files control themselves by: exact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sum(i128);
+pub struct Sum(i128);
 
 impl Sum {
     /// A number. `None` if it is none, or has more digits than any such sum.
-    pub(crate) fn of(number: &str) -> Option<Self> {
+    pub fn of(number: &str) -> Option<Self> {
         let decimal = plain(number)?;
         let (whole, fraction) = decimal.split_once('.').unwrap_or((&decimal, ""));
         let fraction = fraction.trim_end_matches('0');
@@ -83,7 +83,7 @@ impl Sum {
     }
 
     /// Both together; `None` beyond what a sum can hold.
-    pub(crate) fn plus(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 }
@@ -98,6 +98,16 @@ impl std::fmt::Display for Sum {
         let sign = if self.0 < 0 { "-" } else { "" };
         write!(f, "{sign}{whole}{point}{fraction}")
     }
+}
+
+/// An amount in minor units as a decimal.
+pub fn decimal(minor: i128, decimals: u32) -> String {
+    let sign = if minor < 0 { "-" } else { "" };
+    let width = usize::try_from(decimals).unwrap_or(0) + 1;
+    let digits = format!("{:0width$}", minor.unsigned_abs());
+    let (whole, fraction) = digits.split_at(digits.len() - width + 1);
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}")
 }
 
 /// The longest number read: far more digits than money has.
@@ -169,5 +179,18 @@ mod tests {
         let most = Sum(i128::MAX);
         assert_eq!(most.plus(tenth), None);
         assert_eq!(Sum::of(&"9".repeat(30)), None);
+    }
+
+    #[test]
+    fn sums_are_decimals_of_the_currency() {
+        for (minor, decimals, expected) in [
+            (0, 2, "0.00"),
+            (5, 2, "0.05"),
+            (-123_456, 2, "-1234.56"),
+            (7, 0, "7"),
+            (-1, 3, "-0.001"),
+        ] {
+            assert_eq!(decimal(minor, decimals), expected);
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 /// How the bytes of a file are text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub(super) enum Encoding {
     /// With or without a byte order mark. UTF-16 with one is recognised too.
     #[default]
     Utf8,
@@ -22,7 +22,7 @@ pub(crate) enum Encoding {
 
 impl Encoding {
     /// Finds an encoding by its name.
-    pub(crate) fn find(name: &str) -> Option<Self> {
+    pub(super) fn find(name: &str) -> Option<Self> {
         match name {
             "utf-8" => Some(Self::Utf8),
             "mixed" => Some(Self::Mixed),
@@ -33,7 +33,7 @@ impl Encoding {
     }
 
     /// Decodes a cell of a file that [`open`] did not decode. `None` if it is no such text.
-    pub(crate) fn decode(self, cell: &[u8]) -> Option<String> {
+    pub(super) fn decode(self, cell: &[u8]) -> Option<String> {
         let utf8 = std::str::from_utf8(cell).ok().map(str::to_owned);
         match self {
             Self::Mixed => utf8.or_else(|| Self::Named(WINDOWS_1252).decode(cell)),
@@ -64,7 +64,7 @@ impl<'de> Deserialize<'de> for Encoding {
 /// Those of reading; the file is an archive or a workbook, which is recognised and not opened: what
 /// it would unpack to has no limit, and a workbook shows dates and amounts otherwise than it holds
 /// them.
-pub(crate) fn open(
+pub(super) fn open(
     file: impl Read + Send + 'static,
     encoding: Encoding,
 ) -> io::Result<(BufReader<Box<dyn Read + Send>>, Encoding)> {

@@ -1,8 +1,9 @@
 //! Releases into a log in memory.
 
+use import::ocds::RELEASE_BYTES_MAX;
 use serde_json::{Value, json};
 
-use super::*;
+use crate::exit::Exit;
 use crate::fake_log::{FakeLog, Fault, Run, SUBMITTER};
 
 const RUN: &str =
@@ -124,21 +125,6 @@ fn killed_between_a_document_and_its_record_nothing_is_lost_or_doubled() {
 }
 
 #[test]
-fn no_change_of_a_byte_makes_a_release_panic() {
-    let whole = release("1", "12.50");
-    for position in 0..whole.len() {
-        for byte in [b'0', b'"', b'{', b'}', b'[', b',', b'\\', b'e', b'-'] {
-            let mut bytes = whole.clone().into_bytes();
-            bytes[position] = byte;
-            let text = String::from_utf8(bytes).unwrap();
-            for release in json::releases(&text).unwrap_or_default() {
-                drop(facts::read(release, 1));
-            }
-        }
-    }
-}
-
-#[test]
 fn a_release_that_was_changed_without_a_word_is_found_and_corrected_with_a_reason() {
     let log = FakeLog::start();
     submit(&log, release("1", "12"), "").expect(Exit::Done);
@@ -236,26 +222,6 @@ fn a_file_that_is_no_document_of_ocds_is_refused_with_the_fix() {
         let run = submit(&log, file, "").expect(Exit::Usage);
         assert!(run.out.contains(expected), "{}", run.out);
     }
-}
-
-#[test]
-fn documents_are_limited_line_by_line_without_filling_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("lines");
-    let mut file = File::create(&path).unwrap();
-    io::Write::write_all(&mut file, b"{}\n").unwrap();
-    // A line of zero bytes that takes no room on disk.
-    let end = 3 + offset(DOCUMENT_BYTES_MAX) + 10;
-    file.set_len(end).unwrap();
-    file.seek(SeekFrom::Start(end)).unwrap();
-    io::Write::write_all(&mut file, b"\n{}").unwrap();
-    drop(file);
-    let mut lines = Lines::start(File::open(&path).unwrap()).unwrap();
-    let mut seen = Vec::new();
-    while let Some(line) = lines.next().unwrap() {
-        seen.push((line.number, line.at, line.bytes.is_ok()));
-    }
-    assert_eq!(seen, [(1, 0, true), (2, 3, false), (3, end + 1, true)]);
 }
 
 #[test]

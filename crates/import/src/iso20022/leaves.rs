@@ -1,11 +1,16 @@
 //! A part of a message, small enough to be in memory, as the texts of its elements by their paths.
 
-use records::Value;
+use records::{Held, Value};
+use thiserror::Error;
 
-use super::super::map::Held;
-use super::super::row::{RowError, Secret, one_line};
 use super::xml::Element;
-use crate::exit::{Failure, Outcome};
+use crate::draft::{Secret, one_line};
+use crate::row_error::RowError;
+
+/// A part that memory is not spent on.
+#[derive(Debug, Error)]
+#[error("one entry of the message has more than {LEAVES_MAX} elements")]
+pub(super) struct TooManyElements;
 
 /// The elements of a part that said something, in their order, with paths below the part.
 #[derive(Debug, Default)]
@@ -26,13 +31,13 @@ impl Leaves {
     /// Adds an element; those that say nothing count as absent.
     ///
     /// # Errors
-    /// Usage: the part has more than [`LEAVES_MAX`].
-    pub(super) fn add(&mut self, path: &str, element: Element) -> Outcome<()> {
+    /// The part has more than [`LEAVES_MAX`].
+    pub(super) fn add(&mut self, path: &str, element: Element) -> Result<(), TooManyElements> {
         if element.text.is_empty() {
             return Ok(());
         }
         if self.leaves.len() == LEAVES_MAX {
-            return Err(too_many());
+            return Err(TooManyElements);
         }
         let Element { text, currency } = element;
         self.leaves.push(Leaf { path: path.to_owned(), text, currency });
@@ -43,9 +48,9 @@ impl Leaves {
     ///
     /// # Errors
     /// As [`Leaves::add`].
-    pub(super) fn mark(&mut self) -> Outcome<()> {
+    pub(super) fn mark(&mut self) -> Result<(), TooManyElements> {
         if self.marks.len() == LEAVES_MAX {
-            return Err(too_many());
+            return Err(TooManyElements);
         }
         self.marks.push(self.leaves.len());
         Ok(())
@@ -132,10 +137,6 @@ pub(super) fn day_of(text: &str) -> Option<String> {
     records::date::parse_date(day).map(|_| day.to_owned())
 }
 
-fn too_many() -> Failure {
-    Failure::usage(format!("one entry of the message has more than {LEAVES_MAX} elements"))
-}
-
 /// One side of a transaction as the record has it: the clear member, or nothing if the message
 /// says nothing of it; what is sealed is added to `secrets`.
 ///
@@ -190,3 +191,17 @@ pub(super) const PURPOSE: &[&str] =
 /// Spec: SEPA and CBPR+ write this where there is no reference.
 pub(super) const NOT_PROVIDED: &str = "NOTPROVIDED";
 const DAY_BYTES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_an_entry_are_limited() {
+        let mut leaves = Leaves::default();
+        let element = || Element { text: "x".to_owned(), currency: None };
+        let added = (0..=LEAVES_MAX).try_for_each(|_| leaves.add("a", element()));
+        assert!(added.is_err());
+        assert!((0..=LEAVES_MAX).try_for_each(|_| leaves.mark()).is_err());
+    }
+}

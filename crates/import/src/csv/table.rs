@@ -6,36 +6,35 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use csv_core::ReadRecordResult;
-use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
+use super::encoding::{self, Encoding};
 use super::map::Map;
-use super::text::{self, Encoding};
-use crate::exit::{Exit, Explain, Failure, Outcome};
+use crate::error::ImportError;
 
 /// Where the columns of the map are.
 #[derive(Debug)]
-pub(crate) struct Columns(BTreeMap<String, usize>);
+pub(super) struct Columns(BTreeMap<String, usize>);
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Row {
+pub(super) struct Row {
     /// 1-based line of the file where it starts: what an editor shows.
-    pub(crate) line: u64,
+    pub(super) line: u64,
     /// 1-based row of the sheet: what a spreadsheet shows.
-    pub(crate) number: u64,
+    pub(super) number: u64,
     cells: Vec<String>,
 }
 
 /// A row that is no row of this table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BadLine {
-    pub(crate) line: u64,
-    pub(crate) message: String,
+pub(super) struct BadLine {
+    pub(super) line: u64,
+    pub(super) message: String,
 }
 
 /// The rows in file order, well-formed or not.
-pub(crate) struct Rows {
+pub(super) struct Rows {
     records: Records,
     encoding: Encoding,
     width: usize,
@@ -46,20 +45,18 @@ pub(crate) struct Rows {
 /// Opens the file and reads its header.
 ///
 /// # Errors
-/// Usage: no file, no header, or the header lacks a column of the map.
-pub(crate) fn open(path: &Path, map: &Map) -> Outcome<(Columns, Rows)> {
-    let shown = path.display();
-    let file = File::open(path).explain(Exit::Usage, || format!("reading {shown}"))?;
-    start(file, map)
-        .explain(Exit::Usage, || format!("reading {shown}"))?
-        .map_err(|words| Failure::usage(format!("{shown}: {words}")))
+/// No file, no header, or the header lacks a column of the map.
+pub(super) fn open(path: &Path, map: &Map) -> Result<(Columns, Rows), ImportError> {
+    let file = File::open(path).map_err(ImportError::reading(path))?;
+    let started = start(file, map).map_err(ImportError::reading(path))?;
+    started.map_err(|problem| ImportError::unusable(path, problem))
 }
 
 /// The header's columns and the rows below it, or in words why there are none.
 type Started = Result<(Columns, Rows), String>;
 
 fn start(file: impl Read + Send + 'static, map: &Map) -> io::Result<Started> {
-    let (reader, encoding) = text::open(file, map.encoding)?;
+    let (reader, encoding) = encoding::open(file, map.encoding)?;
     let mut records = Records::new(reader, map.delimiter);
     records.skip_lines(map.preamble)?;
     let columns = match records.next()? {
@@ -77,14 +74,13 @@ fn start(file: impl Read + Send + 'static, map: &Map) -> io::Result<Started> {
 /// Reads a file to its end: how many rows it has, well-formed or not.
 ///
 /// # Errors
-/// Usage: as [`open`], or it cannot be read to its end.
-pub(crate) fn count(path: &Path, map: &Map, bar: &ProgressBar) -> Outcome<u64> {
+/// As [`open`], or it cannot be read to its end.
+pub(super) fn count(path: &Path, map: &Map, progress: &dyn Fn(u64)) -> Result<u64, ImportError> {
     let (_, mut rows) = open(path, map)?;
     let mut count = 0;
-    let reading = || "reading the rows".to_owned();
-    while rows.records.next().explain(Exit::Usage, reading)?.is_some() {
+    while rows.records.next().map_err(ImportError::reading(path))?.is_some() {
         count += 1;
-        bar.set_position(count);
+        progress(count);
     }
     Ok(count)
 }
@@ -121,7 +117,7 @@ impl Columns {
     ///
     /// # Panics
     /// If the map did not name the column when the table was opened.
-    pub(crate) fn cell<'a>(&self, row: &'a Row, column: &str) -> &'a str {
+    pub(super) fn cell<'a>(&self, row: &'a Row, column: &str) -> &'a str {
         let position = self.0.get(column).expect("open() checked the map's columns");
         row.cells.get(*position).map_or("", |cell| cell.trim())
     }
@@ -132,7 +128,7 @@ impl Rows {
     ///
     /// # Errors
     /// Those of reading. Rows that cannot be understood do not stop the others.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Result<Row, BadLine>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Result<Row, BadLine>>> {
         let Some(place) = self.records.next()? else { return Ok(None) };
         let number = self.number;
         self.number += 1;
@@ -308,7 +304,7 @@ pub(super) mod tests {
         rows.into_iter().map(show).collect()
     }
 
-    pub(in crate::submit) type Parsed = (Columns, Vec<Result<Row, BadLine>>);
+    pub(in crate::csv) type Parsed = (Columns, Vec<Result<Row, BadLine>>);
 
     fn parse(bytes: &[u8], extra: &str) -> Result<Parsed, String> {
         parse_from(io::Cursor::new(bytes.to_vec()), extra)
@@ -320,7 +316,7 @@ pub(super) mod tests {
         Ok((columns, all))
     }
 
-    pub(in crate::submit) fn parse_with(bytes: &[u8], map: &Map) -> Parsed {
+    pub(in crate::csv) fn parse_with(bytes: &[u8], map: &Map) -> Parsed {
         let (columns, mut rows) = start(io::Cursor::new(bytes.to_vec()), map).unwrap().unwrap();
         let all = std::iter::from_fn(|| rows.next().unwrap()).collect();
         (columns, all)

@@ -1,158 +1,27 @@
-//! One row of the table as what its record will say, before anything is sealed or signed.
+//! One row of the table as what its record will say.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
-use records::{Money, Value};
+use records::{Held, Money, Value};
 use serde::{Deserialize, Serialize};
 
-use super::map::{ClearRule, Held, Map};
-use super::persons::PersonIds;
-use super::scratch::{Scratch, Shelf};
-use super::source::Kind;
+use super::map::{ClearRule, Map};
 use super::table::{Columns, Row};
-use super::upload::Attached;
-
-/// What a row says. Two drafts of the same row are equal; two records made of it are not, for
-/// their salts differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Draft {
-    /// Nothing if it is no row of the file: what is gone from it.
-    pub(crate) place: Option<Place>,
-    pub(crate) kind: Arc<Kind>,
-    pub(crate) object: String,
-    pub(crate) occurred: String,
-    /// The money that counts in totals.
-    pub(crate) money: Option<Money>,
-    /// What is said of stages that are no totals of each other: a budget, a tender, a contract.
-    pub(crate) stages: Vec<(&'static str, Money)>,
-    /// Whether a binary-float tail was rounded away.
-    pub(crate) rounded: bool,
-    /// The clear data.
-    pub(crate) data: Value,
-    /// The object of the contract that it belongs to.
-    pub(crate) contract: Option<String>,
-    /// What is sealed, sorted by path.
-    pub(crate) sealed: Vec<Secret>,
-    /// The public document that it names.
-    pub(crate) document: Option<Attached>,
-    /// Whether it is about a natural person: then nothing in clear leads to its row.
-    pub(crate) is_person: bool,
-}
-
-impl Draft {
-    /// What is left to say of a row that the file no longer has.
-    pub(crate) fn vanished(kind: &Arc<Kind>, object: &str, occurred: &str, money: Money) -> Self {
-        Self { money: Some(money), ..Self::new(kind, object, occurred) }
-    }
-
-    /// About how many bytes it holds in memory.
-    pub(crate) fn weight(&self) -> usize {
-        let sealed: usize = self.sealed.iter().map(|it| it.path.len() + it.value.len()).sum();
-        self.object.len() + records::to_canonical(&self.data).len() + sealed
-    }
-
-    /// A draft that says nothing yet.
-    pub(crate) fn new(kind: &Arc<Kind>, object: &str, occurred: &str) -> Self {
-        Self {
-            place: None,
-            kind: Arc::clone(kind),
-            object: object.to_owned(),
-            occurred: occurred.to_owned(),
-            money: None,
-            stages: Vec::new(),
-            rounded: false,
-            data: Value::Map(BTreeMap::new()),
-            contract: None,
-            sealed: Vec::new(),
-            document: None,
-            is_person: false,
-        }
-    }
-}
-
-/// Where a row stands in its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// 1-based line of the text file.
-    pub(crate) line: u64,
-    /// 1-based row of the sheet, the header being 1.
-    pub(crate) row: u64,
-}
-
-/// A value to seal. Never shown, never in an error.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret {
-    /// RFC 6901, below `/data/`.
-    pub(crate) path: String,
-    pub(crate) value: String,
-    pub(crate) held: Held,
-    /// Whether it names a natural person.
-    pub(crate) is_personal: bool,
-}
-
-impl Secret {
-    /// A value of a row about a natural person. `path`: as the map writes it.
-    fn of_person(path: &str, value: String) -> Self {
-        Self { path: pointer(path), value, held: Held::Submitter, is_personal: true }
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Secret").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-/// Why a row does not go in: one line of the error CSV.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RowError {
-    /// 0 if it is about the file as a whole, or about what the file no longer has.
-    pub(crate) line: u64,
-    /// JSON pointer into the submission, or the name of a column.
-    pub(crate) path: String,
-    /// What stands there; empty if it is sealed.
-    pub(crate) value: String,
-    /// A rule of the log (`E06`) or a word of ours: `csv`, `date`, `id`, `twice`, `changed`, `held`.
-    pub(crate) rule: String,
-    pub(crate) message: String,
-}
-
-impl RowError {
-    pub(crate) fn new(line: u64, rule: &str, path: &str, message: impl Into<String>) -> Self {
-        let (path, rule, message) = (path.to_owned(), rule.to_owned(), message.into());
-        Self { line, path, value: String::new(), rule, message }
-    }
-
-    /// A rule of the log that the draft of this row breaks. What stands there is shown only if
-    /// it is clear data.
-    pub(crate) fn of_refusal(draft: &Draft, refusal: &records::Refusal) -> Self {
-        Self::of_rule(draft, refusal.rule.as_str(), &refusal.pointer, &refusal.message)
-    }
-
-    /// As [`RowError::of_refusal`], for a refusal that the log answered.
-    pub(crate) fn of_rule(draft: &Draft, rule: &str, pointer: &str, message: &str) -> Self {
-        let mut error =
-            Self::new(draft.place.map_or(0, |place| place.line), rule, pointer, message);
-        let below_data = pointer.strip_prefix("/record").unwrap_or(pointer).strip_prefix("/data");
-        let clear = below_data.and_then(|below| draft.data.at(below)).and_then(Value::as_text);
-        clear.unwrap_or_default().clone_into(&mut error.value);
-        error
-    }
-}
+use crate::draft::{Draft, Kind, Position, Secret, one_line, sorted};
+use crate::format::{Input, PersonNames};
+use crate::object_id::segment;
+use crate::row_error::RowError;
+use crate::scratch::{Scratch, Shelf};
 
 /// Turns rows into drafts. Rows are identified in file order; what they say depends on no other row.
-#[derive(Debug)]
-pub(crate) struct Drafter<'a> {
+pub(super) struct Drafter<'a> {
     map: &'a Map,
     kind: Arc<Kind>,
     columns: Columns,
-    /// SHA-256 of the file, hexadecimal: what rows without a number are known by.
-    file_sha256: String,
-    /// Names the objects of persons.
-    persons: Option<&'a PersonIds>,
+    file_sha256: &'a str,
+    persons: Option<&'a dyn PersonNames>,
     /// Of each number how often it was seen, and on which line first.
     scratch: &'a Scratch,
 }
@@ -160,24 +29,19 @@ pub(crate) struct Drafter<'a> {
 impl<'a> Drafter<'a> {
     /// # Panics
     /// If the map knows of persons and nothing names them, or the other way round.
-    pub(crate) fn new(
-        map: &'a Map,
-        columns: Columns,
-        file_sha256: String,
-        persons: Option<&'a PersonIds>,
-        scratch: &'a Scratch,
-    ) -> Self {
+    pub(super) fn new(map: &'a Map, columns: Columns, input: Input<'a>) -> Self {
+        let Input { sha256: file_sha256, persons, scratch, .. } = input;
         assert_eq!(map.person.is_some(), persons.is_some(), "persons, and what names them");
         Self { map, kind: map.record_kind(), columns, file_sha256, persons, scratch }
     }
 
     /// The id that hides which row it is of, if the row is about a natural person.
-    pub(crate) fn hidden_object(&self, row: &Row, identity: &Identity) -> Option<String> {
+    pub(super) fn hidden_object(&self, row: &Row, identity: &Identity) -> Option<String> {
         Some(self.person(row)?.object(&self.map.object_prefix(), &identity.object))
     }
 
     /// The draft of a row.
-    pub(crate) fn draft(&self, row: &Row, identity: Identity) -> Result<Draft, RowError> {
+    pub(super) fn draft(&self, row: &Row, identity: Identity) -> Result<Draft, RowError> {
         let map = self.map;
         let Identity { object, number, line } = identity;
         let person = self.person(row);
@@ -200,7 +64,7 @@ impl<'a> Drafter<'a> {
         for (path, rule) in &map.clear {
             match self.clear_value(row, rule)? {
                 Some(Value::Text(value)) if person.is_some() && self.leads_to_party(path) => {
-                    sealed.push(Secret::of_person(path, value));
+                    sealed.push(of_person(path, value));
                 }
                 Some(value) => insert(&mut data, path, value),
                 None => {}
@@ -208,7 +72,7 @@ impl<'a> Drafter<'a> {
         }
         let object = if let Some(ids) = person {
             // The number of the line is in the derived id, and nowhere else.
-            let native = number.map(|number| Secret::of_person("native", one_line(&number)));
+            let native = number.map(|number| of_person("native", one_line(&number)));
             let is_mapped = |it: &Secret| sealed.iter().any(|other| other.path == it.path);
             sealed.extend(native.filter(|it| !is_mapped(it)));
             ids.object(&map.object_prefix(), &object)
@@ -218,25 +82,25 @@ impl<'a> Drafter<'a> {
             data.extend(line.map(|line| ("line".to_owned(), Value::Int(line))));
             object
         };
-        sealed.sort_by(|a, b| a.path.cmp(&b.path));
+        let sealed = sorted(sealed);
         let contract = map.contract.as_ref().and_then(|rule| {
             let number = self.columns.cell(row, &rule.column);
             (!number.is_empty()).then(|| format!("{}/contract/{}", map.body(), segment(number)))
         });
-        let place = Some(Place { line: row.line, row: row.number });
+        let position = Some(Position { line: row.line, row: row.number });
         let (money, data, is_person) = (Some(money), Value::Map(data), person.is_some());
         let draft = Draft::new(&self.kind, &object, &occurred);
-        Ok(Draft { place, money, rounded, data, contract, sealed, is_person, ..draft })
+        Ok(Draft { position, money, rounded, data, contract, sealed, is_person, ..draft })
     }
 
     /// What the next row is known by.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn identify(&self, row: &Row) -> io::Result<Result<Identity, RowError>> {
+    pub(super) fn identify(&self, row: &Row) -> io::Result<Result<Identity, RowError>> {
         let rule = &self.map.object;
         let Some(column) = &rule.column else {
-            let segments = [self.file_sha256.as_str(), &row.number.to_string()].join("/");
+            let segments = [self.file_sha256, &row.number.to_string()].join("/");
             let object = format!("{}{segments}", self.map.object_prefix());
             return Ok(Ok(Identity { object, number: None, line: None }));
         };
@@ -278,7 +142,7 @@ impl<'a> Drafter<'a> {
     }
 
     /// What names the object, if the row is about a natural person.
-    fn person(&self, row: &Row) -> Option<&'a PersonIds> {
+    fn person(&self, row: &Row) -> Option<&'a dyn PersonNames> {
         let rule = self.map.person.as_ref()?;
         let cell = self.columns.cell(row, &rule.column);
         self.persons.filter(|_| rule.values.iter().any(|value| value == cell))
@@ -330,7 +194,7 @@ impl<'a> Drafter<'a> {
             }
             let value = one_line(cell);
             secrets.push(if is_person {
-                Secret::of_person(path, value)
+                of_person(path, value)
             } else {
                 Secret { path: pointer(path), value, held: rule.held, is_personal: false }
             });
@@ -341,7 +205,7 @@ impl<'a> Drafter<'a> {
 
 /// What a row is known by.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Identity {
+pub(super) struct Identity {
     /// The object, as it is called if the row is not about a person.
     object: String,
     /// The publisher's own number.
@@ -350,14 +214,14 @@ pub(crate) struct Identity {
     line: Option<i64>,
 }
 
+/// A value of a row about a natural person. `path`: as the map writes it.
+fn of_person(path: &str, value: String) -> Secret {
+    Secret { path: pointer(path), value, held: Held::Submitter, is_personal: true }
+}
+
 /// A path of the map as a pointer into the record.
 fn pointer(path: &str) -> String {
     format!("/data/{}", path.replace('.', "/"))
-}
-
-pub(super) fn sorted(mut secrets: Vec<Secret>) -> Vec<Secret> {
-    secrets.sort_by(|a, b| a.path.cmp(&b.path));
-    secrets
 }
 
 /// Puts a value at a dotted path. The map was checked: no path holds another.
@@ -370,24 +234,6 @@ fn insert(data: &mut BTreeMap<String, Value>, path: &str, value: Value) {
     if let Value::Map(members) = below {
         // As deep as the map's paths, PATH_DEPTH_MAX.
         insert(members, rest, value);
-    }
-}
-
-/// A number as a segment of an object's id. What the grammar does not allow, and the escape
-/// itself, becomes `~` and two hexadecimal digits, so that two numbers never become one.
-pub(crate) fn segment(number: &str) -> String {
-    let mut escaped = String::with_capacity(number.len());
-    for byte in number.bytes() {
-        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            write!(escaped, "~{byte:02X}").expect("writing to a String cannot fail");
-        }
-    }
-    match escaped.as_str() {
-        "." => "~2E".to_owned(),
-        ".." => "~2E~2E".to_owned(),
-        _ => escaped,
     }
 }
 
@@ -423,16 +269,6 @@ fn has_thousands_commas(text: &str) -> bool {
         && first.len() <= 3
         && is_digits(first)
         && rest.iter().all(|group| group.len() == 3 && is_digits(group))
-}
-
-/// A text without the line breaks and tabs that spreadsheet cells have and records may not.
-pub(super) fn one_line(cell: &str) -> String {
-    if !cell.contains(|c: char| records::json::is_refused_char(c)) {
-        return cell.to_owned();
-    }
-    let spaced: String =
-        cell.chars().map(|c| if records::json::is_refused_char(c) { ' ' } else { c }).collect();
-    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
