@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use import::FormatName;
 
 use super::ask::AtLog;
-use crate::submit::period::Period;
+use crate::period::Period;
 
 #[derive(Debug, Args)]
 #[command(long_about = SUBMIT_ABOUT, after_long_help = SUBMIT_EXAMPLES)]

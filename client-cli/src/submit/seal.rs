@@ -9,7 +9,7 @@ use records::{
 use tlog::Hash;
 
 use super::journal::Kept;
-use super::plan::Act;
+use super::planned::Act;
 
 /// What is the same for all rows of a run.
 #[derive(Debug)]

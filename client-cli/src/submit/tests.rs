@@ -5,7 +5,9 @@ mod ocds;
 mod persons;
 mod republish;
 
-use super::*;
+use std::collections::BTreeSet;
+
+use crate::exit::Exit;
 use crate::fake_log::{FakeLog, Fault};
 
 const MAP: &str = r#"

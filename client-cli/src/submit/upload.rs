@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tlog::Hash;
 use tlog_client::LogClient;
 
-use super::{Fate, Item};
+use super::planned::{PlannedRow, RowStatus};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// Uploads what the records that are about to be sent name. Uploading again is harmless.
@@ -22,12 +22,12 @@ pub(crate) async fn upload(
     origin: &str,
     key: &SigningKey,
     file: &Path,
-    items: &[Item],
+    rows: &[PlannedRow],
 ) -> Outcome<()> {
-    let documents: Vec<&Attachment> = items
+    let documents: Vec<&Attachment> = rows
         .iter()
-        .filter(|item| matches!(item.fate, Fate::New | Fate::Kept(_)))
-        .filter_map(|item| item.draft.document.as_ref())
+        .filter(|row| matches!(row.status, RowStatus::New | RowStatus::Kept(_)))
+        .filter_map(|row| row.draft.document.as_ref())
         .collect();
     if documents.is_empty() {
         return Ok(());

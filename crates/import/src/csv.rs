@@ -24,7 +24,7 @@ use crate::draft::Series;
 use crate::error::ImportError;
 use crate::format::{Drafted, Drafts, Format, FormatName, Input};
 use crate::row_error::RowError;
-use crate::scratch::{Note, Pages, Scratch, Shelf};
+use crate::scratch::{self, Pages, Scratch, Table};
 
 /// A table, as its map reads it.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ struct CsvDrafts<'a> {
 /// What was put aside until the end of the file.
 struct Waiting<'a> {
     pages: Pages<'a>,
-    page: std::vec::IntoIter<Note>,
+    page: std::vec::IntoIter<scratch::Row>,
 }
 
 impl Drafts for CsvDrafts<'_> {
@@ -110,7 +110,7 @@ impl Drafts for CsvDrafts<'_> {
                     return Ok(Some(Err(RowError::new(bad.line, "csv", "", bad.message))));
                 }
                 None => {
-                    let pages = self.scratch.pages(Shelf::Waiting);
+                    let pages = self.scratch.pages(WAITING);
                     self.waiting = Some(Waiting { pages, page: Vec::new().into_iter() });
                 }
             }
@@ -132,7 +132,7 @@ impl CsvDrafts<'_> {
         // Numbers of lines are told apart by the row, should two of them ever share an id.
         let key = [hidden.as_bytes(), &row.number.to_be_bytes()].concat();
         let value = serde_json::to_vec(&(row, identity))?;
-        self.scratch.put(Shelf::Waiting, &key, &value)?;
+        self.scratch.put(WAITING, &key, &value)?;
         Ok(None)
     }
 
@@ -146,3 +146,6 @@ impl CsvDrafts<'_> {
         Ok(Some(self.drafter.draft(&row, identity)))
     }
 }
+
+/// Rows about persons, in the order in which they go in.
+const WAITING: Table = Table::named("waiting");

@@ -9,8 +9,8 @@
 mod booked;
 mod camt053;
 mod control;
+mod elements;
 mod file;
-mod leaves;
 mod pain001;
 mod xml;
 

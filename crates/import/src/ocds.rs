@@ -24,7 +24,7 @@ use crate::error::ImportError;
 use crate::format::{Drafted, Drafts, Format, FormatName, Input};
 use crate::object_id::segment;
 use crate::row_error::RowError;
-use crate::scratch::{Scratch, Shelf};
+use crate::scratch::{Scratch, Table};
 
 /// Releases of a publisher.
 #[derive(Debug, Clone)]
@@ -203,19 +203,21 @@ impl<'a> Releases<'a> {
         line: u64,
         sha256: [u8; 32],
     ) -> Result<Option<(u64, Vec<u8>)>, ImportError> {
-        let found =
-            self.scratch.get(Shelf::Seen, object.as_bytes()).map_err(ImportError::Scratch)?;
+        let found = self.scratch.get(SEEN, object.as_bytes()).map_err(ImportError::Scratch)?;
         if let Some((first, other)) = found.as_deref().and_then(<[u8]>::split_first_chunk) {
             return Ok(Some((u64::from_be_bytes(*first), other.to_vec())));
         }
         let value = [&line.to_be_bytes()[..], &sha256].concat();
-        self.scratch.put(Shelf::Seen, object.as_bytes(), &value).map_err(ImportError::Scratch)?;
+        self.scratch.put(SEEN, object.as_bytes(), &value).map_err(ImportError::Scratch)?;
         Ok(None)
     }
 }
 
 /// One release. The longest seen have two million bytes.
 pub const RELEASE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Of each object the line of its release, and the hash of its bytes.
+const SEEN: Table = Table::named("seen");
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use crate::draft::{Draft, Kind, Position, Secret, one_line, sorted};
 use crate::format::{Input, PersonNames};
 use crate::object_id::segment;
 use crate::row_error::RowError;
-use crate::scratch::{Scratch, Shelf};
+use crate::scratch::{Scratch, Table};
 
 /// Turns rows into drafts. Rows are identified in file order; what they say depends on no other row.
 pub(super) struct Drafter<'a> {
@@ -128,7 +128,7 @@ impl<'a> Drafter<'a> {
 
     /// Counts a number: how often it was seen, and on which line first.
     fn count(&self, number: &str, line: u64) -> io::Result<(u64, u64)> {
-        let seen = self.scratch.get(Shelf::Seen, number.as_bytes())?;
+        let seen = self.scratch.get(SEEN, number.as_bytes())?;
         let (count, first) = match seen.as_deref().and_then(<[u8]>::split_first_chunk) {
             Some((count, rest)) => {
                 let first = rest.first_chunk().expect("written below");
@@ -137,7 +137,7 @@ impl<'a> Drafter<'a> {
             None => (1, line),
         };
         let value = [count.to_be_bytes(), first.to_be_bytes()].concat();
-        self.scratch.put(Shelf::Seen, number.as_bytes(), &value)?;
+        self.scratch.put(SEEN, number.as_bytes(), &value)?;
         Ok((count, first))
     }
 
@@ -270,6 +270,9 @@ fn has_thousands_commas(text: &str) -> bool {
         && is_digits(first)
         && rest.iter().all(|group| group.len() == 3 && is_digits(group))
 }
+
+/// Of each number how often it was seen, and on which line first.
+const SEEN: Table = Table::named("seen");
 
 #[cfg(test)]
 mod tests;

@@ -129,18 +129,18 @@ impl Rows {
     /// # Errors
     /// Those of reading. Rows that cannot be understood do not stop the others.
     pub(super) fn next(&mut self) -> io::Result<Option<Result<Row, BadLine>>> {
-        let Some(place) = self.records.next()? else { return Ok(None) };
+        let Some(start_of_record) = self.records.next()? else { return Ok(None) };
         let number = self.number;
         self.number += 1;
-        let cells = self.cells(&place);
+        let cells = self.cells(&start_of_record);
         Ok(Some(match cells {
-            Ok(cells) => Ok(Row { line: place.line, number, cells }),
-            Err(message) => Err(BadLine { line: place.line, message }),
+            Ok(cells) => Ok(Row { line: start_of_record.line, number, cells }),
+            Err(message) => Err(BadLine { line: start_of_record.line, message }),
         }))
     }
 
-    fn cells(&self, place: &RecordPlace) -> Result<Vec<String>, String> {
-        if place.is_too_long {
+    fn cells(&self, start_of_record: &RecordStart) -> Result<Vec<String>, String> {
+        if start_of_record.is_too_long {
             return Err(format!(
                 "longer than {ROW_BYTES_MAX} bytes or {ROW_CELLS_MAX} cells; is there a stray quote?"
             ));
@@ -178,7 +178,7 @@ struct Records {
     width: usize,
 }
 
-struct RecordPlace {
+struct RecordStart {
     /// Line on which it begins.
     line: u64,
     is_too_long: bool,
@@ -209,9 +209,9 @@ impl Records {
         Ok(())
     }
 
-    fn next(&mut self) -> io::Result<Option<RecordPlace>> {
+    fn next(&mut self) -> io::Result<Option<RecordStart>> {
         self.skip_line_ends()?;
-        let mut place = RecordPlace { line: self.line, is_too_long: false };
+        let mut start_of_record = RecordStart { line: self.line, is_too_long: false };
         let (mut len, mut width) = (0, 0);
         let mut record_bytes = 0;
         loop {
@@ -225,7 +225,7 @@ impl Records {
                 let words = format!(
                     "the row that begins on line {} does not end within {PASSED_OVER_BYTES_MAX} \
                      bytes; is this a CSV file, and is there a stray quote?",
-                    place.line
+                    start_of_record.line
                 );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, words));
             }
@@ -235,12 +235,12 @@ impl Records {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
                     // What was read of it is overwritten by the rest.
-                    place.is_too_long = true;
+                    start_of_record.is_too_long = true;
                     (len, width) = (0, 0);
                 }
                 ReadRecordResult::Record => {
                     self.width = width;
-                    return Ok(Some(place));
+                    return Ok(Some(start_of_record));
                 }
                 ReadRecordResult::End => return Ok(None),
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use records::Money;
 
 use super::control::{amount, differs};
-use super::leaves::Leaves;
+use super::elements::Elements;
 use crate::number;
 use crate::row_error::RowError;
 
@@ -17,7 +17,7 @@ pub(super) struct Balances {
 
 impl Balances {
     /// Both, if the statement has both.
-    pub(super) fn of(balances: &[Leaves], line: u64) -> Result<Option<Self>, RowError> {
+    pub(super) fn of(balances: &[Elements], line: u64) -> Result<Option<Self>, RowError> {
         let (mut opening, mut closing) = (None, None);
         for balance in balances {
             let side = match balance.text("Tp/CdOrPrtry/Cd") {
@@ -56,13 +56,13 @@ impl Balances {
 /// An amount with the sign of its side: what left the account is negative. `side`: that of the
 /// whole, for a part that does not say its own.
 pub(super) fn signed(
-    leaves: &Leaves,
+    elements: &Elements,
     side: Option<&str>,
     paths: &[&str],
     line: u64,
 ) -> Result<Money, RowError> {
-    let money = amount(leaves, paths, line)?;
-    match leaves.text("CdtDbtInd").or(side) {
+    let money = amount(elements, paths, line)?;
+    match elements.text("CdtDbtInd").or(side) {
         Some(CREDIT) => Ok(money),
         Some(DEBIT) if money.in_minor_units() == 0 => Ok(money),
         Some(DEBIT) => {
@@ -79,7 +79,7 @@ pub(super) fn signed(
 }
 
 /// The amounts of the payments that were booked as one, if they add up to it.
-pub(super) fn apart(entry: &Leaves, details: &[Leaves], line: u64) -> Option<Vec<Money>> {
+pub(super) fn apart(entry: &Elements, details: &[Elements], line: u64) -> Option<Vec<Money>> {
     if details.len() < 2 {
         return None;
     }

@@ -21,9 +21,9 @@ use records::{Money, Value};
 
 use super::booked::{Balances, DEBIT, apart, signed};
 use super::control::{Control, Stated, sums, waits};
+use super::elements::{Elements, NOT_PROVIDED, PURPOSE, below, day_of, kept, party};
 use super::file::{self, MessageFile};
-use super::leaves::{Leaves, NOT_PROVIDED, PURPOSE, below, day_of, kept, party};
-use super::xml::{Element, Node};
+use super::xml::{Content, Node};
 use crate::draft::{Draft, Kind, Position, Publisher, Secret, sorted};
 use crate::error::ImportError;
 use crate::format::{Drafted, Drafts, Format, FormatName, Input};
@@ -64,10 +64,10 @@ struct Statements<'a> {
     close_kind: Arc<Kind>,
     file_kind: Arc<Kind>,
     /// The statement that is being read, without its entries.
-    statement: Leaves,
+    statement: Elements,
     /// The day of the message: of statements that have none.
     day: Option<String>,
-    entry: Leaves,
+    entry: Elements,
     /// Line on which the entry begins.
     line: u64,
     counted: Counted,
@@ -98,7 +98,7 @@ impl Counted {
         Self { all, credits, debits, records: 0, sums: BTreeMap::new(), missing: 0 }
     }
 
-    fn differences(&self, statement: &Leaves, line: u64) -> Vec<RowError> {
+    fn differences(&self, statement: &Elements, line: u64) -> Vec<RowError> {
         let parts = [
             (&self.all, "TxsSummry/TtlNtries/NbOfNtries", "TxsSummry/TtlNtries/none"),
             (&self.credits, "TxsSummry/TtlCdtNtries/NbOfNtries", "TxsSummry/TtlCdtNtries/Sum"),
@@ -137,9 +137,9 @@ impl<'a> Statements<'a> {
             entry_kind: Kind::new("spending/1", "statement.entry", Some("amount")),
             close_kind: Kind::new("spending/1", "statement.close", None),
             file_kind: Kind::new("spending/1", "statement.file", None),
-            statement: Leaves::default(),
+            statement: Elements::default(),
             day: None,
-            entry: Leaves::default(),
+            entry: Elements::default(),
             line: 0,
             counted: Counted::none(),
             rows: 0,
@@ -152,12 +152,12 @@ impl<'a> Statements<'a> {
     fn begin(&mut self) -> Result<(), ImportError> {
         match self.file.element() {
             STATEMENT => {
-                self.statement = Leaves::default();
+                self.statement = Elements::default();
                 self.counted = Counted::none();
             }
             BALANCE => self.statement.mark().map_err(|many| self.file.unusable(&many))?,
             ENTRY => {
-                self.entry = Leaves::default();
+                self.entry = Elements::default();
                 self.line = self.file.line();
             }
             DETAILS => self.entry.mark().map_err(|many| self.file.unusable(&many))?,
@@ -166,7 +166,7 @@ impl<'a> Statements<'a> {
         Ok(())
     }
 
-    fn end(&mut self, element: Element) -> Result<(), ImportError> {
+    fn end(&mut self, element: Content) -> Result<(), ImportError> {
         let path = self.file.element();
         if path == ENTRY {
             self.take_entry();
@@ -206,13 +206,13 @@ impl<'a> Statements<'a> {
         // Of several payments in one, only what the entry itself says is sure.
         let single = details.first().filter(|_| details.len() == 1 && is_single(&entry));
         let money = signed(&entry, None, &["Amt"], self.line);
-        self.take(&entry, single.unwrap_or(&Leaves::default()), &number.to_string(), money);
+        self.take(&entry, single.unwrap_or(&Elements::default()), &number.to_string(), money);
     }
 
     fn take(
         &mut self,
-        entry: &Leaves,
-        details: &Leaves,
+        entry: &Elements,
+        details: &Elements,
         number: &str,
         money: Result<Money, RowError>,
     ) {
@@ -231,8 +231,8 @@ impl<'a> Statements<'a> {
 
     fn draft(
         &self,
-        entry: &Leaves,
-        details: &Leaves,
+        entry: &Elements,
+        details: &Elements,
         number: &str,
         money: Money,
     ) -> Result<Draft, RowError> {
@@ -348,12 +348,12 @@ impl<'a> Statements<'a> {
 }
 
 /// Whether the details of one payment are those of the entry.
-fn is_single(entry: &Leaves) -> bool {
+fn is_single(entry: &Elements) -> bool {
     entry.text("NtryDtls/Btch/NbOfTxs").is_none_or(|count| count == "1")
 }
 
 /// The bank's code of what it is: domain, family and sub-family, or its own.
-fn code(entry: &Leaves) -> Option<String> {
+fn code(entry: &Elements) -> Option<String> {
     let domain = "BkTxCd/Domn";
     let parts = ["Cd", "Fmly/Cd", "Fmly/SubFmlyCd"].map(|part| format!("{domain}/{part}"));
     let parts: Vec<&str> = parts.iter().filter_map(|part| entry.text(part)).collect();

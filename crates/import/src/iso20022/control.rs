@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use records::{Money, Value};
 
-use super::leaves::Leaves;
+use super::elements::Elements;
 use crate::number::{self, Sum};
 use crate::row_error::RowError;
 
@@ -27,8 +27,8 @@ pub(super) struct Stated<'a> {
 
 impl<'a> Stated<'a> {
     /// The count and the sum at these paths below a part.
-    pub(super) fn of(leaves: &'a Leaves, part: &'a str, count: &'a str, sum: &'a str) -> Self {
-        let at = |path: &'a str| leaves.text(path).map(|text| (path, text));
+    pub(super) fn of(elements: &'a Elements, part: &'a str, count: &'a str, sum: &'a str) -> Self {
+        let at = |path: &'a str| elements.text(path).map(|text| (path, text));
         Self { part, count: at(count), sum: at(sum) }
     }
 }
@@ -82,9 +82,9 @@ pub(super) fn waits(missing: u64, count: u64, part: &str) -> RowError {
 }
 
 /// The amount at the first of these paths that has one.
-pub(super) fn amount(leaves: &Leaves, paths: &[&str], line: u64) -> Result<Money, RowError> {
+pub(super) fn amount(elements: &Elements, paths: &[&str], line: u64) -> Result<Money, RowError> {
     let path = paths.first().copied().unwrap_or_default();
-    let Some((text, currency)) = leaves.amount(paths) else {
+    let Some((text, currency)) = elements.amount(paths) else {
         return Err(RowError::new(line, "amount", path, "a transaction without an amount"));
     };
     number::money(text, currency).map_err(|refusal| {

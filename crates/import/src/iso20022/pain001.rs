@@ -19,9 +19,9 @@ use std::sync::Arc;
 use records::Value;
 
 use super::control::{Control, Stated, amount, sums, waits};
+use super::elements::{Elements, NOT_PROVIDED, PURPOSE, below, kept, party};
 use super::file::{self, MessageFile};
-use super::leaves::{Leaves, NOT_PROVIDED, PURPOSE, below, kept, party};
-use super::xml::{Element, Node};
+use super::xml::{Content, Node};
 use crate::draft::{Draft, Kind, Position, Publisher, Secret, sorted};
 use crate::error::ImportError;
 use crate::format::{Drafted, Drafts, Format, FormatName, Input};
@@ -50,20 +50,20 @@ impl Format for Pain001 {
 
     fn open<'a>(&'a self, input: Input<'a>) -> Result<Box<dyn Drafts + 'a>, ImportError> {
         let file = MessageFile::open(input.file)?;
-        Ok(Box::new(Orders::new(file, &self.publisher.body)))
+        Ok(Box::new(PaymentOrders::new(file, &self.publisher.body)))
     }
 }
 
 /// The orders of a message, and at its end its own record.
-struct Orders<'a> {
+struct PaymentOrders<'a> {
     file: MessageFile,
     body: &'a str,
     order_kind: Arc<Kind>,
     close_kind: Arc<Kind>,
-    header: Leaves,
+    header: Elements,
     /// The payment instruction that is being read, without its transactions.
-    instruction: Leaves,
-    transaction: Leaves,
+    instruction: Elements,
+    transaction: Elements,
     /// Line on which the transaction begins.
     line: u64,
     of_message: Control,
@@ -79,7 +79,7 @@ struct Orders<'a> {
     is_over: bool,
 }
 
-impl Drafts for Orders<'_> {
+impl Drafts for PaymentOrders<'_> {
     fn next(&mut self) -> Result<Option<Drafted>, ImportError> {
         while self.ready.is_empty() && !self.is_over {
             match self.file.next()? {
@@ -99,7 +99,7 @@ impl Drafts for Orders<'_> {
     }
 }
 
-impl<'a> Orders<'a> {
+impl<'a> PaymentOrders<'a> {
     /// The orders of a message that was checked.
     fn new(file: MessageFile, body: &'a str) -> Self {
         Self {
@@ -107,9 +107,9 @@ impl<'a> Orders<'a> {
             body,
             order_kind: Kind::new("spending/1", "payment.order", Some("amount")),
             close_kind: Kind::new("spending/1", "order.close", None),
-            header: Leaves::default(),
-            instruction: Leaves::default(),
-            transaction: Leaves::default(),
+            header: Elements::default(),
+            instruction: Elements::default(),
+            transaction: Elements::default(),
             line: 0,
             of_message: Control::none(),
             of_instruction: Control::none(),
@@ -125,18 +125,18 @@ impl<'a> Orders<'a> {
     fn begin(&mut self) {
         match self.file.element() {
             INSTRUCTION => {
-                self.instruction = Leaves::default();
+                self.instruction = Elements::default();
                 self.of_instruction = Control::none();
             }
             TRANSACTION => {
-                self.transaction = Leaves::default();
+                self.transaction = Elements::default();
                 self.line = self.file.line();
             }
             _ => {}
         }
     }
 
-    fn end(&mut self, element: Element) -> Result<(), ImportError> {
+    fn end(&mut self, element: Content) -> Result<(), ImportError> {
         let line = self.file.line();
         let path = self.file.element();
         if path == TRANSACTION {
@@ -172,7 +172,7 @@ impl<'a> Orders<'a> {
         self.ready.push_back(draft);
     }
 
-    fn draft(&self, transaction: &Leaves) -> Result<Draft, RowError> {
+    fn draft(&self, transaction: &Elements) -> Result<Draft, RowError> {
         let message = self.message()?;
         let number = self.of_message.count;
         let money = amount(transaction, AMOUNTS, self.line)?;

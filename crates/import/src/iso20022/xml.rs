@@ -28,12 +28,12 @@ pub(super) enum Node {
     /// An element begins.
     Opened,
     /// An element is over.
-    Closed(Element),
+    Closed(Content),
 }
 
 /// What an element said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Element {
+pub(super) struct Content {
     /// The text since its last child, without the blanks around it.
     pub(super) text: String,
     /// Its attribute `Ccy`.
@@ -177,7 +177,7 @@ impl<R: Read> Walk<R> {
     }
 
     /// What the element said that is over, if it is one of the message.
-    fn end(&mut self) -> Option<Element> {
+    fn end(&mut self) -> Option<Content> {
         let depth = self.open.len();
         let currency = self.open.pop().flatten();
         let text = std::mem::take(&mut self.text).trim().to_owned();
@@ -193,7 +193,7 @@ impl<R: Read> Walk<R> {
             }
             Some((_, at)) if *at > 0 => {
                 self.is_closed = true;
-                Some(Element { text, currency })
+                Some(Content { text, currency })
             }
             _ => None,
         }

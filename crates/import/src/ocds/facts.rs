@@ -38,7 +38,7 @@ pub(super) struct Facts {
 pub(super) fn read(release: &str, line: u64) -> Result<Facts, RowError> {
     let members: Members<'_> = serde_json::from_str(release)
         .map_err(|error| RowError::new(line, "json", "", format!("no release: {error}")))?;
-    let mut reader = Reader { line, members, warnings: Vec::new(), rounded: false };
+    let mut reader = ReleaseReader { line, members, warnings: Vec::new(), rounded: false };
     let (ocid, id) = (reader.name("ocid")?, reader.name("id")?);
     let (occurred, date) = reader.date()?;
     let mut data = BTreeMap::new();
@@ -64,19 +64,19 @@ pub(super) fn read(release: &str, line: u64) -> Result<Facts, RowError> {
     if !amounts.is_empty() {
         data.insert("amounts".to_owned(), Value::List(amounts));
     }
-    let Reader { warnings, rounded, .. } = reader;
+    let ReleaseReader { warnings, rounded, .. } = reader;
     let data = Value::Map(data);
     Ok(Facts { ocid, id, occurred, data, sealed, stages, rounded, warnings })
 }
 
-struct Reader<'a> {
+struct ReleaseReader<'a> {
     line: u64,
     members: Members<'a>,
     warnings: Vec<RowError>,
     rounded: bool,
 }
 
-impl Reader<'_> {
+impl ReleaseReader<'_> {
     fn warn(&mut self, path: &str, value: &str, words: &str) {
         if self.warnings.len() < WARNINGS_MAX {
             let value = value.chars().take(VALUE_CHARS_SHOWN).collect();

@@ -11,7 +11,7 @@ fn walked(file: impl Read) -> Result<Vec<String>, Broken> {
     let mut walk = Walk::new(file);
     let mut seen = Vec::new();
     while let Some(node) = walk.next()? {
-        if let Node::Closed(Element { text, currency }) = node
+        if let Node::Closed(Content { text, currency }) = node
             && !text.is_empty()
         {
             let currency = currency.map(|it| format!(" {it}")).unwrap_or_default();

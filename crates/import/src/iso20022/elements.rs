@@ -3,56 +3,56 @@
 use records::{Held, Value};
 use thiserror::Error;
 
-use super::xml::Element;
+use super::xml::Content;
 use crate::draft::{Secret, one_line};
 use crate::row_error::RowError;
 
 /// A part that memory is not spent on.
 #[derive(Debug, Error)]
-#[error("one entry of the message has more than {LEAVES_MAX} elements")]
+#[error("one entry of the message has more than {ELEMENTS_MAX} elements")]
 pub(super) struct TooManyElements;
 
 /// The elements of a part that said something, in their order, with paths below the part.
 #[derive(Debug, Default)]
-pub(super) struct Leaves {
-    leaves: Vec<Leaf>,
+pub(super) struct Elements {
+    elements: Vec<Element>,
     /// Before which of them a part of the part begins.
     marks: Vec<usize>,
 }
 
 #[derive(Debug)]
-struct Leaf {
+struct Element {
     path: String,
     text: String,
     currency: Option<String>,
 }
 
-impl Leaves {
+impl Elements {
     /// Adds an element; those that say nothing count as absent.
     ///
     /// # Errors
-    /// The part has more than [`LEAVES_MAX`].
-    pub(super) fn add(&mut self, path: &str, element: Element) -> Result<(), TooManyElements> {
+    /// The part has more than [`ELEMENTS_MAX`].
+    pub(super) fn add(&mut self, path: &str, element: Content) -> Result<(), TooManyElements> {
         if element.text.is_empty() {
             return Ok(());
         }
-        if self.leaves.len() == LEAVES_MAX {
+        if self.elements.len() == ELEMENTS_MAX {
             return Err(TooManyElements);
         }
-        let Element { text, currency } = element;
-        self.leaves.push(Leaf { path: path.to_owned(), text, currency });
+        let Content { text, currency } = element;
+        self.elements.push(Element { path: path.to_owned(), text, currency });
         Ok(())
     }
 
-    /// Marks that a part of the part begins here, so that [`Leaves::split`] finds it.
+    /// Marks that a part of the part begins here, so that [`Elements::split`] finds it.
     ///
     /// # Errors
-    /// As [`Leaves::add`].
+    /// As [`Elements::add`].
     pub(super) fn mark(&mut self) -> Result<(), TooManyElements> {
-        if self.marks.len() == LEAVES_MAX {
+        if self.marks.len() == ELEMENTS_MAX {
             return Err(TooManyElements);
         }
-        self.marks.push(self.leaves.len());
+        self.marks.push(self.elements.len());
         Ok(())
     }
 
@@ -61,12 +61,12 @@ impl Leaves {
         let mut rest = Self::default();
         let mut parts: Vec<Self> = self.marks.iter().map(|_| Self::default()).collect();
         let path = format!("{path}/");
-        for (position, leaf) in self.leaves.into_iter().enumerate() {
+        for (position, element) in self.elements.into_iter().enumerate() {
             let begun = self.marks.partition_point(|mark| *mark <= position);
             let part = begun.checked_sub(1).and_then(|part| parts.get_mut(part));
-            match (leaf.path.strip_prefix(&path).map(str::to_owned), part) {
-                (Some(below), Some(part)) => part.leaves.push(Leaf { path: below, ..leaf }),
-                _ => rest.leaves.push(leaf),
+            match (element.path.strip_prefix(&path).map(str::to_owned), part) {
+                (Some(below), Some(part)) => part.elements.push(Element { path: below, ..element }),
+                _ => rest.elements.push(element),
             }
         }
         (rest, parts)
@@ -74,7 +74,10 @@ impl Leaves {
 
     /// The first text at a path.
     pub(super) fn text(&self, path: &str) -> Option<&str> {
-        self.leaves.iter().find(|leaf| leaf.path == path).map(|leaf| leaf.text.as_str())
+        self.elements
+            .iter()
+            .find(|element| element.path == path)
+            .map(|element| element.text.as_str())
     }
 
     /// The first text at any of these paths: versions of a message differ in them.
@@ -85,24 +88,25 @@ impl Leaves {
     /// All texts at these paths, in file order, as one.
     pub(super) fn joined(&self, paths: &[&str]) -> Option<String> {
         let texts: Vec<&str> = self
-            .leaves
+            .elements
             .iter()
-            .filter(|leaf| paths.contains(&leaf.path.as_str()))
-            .map(|leaf| leaf.text.as_str())
+            .filter(|element| paths.contains(&element.path.as_str()))
+            .map(|element| element.text.as_str())
             .collect();
         (!texts.is_empty()).then(|| texts.join(" "))
     }
 
     /// The first amount at any of these paths, with its currency.
     pub(super) fn amount(&self, paths: &[&str]) -> Option<(&str, &str)> {
-        let found = self.leaves.iter().find(|leaf| paths.contains(&leaf.path.as_str()));
-        found.map(|leaf| (leaf.text.as_str(), leaf.currency.as_deref().unwrap_or_default()))
+        let found = self.elements.iter().find(|element| paths.contains(&element.path.as_str()));
+        found
+            .map(|element| (element.text.as_str(), element.currency.as_deref().unwrap_or_default()))
     }
 
     /// Whether anything stands at a path or below it.
     pub(super) fn has(&self, path: &str) -> bool {
-        self.leaves.iter().any(|leaf| {
-            let below = leaf.path.strip_prefix(path);
+        self.elements.iter().any(|element| {
+            let below = element.path.strip_prefix(path);
             below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
         })
     }
@@ -143,15 +147,15 @@ pub(super) fn day_of(text: &str) -> Option<String> {
 /// Whoever is not said to be an organisation may be a person: name and account are then sealed as
 /// personal, and only the submitter keeps them.
 pub(super) fn party(
-    leaves: &Leaves,
+    elements: &Elements,
     member: &str,
     party: &str,
     account: &str,
     secrets: &mut Vec<Secret>,
 ) -> Option<Value> {
     let below = |path: &str| [format!("{party}/{path}"), format!("{party}/Pty/{path}")];
-    let first = |paths: &[String]| paths.iter().find_map(|path| leaves.text(path));
-    let is_person = !below("Id/OrgId").iter().any(|path| leaves.has(path));
+    let first = |paths: &[String]| paths.iter().find_map(|path| elements.text(path));
+    let is_person = !below("Id/OrgId").iter().any(|path| elements.has(path));
     let lei = first(&below("Id/OrgId/LEI")).map(|lei| format!("XI-LEI-{lei}"));
     let id = lei.filter(|id| records::name::is_party_id(id));
     let account_paths = [format!("{account}/Id/IBAN"), format!("{account}/Id/Othr/Id")];
@@ -184,7 +188,7 @@ pub(super) fn kept(member: &str, value: Option<String>) -> Option<Secret> {
 
 /// Elements of one transaction or entry with all its details: some ten thousand payments that the
 /// bank booked as one.
-pub(super) const LEAVES_MAX: usize = 256 * 1024;
+pub(super) const ELEMENTS_MAX: usize = 256 * 1024;
 /// Where a payment says what it is for.
 pub(super) const PURPOSE: &[&str] =
     &["RmtInf/Ustrd", "RmtInf/Strd/RfrdDocInf/Nb", "RmtInf/Strd/CdtrRefInf/Ref"];
@@ -198,10 +202,10 @@ mod tests {
 
     #[test]
     fn parts_of_an_entry_are_limited() {
-        let mut leaves = Leaves::default();
-        let element = || Element { text: "x".to_owned(), currency: None };
-        let added = (0..=LEAVES_MAX).try_for_each(|_| leaves.add("a", element()));
+        let mut elements = Elements::default();
+        let element = || Content { text: "x".to_owned(), currency: None };
+        let added = (0..=ELEMENTS_MAX).try_for_each(|_| elements.add("a", element()));
         assert!(added.is_err());
-        assert!((0..=LEAVES_MAX).try_for_each(|_| leaves.mark()).is_err());
+        assert!((0..=ELEMENTS_MAX).try_for_each(|_| elements.mark()).is_err());
     }
 }
