@@ -70,9 +70,7 @@ fn format_name() -> impl TypedValueParser<Value = FormatName> {
         PossibleValue::new(format.as_str()).help(match format {
             FormatName::Csv => "A table, with a map",
             FormatName::Ocds => "OCDS 1.1: a release, a release package, or one of these a line",
-            FormatName::Pain001 => {
-                "ISO 20022 payment orders (customer credit transfer initiation)"
-            }
+            FormatName::Pain001 => "ISO 20022 payment orders (customer credit transfer initiation)",
             FormatName::Camt053 => "ISO 20022 bank statements (bank to customer statement)",
         })
     });
