@@ -17,7 +17,7 @@ pub(crate) use govern::{
     Alg, Draft, DraftCommon, Governance, KeyAdd, KeyRevoke, Keygen, Post, Sign, SubmitterAdd,
 };
 pub(crate) use share::{Disclose, Document, GetDocument, PutDocument};
-pub(crate) use submit::{Format, MapCommand, MapInit, Observe, Submit};
+pub(crate) use submit::{MapCommand, MapInit, Observe, Submit};
 
 /// Submit payments and contracts to a transparency log, and check what others submitted.
 #[derive(Debug, Parser)]

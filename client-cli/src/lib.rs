@@ -15,6 +15,7 @@
 //! | `submit`, `observe`, `map_init` | files that become records, one's own or another's |
 //! | `govern` | keys, and the log's own records about them |
 //! | `share` | documents, and sealed values that are opened |
+//! | `period` | the days that a complete file covers |
 //! | `trust` | policies, and the checkpoints that they accept |
 //! | `state`, `keyfile` | files: what is remembered, private keys |
 //! | `exit`, `screen`, `environment` | how a command ends, what people see, what is around it |
@@ -30,6 +31,7 @@ mod govern;
 mod keyfile;
 mod map_init;
 mod observe;
+mod period;
 mod screen;
 mod share;
 mod state;

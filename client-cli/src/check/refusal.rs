@@ -103,7 +103,11 @@ fn show(refusal: &SignedRefusal, screen: &mut Screen) {
         log = finding.log,
         record = finding.record,
         id = finding.rule,
-        at = if statement.pointer.is_empty() { String::new() } else { format!(" at {}", statement.pointer) },
+        at = if statement.pointer.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", statement.pointer)
+        },
         words = rule.map_or("a rule", |(_, words)| words),
         size = finding.size,
     ));

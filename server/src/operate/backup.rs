@@ -240,7 +240,8 @@ fn copy_all(config: &Config, snapshot: &Snapshot, to: &Path) -> anyhow::Result<V
     }
     tracing::info!(files = copies.len(), bytes = total, to = %to.display(), "copying");
     let mut progress = Progress::new("copied", total);
-    files::create_folder(&to.join(DATABASE), files::Access::Owner).context("making the backup's folder")?;
+    files::create_folder(&to.join(DATABASE), files::Access::Owner)
+        .context("making the backup's folder")?;
     let mut files = Vec::new();
     for (from, path) in copies {
         let sum = copy_synced(&from, &to.join(&path), &mut progress)

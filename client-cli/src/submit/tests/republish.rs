@@ -1,7 +1,13 @@
 //! A file that was published again: rows changed, removed, added.
 
+use import::Scratch;
+use tlog::LeafIndex;
+use tlog_client::{Limits, LogClient, TreeView};
+
 use super::persons::log_with_a_person;
 use super::*;
+use crate::submit::lookup::Lookup;
+use crate::trust;
 
 const AGAIN: &str = "--why cor-pub --complete 2023-10 --json";
 

@@ -132,12 +132,16 @@ fn remove_file(path: &Path) -> anyhow::Result<()> {
 
 fn make_folder_of(path: &Path) -> anyhow::Result<()> {
     let folder = files::folder_of(path);
-    files::create_folder(folder, files::Access::Owner).with_context(|| format!("making {}", folder.display()))
+    files::create_folder(folder, files::Access::Owner)
+        .with_context(|| format!("making {}", folder.display()))
 }
 
 fn sync_folders(to: &Path, copied: &[FileSum]) -> anyhow::Result<()> {
-    let folders: BTreeSet<PathBuf> =
-        copied.iter().filter_map(below).map(|it| files::folder_of(&to.join(it)).to_owned()).collect();
+    let folders: BTreeSet<PathBuf> = copied
+        .iter()
+        .filter_map(below)
+        .map(|it| files::folder_of(&to.join(it)).to_owned())
+        .collect();
     folders.iter().try_for_each(|it| files::sync_folder(it)).context("syncing the documents")
 }
 
