@@ -15,7 +15,7 @@
 //!
 //! Each step takes what only the step before can make: [`sign::anchor::Anchored`] comes from a
 //! [`sign::guard::Guarded`], a [`publish::latest::Published`] from a cosigned checkpoint, a
-//! [`admit::pool::Receipt`] from a commit.
+//! [`admit::outcome::Receipt`] from a commit.
 //!
 //! A module imports only from those below it in this table:
 //!

@@ -13,7 +13,7 @@ use store::RocksKv;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::admit::check::AdmissionThreads;
+use crate::admit::threads::AdmissionThreads;
 use crate::config::Config;
 use crate::core::genesis;
 use crate::documents::Documents;

@@ -20,9 +20,10 @@ use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
-use crate::admit::check::AdmissionThreads;
+use crate::admit::budget::Budget;
 use crate::admit::low_water::LowWater;
-use crate::admit::pool::{Budget, Pool};
+use crate::admit::pool::Pool;
+use crate::admit::threads::AdmissionThreads;
 use crate::core::Core;
 use crate::publish::decisions::WitnessStatus;
 use crate::publish::latest::LatestPublished;

@@ -7,9 +7,10 @@ use prometheus::Registry;
 use service::{Clock, FileSystems, SystemClock};
 use store::RocksKv;
 
+use crate::admit::budget::Budget;
 use crate::admit::clock_rule::AdmissionClock;
 use crate::admit::low_water::LowWater;
-use crate::admit::pool::{Budget, Pool};
+use crate::admit::pool::Pool;
 use crate::config::Config;
 use crate::core::Core;
 use crate::publish::latest::LatestPublished;

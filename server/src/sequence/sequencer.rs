@@ -17,7 +17,8 @@ use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
 use crate::admit::check::AwsLcEs256;
 use crate::admit::clock_rule::AdmissionClock;
 use crate::admit::low_water::LowWater;
-use crate::admit::pool::{self, NotJudged, Outcome, Pending, Pool, Receipt};
+use crate::admit::outcome::{NotJudged, Outcome, Receipt, Signable};
+use crate::admit::pool::{Pending, Pool};
 use crate::core::Core;
 use crate::core::mode::{Ended, Mode};
 use crate::sequence::batch_state::BatchState;
@@ -108,8 +109,8 @@ impl JudgedBatch {
         refusal: records::Refusal,
         conflicts_with: Option<LeafIndex>,
     ) {
-        let judged = pool::Judged::of(&pending.checked.submission, index);
-        self.refused.push((pending, Outcome::Refused { refusal, conflicts_with, judged }));
+        let signable = Signable::of(&pending.checked.submission, index);
+        self.refused.push((pending, Outcome::Refused { refusal, conflicts_with, signable }));
     }
 }
 

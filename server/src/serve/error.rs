@@ -7,7 +7,7 @@ use service::Problem;
 use tlog::{LeafIndex, TreeSize};
 
 use crate::admit::clock_rule::ClockError;
-use crate::admit::pool::NotJudged;
+use crate::admit::outcome::NotJudged;
 use crate::core::mode::{Mode, Reason};
 use crate::documents::Said;
 use crate::operate::withdraw::Act;

@@ -14,8 +14,10 @@ use tokio::sync::oneshot;
 use super::respond::{Caching, bytes};
 use super::submit::{Wait, published, signed_refusal};
 use super::{ApiError, App};
-use crate::admit::check::{AdmitError, check};
-use crate::admit::pool::{NotJudged, Outcome, Pending, Room};
+use crate::admit::budget::Room;
+use crate::admit::check::{CheckError, check};
+use crate::admit::outcome::{NotJudged, Outcome};
+use crate::admit::pool::Pending;
 
 /// Lines that one piece of work for an admission thread has.
 const LINES_PER_JOB: usize = 32;
@@ -47,7 +49,7 @@ pub(super) async fn lines(
                 outcome.await.unwrap_or(Outcome::NotJudged(NotJudged::OutcomeUnknown))
             }
             Line::Refused(refusal) => {
-                Outcome::Refused { refusal: *refusal, conflicts_with: None, judged: None }
+                Outcome::Refused { refusal: *refusal, conflicts_with: None, signable: None }
             }
             Line::Failed => Outcome::NotJudged(NotJudged::OutcomeUnknown),
         });
@@ -135,7 +137,7 @@ async fn check_and_put(
                     pending.push(Pending { checked, answer, room: Arc::clone(&room) });
                     Line::Waiting(outcome)
                 }
-                Err(AdmitError::Refused(refusal)) => {
+                Err(CheckError::Refused(refusal)) => {
                     app.core.metrics.refused();
                     Line::Refused(Box::new(refusal))
                 }
@@ -168,7 +170,7 @@ async fn sign_refusals(
         let chunk: Vec<Outcome> = outcomes.by_ref().take(LINES_PER_JOB).collect();
         let (app, room) = (Arc::clone(app), Arc::clone(&room));
         jobs.push(async move {
-            if chunk.iter().all(|it| !matches!(it, Outcome::Refused { judged: Some(_), .. })) {
+            if chunk.iter().all(|it| !matches!(it, Outcome::Refused { signable: Some(_), .. })) {
                 return Some(chunk.into_iter().map(|it| (it, None)).collect());
             }
             let working = Arc::clone(&app);

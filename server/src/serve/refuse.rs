@@ -11,7 +11,7 @@ use records::signed_refusal::REFUSALS_USE;
 use records::{Algorithm, EntryIndex, Genesis, PublicKey, RefusalStatement, SigningKey};
 use tlog::{LeafIndex, Origin};
 
-use crate::admit::pool::Judged;
+use crate::admit::outcome::Signable;
 
 /// The operator key for refusals. Handed to [`RefusalSigner`] and nowhere else.
 pub struct RefusalKey(SigningKey);
@@ -98,16 +98,16 @@ impl RefusalSigner {
     /// The signed text of a refusal that the sequencer judged.
     pub fn sign(
         &self,
-        judged: &Judged,
+        signable: &Signable,
         refusal: &records::Refusal,
         conflicts_with: Option<LeafIndex>,
     ) -> String {
         let index = |it: LeafIndex| EntryIndex::new(it.get());
         RefusalStatement::new(
             &self.origin,
-            judged.record(),
+            signable.record(),
             refusal,
-            index(judged.size()),
+            index(signable.size()),
             conflicts_with.map(index),
         )
         .sign(&self.key)

@@ -20,8 +20,10 @@ use tokio::sync::oneshot;
 use super::lines::lines;
 use super::respond::{Caching, json};
 use super::{ApiError, App, proofs};
-use crate::admit::check::{AdmitError, check};
-use crate::admit::pool::{NotJudged, Outcome, Pending, Receipt, Room};
+use crate::admit::budget::Room;
+use crate::admit::check::{CheckError, check};
+use crate::admit::outcome::{NotJudged, Outcome, Receipt};
+use crate::admit::pool::Pending;
 use crate::publish::latest::Published;
 
 /// What is still read of a refused body, at most, so that the client sees the refusal.
@@ -228,10 +230,10 @@ async fn refused(app: &Arc<App>, outcome: Outcome, room: Arc<Room>) -> ApiError 
 
 /// The signed text of an outcome that is a refusal and may be signed.
 pub(super) fn signed_refusal(app: &App, outcome: &Outcome) -> Option<String> {
-    let Outcome::Refused { refusal, conflicts_with, judged: Some(judged) } = outcome else {
+    let Outcome::Refused { refusal, conflicts_with, signable: Some(signable) } = outcome else {
         return None;
     };
-    Some(app.refusals.as_ref()?.sign(judged, refusal, *conflicts_with))
+    Some(app.refusals.as_ref()?.sign(signable, refusal, *conflicts_with))
 }
 
 async fn receipt_answer(app: &App, wait: Wait, receipt: Receipt) -> Response {
@@ -255,9 +257,9 @@ pub(super) async fn published(app: &App, index: LeafIndex) -> Option<Arc<Publish
     tokio::time::timeout(app.wait_published, app.latest.covering(index)).await.ok().flatten()
 }
 
-fn refusal_of(app: &App, error: AdmitError) -> ApiError {
+fn refusal_of(app: &App, error: CheckError) -> ApiError {
     match error {
-        AdmitError::Refused(refusal) => {
+        CheckError::Refused(refusal) => {
             app.core.metrics.refused();
             ApiError::Refused { refusal, conflicts_with: None, signed: None }
         }
