@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::documents::{self, DocumentId};
-use crate::operate::withdraw;
+use crate::core::withdrawn::Act;
+use crate::documents::DocumentId;
+use crate::operate::withdraw::{DocumentRequest, FieldsRequest};
 use crate::publish::set_aside::Decision;
 
 /// The log: takes signed records in, publishes tree heads that a quorum of witnesses cosigned.
@@ -125,8 +126,8 @@ pub struct WithdrawArguments {
 
 impl WithdrawArguments {
     /// The fields that are meant, if it is not about a document.
-    pub fn fields(&self) -> Option<withdraw::Order<'_>> {
-        Some(withdraw::Order {
+    pub fn fields(&self) -> Option<FieldsRequest<'_>> {
+        Some(FieldsRequest {
             index: self.index?,
             path: self.path.as_deref(),
             ground: &self.ground,
@@ -136,9 +137,9 @@ impl WithdrawArguments {
     }
 
     /// What is to become of the document that is meant, if it is about one.
-    pub fn document(&self, act: withdraw::Act) -> Option<documents::Order<'_>> {
+    pub fn document(&self, act: Act) -> Option<DocumentRequest<'_>> {
         let id = self.document?;
-        Some(documents::Order { id, act, ground: &self.ground, because: &self.because })
+        Some(DocumentRequest { id, act, ground: &self.ground, because: &self.because })
     }
 }
 

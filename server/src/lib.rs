@@ -51,7 +51,7 @@ pub mod sign;
 use cli::{Arguments, Command, LogFormat, VerifyBackupArguments, WithdrawArguments};
 use config::Config;
 use operate::backup::verify::Trust;
-use operate::withdraw::Act;
+use crate::core::withdrawn::Act;
 use operate::{backup, check, init, recover, restore, withdraw};
 
 /// Does what the command line says.
@@ -77,21 +77,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Backup(it) => {
             let keep = it.keep.and_then(|it| usize::try_from(it).ok());
-            let order = backup::Order { to: &it.to, keep, admin: it.admin };
-            print_json(&backup::backup(&Config::load(&it.config)?, &order)?)
+            let request = backup::BackupRequest { to: &it.to, keep, admin: it.admin };
+            print_json(&backup::backup(&Config::load(&it.config)?, &request)?)
         }
         Command::VerifyBackup(it) => print_json(&backup::verify::verify(&it.backup, &trust(&it)?)?),
         Command::Restore(it) => {
             print_json(&restore::restore(&Config::load(&it.config)?, &it.from)?)
         }
         Command::Recover(it) => {
-            let order = recover::Order {
+            let request = recover::RecoverRequest {
                 from: &it.from,
                 checkpoint: it.checkpoint.as_deref(),
                 at_least: it.at_least.map(tlog::TreeSize::new),
                 anchor_is_lost: it.anchor_is_lost,
             };
-            print_json(&recover::recover(&Config::load(&it.config)?, &order)?)
+            print_json(&recover::recover(&Config::load(&it.config)?, &request)?)
         }
         Command::Audit(it) => {
             let summary = check::audit(&Config::load(&it.config)?)?;
@@ -120,14 +120,14 @@ fn trust(arguments: &VerifyBackupArguments) -> anyhow::Result<Trust> {
 
 fn run_withdrawal(arguments: &WithdrawArguments, act: Act) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
-    if let Some(order) = arguments.document(act) {
-        return print_json(&documents::withdraw(&config, &order)?);
+    if let Some(request) = arguments.document(act) {
+        return print_json(&withdraw::withdraw_document(&config, &request)?);
     }
-    let order = arguments.fields().context("give --index or --document")?;
+    let request = arguments.fields().context("give --index or --document")?;
     if act == Act::Withheld {
-        return print_json(&withdraw::withhold(&config, &order)?);
+        return print_json(&withdraw::withhold(&config, &request)?);
     }
-    let erased = withdraw::erase(&config, &order)?;
+    let erased = withdraw::erase(&config, &request)?;
     print_json(&erased)?;
     anyhow::ensure!(erased.is_gone(), "files of the log still hold what was erased");
     Ok(())

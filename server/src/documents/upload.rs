@@ -6,9 +6,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use records::DOCUMENT_BYTES_MAX;
 use sha2::{Digest as _, Sha256};
 
-use super::{DocumentId, Documents, path_of};
+use super::folder::Documents;
+use super::name::{DocumentId, path_of};
 
 /// An upload under way. Dropping it removes what came, and gives the room back.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub enum Stored {
 #[non_exhaustive]
 pub enum UploadError {
     /// Reject: longer than a document may be.
-    #[error("a document has at most {} bytes, this one {size}", records::DOCUMENT_BYTES_MAX)]
+    #[error("a document has at most {DOCUMENT_BYTES_MAX} bytes, this one {size}")]
     TooLarge {
         /// Its length.
         size: u64,
@@ -72,8 +74,33 @@ pub enum UploadError {
     Disk(#[source] io::Error),
 }
 
+impl Documents {
+    /// Begins to take a document in, and takes the room for it.
+    ///
+    /// # Errors
+    /// [`UploadError`]: too large, no room for it, or the disk refused.
+    pub fn begin(
+        self: &Arc<Self>,
+        submitter: &str,
+        id: DocumentId,
+        size: u64,
+    ) -> Result<Upload, UploadError> {
+        if size > DOCUMENT_BYTES_MAX {
+            return Err(UploadError::TooLarge { size });
+        }
+        let free = self.space.free_bytes(&self.folder).map_err(UploadError::Disk)?;
+        if free < self.free_bytes_min.saturating_add(size) {
+            return Err(UploadError::DiskAlmostFull { free });
+        }
+        if !self.ledger().reserve(submitter, size, self.bytes_per_submitter_max) {
+            return Err(UploadError::Quota { bytes_max: self.bytes_per_submitter_max });
+        }
+        Upload::begin(self, submitter, id, size)
+    }
+}
+
 impl Upload {
-    pub(super) fn begin(
+    fn begin(
         documents: &Arc<Documents>,
         submitter: &str,
         id: DocumentId,

@@ -8,8 +8,8 @@
 //! tree, the witness policy, the documents, and a manifest with a checksum of every file. It never holds the private
 //! keys: those are copied once, offline, and must not lie wherever the last thirty backups lie.
 //!
-//! A backup is an *old copy* from the moment it is made. [`crate::operate::restore`] puts one back in a way
-//! that lets the witnesses say so before anything is signed.
+//! A backup is an *old copy* from the moment it is made. `restore` puts one back in a way that
+//! lets the witnesses say so before anything is signed.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub const DATABASE: &str = "db";
 
 /// What to back up, and where to.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub struct BackupRequest<'a> {
     /// The folder that holds backups.
     pub to: &'a Path,
     /// How many backups of this log stay there; without it, all.
@@ -97,25 +97,25 @@ struct Seen {
 /// # Errors
 /// In words, with the cause. What was not finished begins with `.unfinished-`, and the next backup
 /// into the same folder removes it.
-pub fn backup(config: &Config, order: &Order<'_>) -> anyhow::Result<MadeBackup> {
+pub fn backup(config: &Config, request: &BackupRequest<'_>) -> anyhow::Result<MadeBackup> {
     let place = Place::of(config);
     let database = config.database_dir();
     ensure!(database.is_dir(), "there is no database at {}", database.display());
-    for folder in [place.folder(), order.to] {
-        files::create_folder(folder, files::Access::Owner)
+    for folder in [place.folder(), request.to] {
+        service::create_dir_synced(folder)
             .with_context(|| format!("making the folder {}", folder.display()))?;
     }
-    let to = order.to.canonicalize().context("the folder for backups")?;
-    let _one_backup = files::lock_folder(place.folder())?;
-    let _one_writer = files::lock_folder(&to)?;
+    let to = request.to.canonicalize().context("the folder for backups")?;
+    let _one_backup = service::lock_folder(place.folder())?;
+    let _one_writer = service::lock_folder(&to)?;
     remove_unfinished(&to)?;
     place.remove_all()?;
-    let made = make(config, order, &place, &to);
+    let made = make(config, request, &place, &to);
     // Also after a failure: both take space, and a full disk may have been the cause.
     place.remove_all()?;
     remove_unfinished(&to)?;
     let mut made = made?;
-    if let Some(keep) = order.keep {
+    if let Some(keep) = request.keep {
         made.removed = remove_older(config, &to, keep)?;
     }
     Ok(made)
@@ -123,12 +123,12 @@ pub fn backup(config: &Config, order: &Order<'_>) -> anyhow::Result<MadeBackup> 
 
 fn make(
     config: &Config,
-    order: &Order<'_>,
+    request: &BackupRequest<'_>,
     place: &Place,
     to: &Path,
 ) -> anyhow::Result<MadeBackup> {
     let clock = SystemClock::new();
-    let made = take_snapshot(config, order, place, &clock)?;
+    let made = take_snapshot(config, request, place, &clock)?;
     let snapshot = place.find(&made).with_context(|| {
         format!(
             "the server that was asked made no snapshot in {}: it is another log's server, or sees \
@@ -180,7 +180,7 @@ fn make(
 /// Whoever holds the anchor makes the snapshot: we do if nobody else does.
 fn take_snapshot(
     config: &Config,
-    order: &Order<'_>,
+    request: &BackupRequest<'_>,
     place: &Place,
     clock: &SystemClock,
 ) -> anyhow::Result<SnapshotMade> {
@@ -191,7 +191,7 @@ fn take_snapshot(
                 .context("opening the database of the stopped server")?;
             place.make(&store, clock)
         }
-        Err(AnchorError::Locked { .. }) => ask_server(order.admin.unwrap_or(config.listen.admin)),
+        Err(AnchorError::Locked { .. }) => ask_server(request.admin.unwrap_or(config.listen.admin)),
         Err(error) => Err(error.into()),
     }
 }

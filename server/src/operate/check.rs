@@ -10,7 +10,7 @@ use tlog::{LeafIndex, Origin};
 
 use crate::config::Config;
 use crate::core::state::RebuiltState;
-use crate::operate::withdraw::{self, List};
+use crate::core::withdrawn::{self, List};
 use crate::sign::anchor::Anchor;
 
 /// Entries between two lines of progress.
@@ -34,7 +34,7 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
     crate::sign::guard::guard(&store, anchor.head(), anchor.head())
         .context("the tree signed last is not the beginning of the tree in the database")?;
     judge_again(&store)?;
-    withdraw::audit(&List::read(config)?, &store)?;
+    withdrawn::audit(&List::read(config)?, &store)?;
     crate::documents::audit(config)?;
     Ok(AuditSummary { entries: size.get(), root: store.head().root.to_base64(), report })
 }

@@ -47,7 +47,7 @@ const PROGRESS_EVERY: u64 = 51_200;
 
 /// What to recover from.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub struct RecoverRequest<'a> {
     /// A URL that serves the log, or a folder with the same paths.
     pub from: &'a str,
     /// A checkpoint to go for; without it, the mirror's own.
@@ -75,21 +75,21 @@ pub struct Recovered {
 ///
 /// # Errors
 /// In words, with the cause. What was committed before is right and stays.
-pub fn recover(config: &Config, order: &Order<'_>) -> anyhow::Result<Recovered> {
+pub fn recover(config: &Config, request: &RecoverRequest<'_>) -> anyhow::Result<Recovered> {
     let clock = SystemClock::new();
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkeys = keys.verifier_keys();
-    let mut held = Held::open(config, order.anchor_is_lost)?;
-    let mirror = Mirror::open(order.from)?;
+    let mut held = Held::open(config, request.anchor_is_lost)?;
+    let mirror = Mirror::open(request.from)?;
     let target = Target::find(
         config,
         &Sources {
             mirror: &mirror,
-            checkpoint: order.checkpoint,
+            checkpoint: request.checkpoint,
             policies_before: held.policies(),
             own_key: &vkeys[0],
             anchored: held.head().size,
-            at_least: order.at_least,
+            at_least: request.at_least,
         },
     )?;
     let head = target.cosigned.head();

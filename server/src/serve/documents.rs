@@ -114,7 +114,7 @@ async fn before_the_body(app: &App, id: &str, headers: &HeaderMap) -> Result<Beg
     let permit = permit.map_err(|_| ApiError::Overloaded)?;
     let documents = Arc::clone(&desk.documents);
     blocking(move || match find(&documents, id)? {
-        Found::Withdrawn(said) => Err(ApiError::Withdrawn(Box::new(said))),
+        Found::Withdrawn(notice) => Err(ApiError::Withdrawn(Box::new(notice))),
         Found::Here(_, size) => Ok(Begun::Here(id, size)),
         Found::Nothing => {
             let upload = documents.begin(&submitter, id, size).map_err(|it| refusal_of(&it))?;
@@ -204,7 +204,7 @@ pub(super) async fn get(
     let documents = Arc::clone(&app.documents.documents);
     let (file, size) = blocking(move || match find(&documents, id)? {
         Found::Nothing => Err(ApiError::NotFound("the log has no document of that name")),
-        Found::Withdrawn(said) => Err(ApiError::Withdrawn(Box::new(said))),
+        Found::Withdrawn(notice) => Err(ApiError::Withdrawn(Box::new(notice))),
         Found::Here(mut file, size) => {
             // Bytes that the disk damaged are nobody's document.
             let found = hash_of(&mut file).map_err(|it| ApiError::internal(&it))?;

@@ -9,8 +9,8 @@ use tlog::{LeafIndex, TreeSize};
 use crate::admit::clock_rule::ClockError;
 use crate::admit::outcome::NotJudged;
 use crate::core::mode::{Mode, Reason};
-use crate::documents::Said;
-use crate::operate::withdraw::Act;
+use crate::core::withdrawn::Act;
+use crate::documents::Notice;
 
 /// Seconds after which a client may try again, when there was no room.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
@@ -113,7 +113,7 @@ pub enum ApiError {
     },
     /// It was there and is not shown any more.
     #[error("{} since {}, on the ground {}: {}", words_of(.0.act), .0.since, .0.ground, .0.because)]
-    Withdrawn(Box<Said>),
+    Withdrawn(Box<Notice>),
     /// A document without its length.
     #[error("a document is sent with its Content-Length")]
     LengthRequired,
@@ -249,12 +249,12 @@ impl ApiError {
                     None => problem,
                 }
             }
-            Self::Withdrawn(said) => problem
+            Self::Withdrawn(notice) => problem
                 .detail(self.to_string())
-                .with("act", words_of(said.act))
-                .with("since", said.since.as_str())
-                .with("ground", said.ground.as_str())
-                .with("because", said.because.as_str()),
+                .with("act", words_of(notice.act))
+                .with("since", notice.since.as_str())
+                .with("ground", notice.ground.as_str())
+                .with("because", notice.because.as_str()),
             other => {
                 let problem = problem.detail(other.to_string());
                 match other.rule() {

@@ -12,7 +12,7 @@ use tlog::LeafIndex;
 use super::proofs::published_index;
 use super::respond::{Caching, json};
 use super::{ApiError, App};
-use crate::operate::withdraw::{self, Withdrawal, Withdrawals};
+use crate::core::withdrawn::{self, Withdrawal, Withdrawals};
 
 /// An entry as JSON answers carry it.
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ pub(super) fn entry_view(app: &App, index: LeafIndex) -> Result<EntryView, ApiEr
     let leaf_hash = tlog::leaf_hash(&entry).to_base64();
     let disclosures = app.core.store.disclosures(index).map_err(|it| ApiError::internal(&it))?;
     let withdrawn =
-        withdraw::of_entry(&app.core.store, index).map_err(|it| ApiError::internal(it.as_ref()))?;
+        withdrawn::of_entry(&app.core.store, index).map_err(|it| ApiError::internal(it.as_ref()))?;
     let disclosures = disclosures.map(|it| what_may_be_shown(&entry, &it, &withdrawn));
     let disclosures = disclosures.transpose()?.flatten();
     Ok(EntryView { index: index.get(), entry: raw(&entry)?, leaf_hash, disclosures, withdrawn })

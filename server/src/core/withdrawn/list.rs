@@ -9,7 +9,7 @@ use files::Access;
 use serde::{Deserialize, Serialize};
 use tlog::LeafIndex;
 
-use super::{Withdrawal, Withdrawals};
+use super::fields::{Withdrawal, Withdrawals, join};
 use crate::config::Config;
 
 /// The list, as it is on the disk.
@@ -64,7 +64,7 @@ impl List {
     pub fn add(&mut self, index: LeafIndex, said: &[Withdrawal]) -> anyhow::Result<()> {
         let mut entries = self.entries.clone();
         let all = entries.entry(index).or_default();
-        *all = super::join(all, said);
+        *all = join(all, said);
         self.replace(entries)
     }
 
@@ -95,7 +95,7 @@ const FORMAT: &str = "civiclog-withdrawn/1";
 
 #[cfg(test)]
 mod tests {
-    use super::super::Act;
+    use crate::core::withdrawn::Act;
     use super::*;
 
     #[test]

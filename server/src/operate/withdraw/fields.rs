@@ -5,28 +5,29 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use serde::Serialize;
 use service::{Clock, SystemClock};
 use store::Store;
 use tlog::LeafIndex;
 
-use super::{
-    Act, BECAUSE_BYTES_MAX, GROUNDS, List, Opened, Sought, Withdrawal, apply, draft, join,
-    of_entry, search, settle,
-};
+use super::draft;
+use super::search::{Sought, search};
 use crate::config::Config;
+use crate::core::withdrawn::{
+    Act, List, SealedFields, Withdrawal, apply, check_reason, join, of_entry, settle,
+};
 use crate::operate::backup;
 use crate::sign::anchor::Anchor;
 
 /// What is to be withdrawn, and why.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub struct FieldsRequest<'a> {
     /// The entry.
     pub index: LeafIndex,
     /// The sealed field; without it, all that the log holds.
     pub path: Option<&'a str>,
-    /// The legal ground, a code of [`GROUNDS`].
+    /// The legal ground, a code of [`GROUNDS`](crate::core::withdrawn::GROUNDS).
     pub ground: &'a str,
     /// The reason, for everybody to read.
     pub because: &'a str,
@@ -73,9 +74,9 @@ pub struct Backup {
 ///
 /// # Errors
 /// In words; nothing is half withdrawn.
-pub fn withhold(config: &Config, order: &Order<'_>) -> anyhow::Result<Vec<Withdrawal>> {
+pub fn withhold(config: &Config, request: &FieldsRequest<'_>) -> anyhow::Result<Vec<Withdrawal>> {
     let mut opened = OpenedLog::open(config)?;
-    let (said, _) = opened.withdraw(order, Act::Withheld)?;
+    let (said, _) = opened.withdraw(request, Act::Withheld)?;
     Ok(said)
 }
 
@@ -84,12 +85,12 @@ pub fn withhold(config: &Config, order: &Order<'_>) -> anyhow::Result<Vec<Withdr
 ///
 /// # Errors
 /// In words. After an interruption the next start, or this command, finishes what was begun.
-pub fn erase(config: &Config, order: &Order<'_>) -> anyhow::Result<Erased> {
+pub fn erase(config: &Config, request: &FieldsRequest<'_>) -> anyhow::Result<Erased> {
     let mut opened = OpenedLog::open(config)?;
     let (fields, sought, taken_out) = {
-        let (fields, taken_out) = opened.withdraw(order, Act::Erased)?;
+        let (fields, taken_out) = opened.withdraw(request, Act::Erased)?;
         let mut sought = Sought::default();
-        let entry = Opened::of(&opened.store, order.index)?;
+        let entry = SealedFields::of(&opened.store, request.index)?;
         for field in entry.fields.iter().filter(|it| fields.iter().any(|f| f.path == it.path)) {
             sought.digest(field.digest);
         }
@@ -103,10 +104,10 @@ pub fn erase(config: &Config, order: &Order<'_>) -> anyhow::Result<Erased> {
     let OpenedLog { anchor, store, writer, list } = opened;
     drop((store, writer, list));
     let searched = search(&places(config)?, &not_searched(config), &sought)?;
-    let backups = backups_with(config, order.index, &sought)?;
+    let backups = backups_with(config, request.index, &sought)?;
     drop(anchor);
     Ok(Erased {
-        index: order.index.get(),
+        index: request.index.get(),
         fields,
         taken_out,
         gone: searched.found_in.is_empty(),
@@ -140,50 +141,35 @@ impl OpenedLog {
     /// Returns what is said now of the fields that are meant, and the disclosures that went.
     fn withdraw(
         &mut self,
-        order: &Order<'_>,
+        request: &FieldsRequest<'_>,
         act: Act,
     ) -> anyhow::Result<(Vec<Withdrawal>, Vec<records::Disclosure>)> {
-        check_words(order.ground, order.because)?;
+        check_reason(request.ground, request.because)?;
         // Before anything is done: a draft that cannot be written is noticed in time.
-        let mut draft = order.draft.map(draft::create).transpose()?;
+        let mut draft = request.draft.map(draft::create).transpose()?;
         let since = records::format_millis(SystemClock::new().unix_millis());
-        let opened = Opened::of(&self.store, order.index)?;
+        let opened = SealedFields::of(&self.store, request.index)?;
         let meant: Vec<Withdrawal> = opened
-            .meant(order.index, order.path)?
+            .meant(request.index, request.path)?
             .into_iter()
             .map(|field| Withdrawal {
                 path: field.path.clone(),
                 act,
                 since: since.clone(),
-                ground: order.ground.to_owned(),
-                because: order.because.to_owned(),
+                ground: request.ground.to_owned(),
+                because: request.because.to_owned(),
             })
             .collect();
-        let all = join(&of_entry(&self.store, order.index)?, &meant);
+        let all = join(&of_entry(&self.store, request.index)?, &meant);
         // The list first: from here on no copy of the database can forget it.
-        self.list.add(order.index, &all)?;
-        let gone = apply(&mut self.writer, order.index, &all)?;
+        self.list.add(request.index, &all)?;
+        let gone = apply(&mut self.writer, request.index, &all)?;
         if let Some(file) = &mut draft {
-            draft::write(file, &self.store, order.index, &meant)?;
+            draft::write(file, &self.store, request.index, &meant)?;
         }
         let is_meant = |it: &Withdrawal| meant.iter().any(|field| field.path == it.path);
         Ok((all.into_iter().filter(is_meant).collect(), gone))
     }
-}
-
-/// Refuses a reason that says nothing, or that no terminal should be given.
-pub(crate) fn check_words(ground: &str, because: &str) -> anyhow::Result<()> {
-    ensure!(
-        GROUNDS.contains(&ground),
-        "--ground is `{ground}`; it must be one of {}",
-        GROUNDS.join(", ")
-    );
-    let is_text = !because.trim().is_empty() && !because.chars().any(char::is_control);
-    ensure!(
-        is_text && because.len() <= BECAUSE_BYTES_MAX,
-        "--because must be one line of 1 to {BECAUSE_BYTES_MAX} bytes; everybody will read it"
-    );
-    Ok(())
 }
 
 /// Where the log keeps its files.

@@ -1,0 +1,47 @@
+//! The notice that a document is no longer served: hidden, or gone for good, and why. The server need
+//! not be stopped: each request looks for the notice before it looks for the bytes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use super::name::{DocumentId, path_of};
+use crate::core::withdrawn::Act;
+
+/// What is said about a document that is not served.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// The document's name.
+    pub sha256: String,
+    /// What became of it.
+    pub act: Act,
+    /// Since when, as RFC 3339.
+    pub since: String,
+    /// The legal ground, a code of [`GROUNDS`](crate::core::withdrawn::GROUNDS).
+    pub ground: String,
+    /// The reason, for everybody to read.
+    pub because: String,
+}
+
+impl Notice {
+    /// Reads the notice in a file; `None` when there is no such file.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+        let reading = || format!("reading {}", path.display());
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(reading)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(reading),
+        }
+    }
+}
+
+/// Where the notice about a document is, if there is one: beside the document.
+pub(crate) fn notice_path(folder: &Path, id: DocumentId) -> PathBuf {
+    path_of(folder, id).with_extension(WITHDRAWN)
+}
+
+/// How the name of a notice ends.
+pub(crate) const WITHDRAWN: &str = "withdrawn";
