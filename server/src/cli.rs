@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::core::withdrawn::Act;
 use crate::documents::DocumentId;
+use crate::operate::init::DraftRequest;
 use crate::operate::withdraw::{DocumentRequest, FieldsRequest};
 use crate::publish::set_aside::Decision;
 
@@ -221,6 +222,18 @@ pub struct InitArguments {
     /// With `--draft`: the public half (JWK) of an operator key, for signed refusals.
     #[arg(long, value_name = "JWK", conflicts_with = "genesis")]
     pub operator_key: Vec<PathBuf>,
+}
+
+impl InitArguments {
+    /// What the first entry is to say.
+    pub fn draft_request(&self) -> DraftRequest<'_> {
+        DraftRequest {
+            governance: &self.governance,
+            threshold: self.threshold,
+            governance_next: &self.governance_next,
+            operator_keys: &self.operator_key,
+        }
+    }
 }
 
 /// The arguments of `backup`.

@@ -48,7 +48,7 @@ pub mod sequence;
 pub mod serve;
 pub mod sign;
 
-use cli::{Arguments, Command, LogFormat, VerifyBackupArguments, WithdrawArguments};
+use cli::{Arguments, Command, InitArguments, LogFormat, VerifyBackupArguments, WithdrawArguments};
 use config::Config;
 use operate::backup::verify::Trust;
 use crate::core::withdrawn::Act;
@@ -65,9 +65,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     service::init_tracing(format, &arguments.log_filter)?;
     match arguments.command {
-        Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?, &it)?),
+        Command::Keygen(it) => match (Config::load(&it.config)?, &it.refusals) {
+            (config, Some(jwk)) => print_lines(&[init::make_refusal_key(&config, jwk)?]),
+            (config, None) => print_lines(&init::make_keys(&config)?),
+        },
         Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
-        Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
+        Command::Init(it) => run_init(&it),
         Command::Run(it) => {
             run::run(&Config::load(&it.config)?, it.decision().as_ref(), |listening| {
                 // Whoever started us reads the ports from here; if nobody does, it is no fault.
@@ -106,6 +109,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Withhold(it) => run_withdrawal(&it, Act::Withheld),
         Command::Erase(it) => run_withdrawal(&it, Act::Erased),
+    }
+}
+
+fn run_init(arguments: &InitArguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.config)?;
+    match (&arguments.draft, &arguments.genesis) {
+        (Some(draft), None) => init::write_draft(&config, &arguments.draft_request(), draft),
+        (None, Some(genesis)) => init::create(&config, genesis),
+        _ => anyhow::bail!("give either --draft or --genesis"),
     }
 }
 

@@ -25,9 +25,10 @@ use crate::publish::driver::Driver;
 use crate::publish::set_aside::Decision;
 use crate::publish::startup::{self, Publishing};
 use crate::sequence::sequencer::{self, Sequencer};
-use crate::serve::refuse::{RefusalKey, RefusalSigner};
+use crate::serve::refuse::RefusalSigner;
 use crate::serve::{App, Concurrency, DocumentDesk, policy_words, router};
 use crate::sign::anchor::SetAside;
+use crate::sign::refusal_key::RefusalKey;
 
 mod shared;
 mod upkeep;
@@ -260,9 +261,7 @@ fn start_sequencer(
 /// The signer of refusals, if this log has a key for them that entry 0 names.
 fn refusal_signer(config: &Config, store: &store::Store) -> anyhow::Result<Option<RefusalSigner>> {
     let key = RefusalKey::load(&config.keys_dir())?;
-    let entry = genesis::entry(store)?;
-    let genesis = entry.record().body().genesis().context("entry 0 is no genesis")?;
-    RefusalSigner::new(&config.origin, genesis, key)
+    RefusalSigner::new(&config.origin, &genesis::of(store)?, key)
 }
 
 fn witness_clients(

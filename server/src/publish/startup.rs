@@ -282,7 +282,7 @@ fn policies_before<K: Kv>(
 ) -> anyhow::Result<Vec<Policy>> {
     let mut texts = anchor.policies().to_vec();
     if texts.is_empty() {
-        texts.push(genesis::policy(genesis::entry(store)?.record()).join("\n"));
+        texts.push(genesis::of(store)?.policy.join("\n"));
     }
     texts
         .iter()

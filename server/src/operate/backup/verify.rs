@@ -7,11 +7,12 @@ use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use service::{Clock, SystemClock};
 use store::Store;
-use tlog::{CosignedCheckpoint, LeafIndex, Note, Policy, TreeHead, VerifierKey};
+use tlog::{CosignedCheckpoint, Note, Policy, TreeHead, VerifierKey};
 
 use super::manifest::Manifest;
 use super::{ANCHOR, DATABASE, POLICY, documents};
 use crate::config::Config;
+use crate::core::genesis;
 use crate::operate::check;
 use crate::sign::anchor::AnchorCopy;
 
@@ -146,13 +147,8 @@ fn check_anchor(store: &Store, manifest: &Manifest, anchor: &AnchorCopy) -> anyh
 
 /// The log's Ed25519 key: the one that entry 0 names, which must be one that the caller trusts.
 fn log_key(store: &Store, trust: &Trust) -> anyhow::Result<VerifierKey> {
-    let entry = store
-        .entry_in_tree(LeafIndex::new(0))
-        .context("reading entry 0")?
-        .context("the backup is of a log without entry 0")?;
-    let entry = records::Entry::parse(&entry).context("entry 0")?;
-    let named = crate::core::genesis::vkeys(entry.record());
-    let key = named.first().context("entry 0 names no key")?;
+    let genesis = genesis::of(store)?;
+    let key = genesis.vkeys.first().context("entry 0 names no key")?;
     let key: VerifierKey = key.parse().context("the key that entry 0 names")?;
     ensure!(
         trust.keys.is_empty() || trust.keys.contains(&key),
