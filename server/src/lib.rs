@@ -48,10 +48,10 @@ pub mod sequence;
 pub mod serve;
 pub mod sign;
 
+use crate::core::withdrawn::Act;
 use cli::{Arguments, Command, InitArguments, LogFormat, VerifyBackupArguments, WithdrawArguments};
 use config::Config;
 use operate::backup::verify::Trust;
-use crate::core::withdrawn::Act;
 use operate::{backup, check, init, recover, restore, withdraw};
 
 /// Does what the command line says.

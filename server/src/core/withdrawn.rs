@@ -22,5 +22,5 @@ pub use fields::{Withdrawal, Withdrawals, join, of_entry};
 pub use list::List;
 pub use reason::{Act, GROUNDS, check_reason};
 pub(crate) use settle::SealedFields;
-pub use settle::{audit, settle};
 pub(crate) use settle::apply;
+pub use settle::{audit, settle};

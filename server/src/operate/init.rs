@@ -63,11 +63,7 @@ pub struct DraftRequest<'a> {
 ///
 /// # Errors
 /// When a key or the policy cannot be read, or the file cannot be written.
-pub fn write_draft(
-    config: &Config,
-    request: &DraftRequest<'_>,
-    path: &Path,
-) -> anyhow::Result<()> {
+pub fn write_draft(config: &Config, request: &DraftRequest<'_>, path: &Path) -> anyhow::Result<()> {
     let (_, policy_text) = config.policy()?;
     let governance = read_keys(request.governance)?;
     let threshold = request.threshold;

@@ -95,8 +95,8 @@ const FORMAT: &str = "civiclog-withdrawn/1";
 
 #[cfg(test)]
 mod tests {
-    use crate::core::withdrawn::Act;
     use super::*;
+    use crate::core::withdrawn::Act;
 
     #[test]
     fn what_was_added_is_read_again_and_another_log_s_list_is_refused() {

@@ -124,7 +124,11 @@ impl SealedFields {
     }
 
     /// The fields that are meant: this one, or all that the log holds.
-    pub(crate) fn meant(&self, index: LeafIndex, path: Option<&str>) -> anyhow::Result<Vec<&SealedField>> {
+    pub(crate) fn meant(
+        &self,
+        index: LeafIndex,
+        path: Option<&str>,
+    ) -> anyhow::Result<Vec<&SealedField>> {
         let by_log = self.fields.iter().filter(|it| it.held == Held::Log);
         let Some(path) = path else {
             let all: Vec<_> = by_log.collect();
