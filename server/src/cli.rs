@@ -107,7 +107,7 @@ pub struct WithdrawArguments {
     pub index: Option<tlog::LeafIndex>,
     /// The document instead of fields of an entry.
     #[arg(long, value_name = "SHA256", conflicts_with_all = ["index", "path"])]
-    pub document: Option<DocumentId>,
+    pub(crate) document: Option<DocumentId>,
     /// The sealed field, as the record names it (such as /data/payee/name); without it, all that the
     /// log holds of the entry.
     #[arg(long, value_name = "POINTER")]
@@ -127,7 +127,7 @@ pub struct WithdrawArguments {
 
 impl WithdrawArguments {
     /// The fields that are meant, if it is not about a document.
-    pub fn fields(&self) -> Option<FieldsRequest<'_>> {
+    pub(crate) fn fields(&self) -> Option<FieldsRequest<'_>> {
         Some(FieldsRequest {
             index: self.index?,
             path: self.path.as_deref(),
@@ -138,7 +138,7 @@ impl WithdrawArguments {
     }
 
     /// What is to become of the document that is meant, if it is about one.
-    pub fn document(&self, act: Act) -> Option<DocumentRequest<'_>> {
+    pub(crate) fn document(&self, act: Act) -> Option<DocumentRequest<'_>> {
         let id = self.document?;
         Some(DocumentRequest { id, act, ground: &self.ground, because: &self.because })
     }
@@ -173,7 +173,7 @@ pub struct RunArguments {
 
 impl RunArguments {
     /// What the operator decided about a witness.
-    pub fn decision(&self) -> Option<Decision> {
+    pub(crate) fn decision(&self) -> Option<Decision> {
         match (&self.set_aside_witness, &self.because, &self.hear_witness_again) {
             (Some(name), Some(because), _) => {
                 Some(Decision::SetAside { name: name.clone(), because: because.clone() })
@@ -226,7 +226,7 @@ pub struct InitArguments {
 
 impl InitArguments {
     /// What the first entry is to say.
-    pub fn draft_request(&self) -> DraftRequest<'_> {
+    pub(crate) fn draft_request(&self) -> DraftRequest<'_> {
         DraftRequest {
             governance: &self.governance,
             threshold: self.threshold,

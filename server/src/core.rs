@@ -8,6 +8,6 @@ pub mod mode;
 mod process;
 pub mod prove;
 pub mod state;
-pub mod withdrawn;
+pub(crate) mod withdrawn;
 
 pub use process::Core;

@@ -19,14 +19,11 @@ mod name;
 mod notice;
 mod upload;
 
-pub use audit::{Audited, audit};
-pub(crate) use folder::INCOMING;
-pub use folder::{Documents, Found};
-pub(crate) use name::path_of;
-pub use name::{DocumentId, NotAnId, hash_of};
-pub use notice::Notice;
-pub(crate) use notice::{WITHDRAWN, notice_path};
-pub use upload::{Stored, Upload, UploadError};
+pub(crate) use audit::audit;
+pub(crate) use folder::{Documents, Found, INCOMING};
+pub(crate) use name::{DocumentId, hash_of, path_of};
+pub(crate) use notice::{Notice, WITHDRAWN, notice_path};
+pub(crate) use upload::{Stored, Upload, UploadError};
 
 #[cfg(test)]
 mod tests;

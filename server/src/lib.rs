@@ -38,7 +38,7 @@ pub mod admit;
 pub mod cli;
 pub mod config;
 pub mod core;
-pub mod documents;
+mod documents;
 #[cfg(test)]
 mod fixtures;
 pub mod operate;

@@ -26,7 +26,7 @@ use crate::publish::set_aside::Decision;
 use crate::publish::startup::{self, Publishing};
 use crate::sequence::sequencer::{self, Sequencer};
 use crate::serve::refuse::RefusalSigner;
-use crate::serve::{App, Concurrency, DocumentDesk, policy_words, router};
+use crate::serve::{App, Concurrency, Transfers, policy_words, router};
 use crate::sign::anchor::SetAside;
 use crate::sign::refusal_key::RefusalKey;
 
@@ -122,7 +122,7 @@ async fn serve(
         policy_text,
         statuses: running.statuses.clone(),
         set_aside,
-        documents: DocumentDesk::new(documents, &config.documents, Arc::clone(&shared.core.clock)),
+        documents: Transfers::new(documents, &config.documents, Arc::clone(&shared.core.clock)),
         body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
         wait_published: Duration::from_millis(config.limits.wait_published_ms),
     });

@@ -4,6 +4,6 @@
 pub mod anchor;
 pub mod guard;
 pub mod keys;
-pub mod refusal_key;
+pub(crate) mod refusal_key;
 pub mod signer;
 pub mod thread;

@@ -1,94 +1,60 @@
 //! The threads that check submissions. They yield to the threads that serve readers.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
+use rayon_core::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 
 use crate::admit::budget::Room;
 
-type Job = Box<dyn FnOnce() + Send>;
-
-/// A few threads that check submissions.
-pub struct AdmissionThreads {
-    jobs: Option<Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
-}
+/// A few threads with one queue, which is bounded by the budget that whoever waits in it holds room of.
+pub struct AdmissionThreads(ThreadPool);
 
 impl AdmissionThreads {
     /// Starts `count` threads.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(count: usize) -> std::io::Result<Self> {
-        let (jobs, waiting) = channel::<Job>();
-        let waiting = Arc::new(Mutex::new(waiting));
-        let threads = (0..count)
-            .map(|number| {
-                let waiting = Arc::clone(&waiting);
-                std::thread::Builder::new()
-                    .name(format!("admission-{number}"))
-                    .spawn(move || work(&waiting))
+    pub fn start(count: usize) -> Result<Self, ThreadPoolBuildError> {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(count)
+            .thread_name(|number| format!("admission-{number}"))
+            .start_handler(|_| {
+                if let Err(error) = service::lower_thread_priority(NICENESS) {
+                    tracing::warn!(%error, "admission runs at normal priority");
+                }
             })
-            .collect::<std::io::Result<Vec<_>>>()?;
-        Ok(Self { jobs: Some(jobs), threads })
+            // A panic is a bug in reading one submission. It holds nothing that others use, and who
+            // found it must not be able to end one thread after the other, or the whole process.
+            .panic_handler(|_| tracing::error!("checking a submission panicked"))
+            .build()?;
+        Ok(Self(threads))
     }
 
-    /// Runs a piece of work on one of the threads. How much may wait is bounded by the budget: the
-    /// work holds its room until it is done, also when nobody waits for it any more.
-    ///
-    /// Returns `None` when the work panicked or the threads have ended.
+    /// Runs a piece of work on one of the threads. It holds its room until it is done, also when nobody
+    /// waits for it any more. Returns `None` when it panicked.
     pub async fn run<T: Send + 'static>(
         &self,
         room: Arc<Room>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (done, result) = oneshot::channel();
-        let job: Job = Box::new(move || {
+        self.0.spawn(move || {
+            // In this order, so that after a panic, too, the room is back before the caller hears of it.
+            let done = done;
+            let room = room;
             // Nothing is done for a client that went away.
             if !done.is_closed() {
-                // A panic is a bug in reading one submission. It holds nothing that others use, and
-                // who found it must not be able to end one thread after the other.
-                if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
-                    let _ = done.send(result);
-                } else {
-                    tracing::error!("checking a submission panicked");
-                }
+                let result = work();
+                drop(room);
+                let _ = done.send(result);
             }
-            drop(room);
         });
-        self.jobs.as_ref()?.send(job).ok()?;
         result.await.ok()
     }
 }
 
-impl Drop for AdmissionThreads {
-    fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            // A panic was reported when it happened.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn work(waiting: &Mutex<Receiver<Job>>) {
-    if let Err(error) = service::lower_thread_priority(NICENESS) {
-        tracing::warn!(%error, "admission runs at normal priority");
-    }
-    loop {
-        // The lock is held while waiting for a job, never while doing one.
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else {
-            return;
-        };
-        job();
-    }
-}
-
-/// How far admission threads stand back behind the ones that serve readers.
+/// How far the threads stand back behind the ones that serve readers.
 const NICENESS: i32 = 10;
 
 #[cfg(test)]

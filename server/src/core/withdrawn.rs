@@ -18,9 +18,7 @@ mod list;
 mod reason;
 mod settle;
 
-pub use fields::{Withdrawal, Withdrawals, join, of_entry};
-pub use list::List;
-pub use reason::{Act, GROUNDS, check_reason};
-pub(crate) use settle::SealedFields;
-pub(crate) use settle::apply;
-pub use settle::{audit, settle};
+pub(crate) use fields::{Withdrawal, Withdrawals, join, of_entry};
+pub(crate) use list::List;
+pub(crate) use reason::{Act, check_reason};
+pub(crate) use settle::{SealedFields, apply, audit, settle};

@@ -17,7 +17,7 @@ use crate::config::Config;
 
 /// The documents of a log.
 #[derive(Debug)]
-pub struct Documents {
+pub(crate) struct Documents {
     pub(super) folder: PathBuf,
     pub(super) space: Box<dyn FreeSpace>,
     pub(super) free_bytes_min: u64,
@@ -29,7 +29,7 @@ pub struct Documents {
 
 /// What is known of one document.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// The log does not have it and never said that it had.
     Nothing,
     /// It is there, so many bytes long.
@@ -43,7 +43,7 @@ impl Documents {
     ///
     /// # Errors
     /// When the folder cannot be made, read or written.
-    pub fn open(config: &Config) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Arc<Self>> {
         Self::open_in(config.documents_dir(), config, Box::new(FileSystems))
     }
 
@@ -74,7 +74,7 @@ impl Documents {
     ///
     /// # Errors
     /// When the disk could not say. That is never "not there".
-    pub fn find(&self, id: DocumentId) -> anyhow::Result<Found> {
+    pub(crate) fn find(&self, id: DocumentId) -> anyhow::Result<Found> {
         if let Some(notice) = Notice::read(&notice_path(&self.folder, id))? {
             return Ok(Found::Withdrawn(notice));
         }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The name of a document: SHA-256 of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocumentId([u8; 32]);
+pub(crate) struct DocumentId([u8; 32]);
 
 impl DocumentId {
     pub(super) fn of(hash: Sha256) -> Self {
@@ -33,7 +33,7 @@ impl fmt::Debug for DocumentId {
 /// Not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected a SHA-256 as 64 lower-case hexadecimal digits")]
-pub struct NotAnId;
+pub(crate) struct NotAnId;
 
 impl FromStr for DocumentId {
     type Err = NotAnId;
@@ -56,7 +56,7 @@ impl FromStr for DocumentId {
 ///
 /// # Errors
 /// What the system said.
-pub fn hash_of(file: &mut File) -> io::Result<DocumentId> {
+pub(crate) fn hash_of(file: &mut File) -> io::Result<DocumentId> {
     let mut hash = Sha256::new();
     let mut part = vec![0; READ_BYTES];
     loop {

@@ -13,17 +13,17 @@ use crate::core::withdrawn::Act;
 /// What is said about a document that is not served.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// The document's name.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// What became of it.
-    pub act: Act,
+    pub(crate) act: Act,
     /// Since when, as RFC 3339.
-    pub since: String,
-    /// The legal ground, a code of [`GROUNDS`](crate::core::withdrawn::GROUNDS).
-    pub ground: String,
+    pub(crate) since: String,
+    /// The legal ground, a code of `GROUNDS`.
+    pub(crate) ground: String,
     /// The reason, for everybody to read.
-    pub because: String,
+    pub(crate) because: String,
 }
 
 impl Notice {

@@ -14,7 +14,7 @@ use super::name::{DocumentId, path_of};
 
 /// An upload under way. Dropping it removes what came, and gives the room back.
 #[derive(Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     documents: Arc<Documents>,
     submitter: String,
     id: DocumentId,
@@ -28,7 +28,7 @@ pub struct Upload {
 
 /// How an upload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub(crate) enum Stored {
     /// It is a new document.
     New,
     /// The same bytes came in the meantime.
@@ -38,7 +38,7 @@ pub enum Stored {
 /// Why a document was not taken in.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum UploadError {
+pub(crate) enum UploadError {
     /// Reject: longer than a document may be.
     #[error("a document has at most {DOCUMENT_BYTES_MAX} bytes, this one {size}")]
     TooLarge {
@@ -79,7 +79,7 @@ impl Documents {
     ///
     /// # Errors
     /// [`UploadError`]: too large, no room for it, or the disk refused.
-    pub fn begin(
+    pub(crate) fn begin(
         self: &Arc<Self>,
         submitter: &str,
         id: DocumentId,
@@ -129,7 +129,7 @@ impl Upload {
     }
 
     /// The document that this is to become.
-    pub const fn id(&self) -> DocumentId {
+    pub(crate) const fn id(&self) -> DocumentId {
         self.id
     }
 
@@ -137,7 +137,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`UploadError::OtherBytes`] as soon as there are more than announced.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
         self.hash.update(bytes);
         self.written = self.written.saturating_add(bytes.len() as u64);
         if self.written > self.size {
@@ -150,7 +150,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`UploadError::OtherBytes`] unless they are exactly those that were announced.
-    pub fn finish(mut self, now: &str) -> Result<Stored, UploadError> {
+    pub(crate) fn finish(mut self, now: &str) -> Result<Stored, UploadError> {
         if self.written != self.size || DocumentId::of(self.hash.clone()) != self.id {
             return Err(self.other_bytes());
         }

@@ -190,7 +190,7 @@ fn compare_state(store: &Store, expected: &StateMap) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the database cannot be read or written, or an entry would be refused today.
-pub fn rebuild(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn rebuild(config: &Config) -> anyhow::Result<()> {
     let _anchor = Anchor::open(&config.anchor, &config.origin)?;
     let mut judge = Judge::new(&config.origin);
     let settings = store::Settings::default();

@@ -14,14 +14,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 /// Attempts of one read, the first included.
-pub const ATTEMPTS_MAX: u32 = 5;
+pub(crate) const ATTEMPTS_MAX: u32 = 5;
 
 /// The wait after the first failed attempt; doubled after each.
-pub const BACKOFF_FIRST_MS: u64 = 200;
+pub(crate) const BACKOFF_FIRST_MS: u64 = 200;
 
 /// A client of one server.
 #[derive(Clone, Debug)]
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     timeout: Duration,
@@ -31,7 +31,7 @@ pub struct Fetcher {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// Not an absolute http or https URL.
     #[error("{url:?} is not an http or https URL")]
     Url {
@@ -96,7 +96,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`FetchError::Url`].
-    pub fn new(base: &str, timeout: Duration) -> Result<Self, FetchError> {
+    pub(crate) fn new(base: &str, timeout: Duration) -> Result<Self, FetchError> {
         let base = base.trim_end_matches('/');
         let refused = || FetchError::Url { url: base.to_owned() };
         let uri: Uri = base.parse().map_err(|_| refused())?;
@@ -118,7 +118,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`FetchError::Url`].
-    pub fn once(base: &str, timeout: Duration) -> Result<Self, FetchError> {
+    pub(crate) fn once(base: &str, timeout: Duration) -> Result<Self, FetchError> {
         Ok(Self { attempts_max: 1, ..Self::new(base, timeout)? })
     }
 
@@ -127,7 +127,11 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`FetchError`], after [`ATTEMPTS_MAX`] attempts.
-    pub async fn get(&self, path: &str, bytes_max: usize) -> Result<Option<Bytes>, FetchError> {
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        bytes_max: usize,
+    ) -> Result<Option<Bytes>, FetchError> {
         let mut attempt = 1;
         loop {
             let error = match self.attempt(Method::GET, path, bytes_max).await {
@@ -149,7 +153,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`FetchError`]; whether it took effect is then unknown.
-    pub async fn post(&self, path: &str, bytes_max: usize) -> Result<Bytes, FetchError> {
+    pub(crate) async fn post(&self, path: &str, bytes_max: usize) -> Result<Bytes, FetchError> {
         match self.attempt(Method::POST, path, bytes_max).await? {
             (StatusCode::OK, body) => Ok(body),
             (status, body) => Err(self.refused(path, status, &body)),

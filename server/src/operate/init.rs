@@ -23,7 +23,7 @@ use crate::sign::refusal_key::RefusalKey;
 ///
 /// # Errors
 /// When there are keys already, or they cannot be written.
-pub fn make_keys(config: &Config) -> anyhow::Result<[String; 2]> {
+pub(crate) fn make_keys(config: &Config) -> anyhow::Result<[String; 2]> {
     let keys = LogKeys::generate(&config.keys_dir(), &config.origin)?;
     Ok(keys.verifier_keys().map(|it| it.to_string()))
 }
@@ -32,7 +32,7 @@ pub fn make_keys(config: &Config) -> anyhow::Result<[String; 2]> {
 ///
 /// # Errors
 /// When there is one already, or it cannot be written.
-pub fn make_refusal_key(config: &Config, jwk: &Path) -> anyhow::Result<String> {
+pub(crate) fn make_refusal_key(config: &Config, jwk: &Path) -> anyhow::Result<String> {
     let public = RefusalKey::generate(&config.keys_dir(), jwk)?;
     Ok(public.kid().to_string())
 }
@@ -41,29 +41,33 @@ pub fn make_refusal_key(config: &Config, jwk: &Path) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// When the key files cannot be read.
-pub fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
+pub(crate) fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     Ok(keys.verifier_keys().map(|it| it.to_string()))
 }
 
 /// What the first entry is to say. Each path is the public half of a key, as JWK.
 #[derive(Debug)]
-pub struct DraftRequest<'a> {
+pub(crate) struct DraftRequest<'a> {
     /// The keys of governance.
-    pub governance: &'a [PathBuf],
+    pub(crate) governance: &'a [PathBuf],
     /// How many of them must sign.
-    pub threshold: u32,
+    pub(crate) threshold: u32,
     /// The keys that governance may rotate to; only their thumbprints are published.
-    pub governance_next: &'a [PathBuf],
+    pub(crate) governance_next: &'a [PathBuf],
     /// The operator's keys, for signed refusals.
-    pub operator_keys: &'a [PathBuf],
+    pub(crate) operator_keys: &'a [PathBuf],
 }
 
 /// Writes entry 0 to a file, unsigned.
 ///
 /// # Errors
 /// When a key or the policy cannot be read, or the file cannot be written.
-pub fn write_draft(config: &Config, request: &DraftRequest<'_>, path: &Path) -> anyhow::Result<()> {
+pub(crate) fn write_draft(
+    config: &Config,
+    request: &DraftRequest<'_>,
+    path: &Path,
+) -> anyhow::Result<()> {
     let (_, policy_text) = config.policy()?;
     let governance = read_keys(request.governance)?;
     let threshold = request.threshold;
@@ -149,7 +153,7 @@ fn genesis_record(
 ///
 /// # Errors
 /// When the file is not this log's, or is refused; a second `init` in the same folder is refused.
-pub fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
+pub(crate) fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
     let (_, policy_text) = config.policy()?;
     let vkeys = verifier_keys(config)?;
     let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;

@@ -33,34 +33,33 @@ mod held;
 mod mirror;
 mod target;
 
-pub use mirror::{Mirror, MirrorError};
-
 use disclosures::Disclosures;
 use held::Held;
+use mirror::Mirror;
 use target::{Sources, Target};
 
 /// Entries in one commit: eight full bundles, which are fetched at once.
-pub const BATCH_ENTRIES: u64 = 2048;
+pub(crate) const BATCH_ENTRIES: u64 = 2048;
 
 /// Entries between two lines of progress.
 const PROGRESS_EVERY: u64 = 51_200;
 
 /// What to recover from.
 #[derive(Debug)]
-pub struct RecoverRequest<'a> {
+pub(crate) struct RecoverRequest<'a> {
     /// A URL that serves the log, or a folder with the same paths.
-    pub from: &'a str,
+    pub(crate) from: &'a str,
     /// A checkpoint to go for; without it, the mirror's own.
-    pub checkpoint: Option<&'a Path>,
+    pub(crate) checkpoint: Option<&'a Path>,
     /// A size that is known to be the least.
-    pub at_least: Option<TreeSize>,
+    pub(crate) at_least: Option<TreeSize>,
     /// The anchor is gone for good and may be made anew.
-    pub anchor_is_lost: bool,
+    pub(crate) anchor_is_lost: bool,
 }
 
 /// What was brought back, for standard output.
 #[derive(Debug, Serialize)]
-pub struct Recovered {
+pub(crate) struct Recovered {
     origin: String,
     size: u64,
     root: String,
@@ -75,7 +74,7 @@ pub struct Recovered {
 ///
 /// # Errors
 /// In words, with the cause. What was committed before is right and stays.
-pub fn recover(config: &Config, request: &RecoverRequest<'_>) -> anyhow::Result<Recovered> {
+pub(crate) fn recover(config: &Config, request: &RecoverRequest<'_>) -> anyhow::Result<Recovered> {
     let clock = SystemClock::new();
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkeys = keys.verifier_keys();

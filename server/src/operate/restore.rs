@@ -22,7 +22,7 @@ use crate::sign::keys::LogKeys;
 
 /// What was put back, for standard output.
 #[derive(Debug, Serialize)]
-pub struct Restored {
+pub(crate) struct Restored {
     origin: String,
     size: u64,
     root: String,
@@ -38,7 +38,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// In words; the data folder then has no database, as before. Run again, it starts anew.
-pub fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
+pub(crate) fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
     let database = config.database_dir();
     let folder = config.anchor.parent().unwrap_or(Path::new("."));
     for folder in [config.data_dir.as_path(), folder] {

@@ -6,5 +6,5 @@ mod draft;
 mod fields;
 mod search;
 
-pub use document::{DocumentRequest, WithdrawnDocument, withdraw_document};
-pub use fields::{Backup, Erased, FieldsRequest, erase, withhold};
+pub(crate) use document::{DocumentRequest, withdraw_document};
+pub(crate) use fields::{FieldsRequest, erase, withhold};

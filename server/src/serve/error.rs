@@ -1,6 +1,8 @@
 //! Everything that can go wrong for a client, and the one place that chooses the HTTP status.
 //! What went wrong inside is logged, never sent.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use service::Problem;
@@ -12,16 +14,19 @@ use crate::core::mode::{Mode, Reason};
 use crate::core::withdrawn::Act;
 use crate::documents::Notice;
 
+/// How long is still read from a refused body, at most, so that the client sees the refusal.
+pub(super) const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// Seconds after which a client may try again, when there was no room.
-pub const RETRY_AFTER_SECONDS: u32 = 1;
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// Seconds after which a client may try again, when the log takes nothing at present.
-pub const RETRY_AFTER_CLOSED_SECONDS: u32 = 10;
+pub(crate) const RETRY_AFTER_CLOSED_SECONDS: u32 = 10;
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// A rule refuses the record.
     #[error("{refusal}")]
     Refused {
@@ -160,13 +165,13 @@ pub enum ApiError {
 
 impl ApiError {
     /// Logs what failed inside and hides it from the client.
-    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %service::error_chain(error), "answering a request");
         Self::Internal
     }
 
     /// The only place where a status is chosen.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Refused { conflicts_with: Some(_), .. } => StatusCode::CONFLICT,
             Self::Refused { refusal, .. } => match refusal.rule.as_str() {
@@ -230,7 +235,7 @@ impl ApiError {
     }
 
     /// The problem document of this error.
-    pub fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         let status = self.status();
         let title = status.canonical_reason().unwrap_or("Error");
         let mut problem = Problem::new(status, title);

@@ -7,8 +7,10 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 
+use super::app::App;
+use super::error::ApiError;
+use super::registry;
 use super::respond::{Caching, json};
-use super::{ApiError, App, registry};
 
 #[derive(Serialize)]
 struct LogView {
@@ -75,7 +77,7 @@ fn policy_entry(app: &App) -> Result<Option<PolicyView>, ApiError> {
 }
 
 /// What a policy protects from, in a sentence.
-pub fn policy_words(policy: &tlog::Policy) -> String {
+pub(crate) fn policy_words(policy: &tlog::Policy) -> String {
     let resilience = policy.resilience();
     format!(
         "{} witnesses; at least {} of them would have to lie before two readers could be shown \

@@ -13,7 +13,7 @@ use crate::admit::outcome::Signable;
 use crate::sign::refusal_key::RefusalKey;
 
 /// Signs refusals, and nothing else.
-pub struct RefusalSigner {
+pub(crate) struct RefusalSigner {
     origin: String,
     key: SigningKey,
 }
@@ -24,7 +24,7 @@ impl RefusalSigner {
     ///
     /// # Errors
     /// When entry 0 does not name the key for this use: nobody could check what it signs.
-    pub fn new(
+    pub(crate) fn new(
         origin: &Origin,
         genesis: &Genesis,
         key: Option<RefusalKey>,
@@ -51,12 +51,12 @@ impl RefusalSigner {
     }
 
     /// The thumbprint of the key.
-    pub fn kid(&self) -> &str {
+    pub(crate) fn kid(&self) -> &str {
         self.key.public().kid().as_str()
     }
 
     /// The signed text of a refusal that the sequencer judged.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         signable: &Signable,
         refusal: &records::Refusal,

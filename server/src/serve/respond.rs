@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::ApiError;
+use super::error::ApiError;
 
 /// How long an answer may be kept.
 #[derive(Clone, Copy, Debug)]

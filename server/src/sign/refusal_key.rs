@@ -7,14 +7,14 @@ use records::{Algorithm, PublicKey, SigningKey};
 use service::keyfile;
 
 /// The operator key for refusals. Handed to the signer of refusals and to nobody else.
-pub struct RefusalKey(SigningKey);
+pub(crate) struct RefusalKey(SigningKey);
 
 impl RefusalKey {
     /// Makes the key in `folder`, readable by its owner only, and its public half as a JWK.
     ///
     /// # Errors
     /// When there is one already, or it cannot be written.
-    pub fn generate(folder: &Path, jwk: &Path) -> anyhow::Result<PublicKey> {
+    pub(crate) fn generate(folder: &Path, jwk: &Path) -> anyhow::Result<PublicKey> {
         ensure!(!path(folder).exists(), "{} exists already", path(folder).display());
         service::durable::create_dir_synced(folder)
             .with_context(|| format!("creating {}", folder.display()))?;
@@ -33,7 +33,7 @@ impl RefusalKey {
     ///
     /// # Errors
     /// When the file is malformed, or readable by others than its owner.
-    pub fn load(folder: &Path) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn load(folder: &Path) -> anyhow::Result<Option<Self>> {
         let path = path(folder);
         if !path.exists() {
             return Ok(None);

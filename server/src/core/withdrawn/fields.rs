@@ -12,27 +12,27 @@ use super::reason::Act;
 /// What is said about one sealed field whose disclosure was withdrawn.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Withdrawal {
+pub(crate) struct Withdrawal {
     /// The field, as the record names it.
-    pub path: String,
+    pub(crate) path: String,
     /// What became of it.
-    pub act: Act,
+    pub(crate) act: Act,
     /// Since when, as RFC 3339.
-    pub since: String,
-    /// The legal ground, a code of [`GROUNDS`](super::GROUNDS).
-    pub ground: String,
+    pub(crate) since: String,
+    /// The legal ground, a code of `GROUNDS`.
+    pub(crate) ground: String,
     /// The reason in words, for everybody to read.
-    pub because: String,
+    pub(crate) because: String,
 }
 
 /// Withdrawals of one entry, in the order of their paths, each path once.
-pub type Withdrawals = Vec<Withdrawal>;
+pub(crate) type Withdrawals = Vec<Withdrawal>;
 
 /// Reads what the store says about an entry.
 ///
 /// # Errors
 /// When the database could not say, or the row is damaged.
-pub fn of_entry<K: Kv>(store: &Store<K>, index: LeafIndex) -> anyhow::Result<Withdrawals> {
+pub(crate) fn of_entry<K: Kv>(store: &Store<K>, index: LeafIndex) -> anyhow::Result<Withdrawals> {
     match store.withdrawn(index)? {
         Some(row) => parse_row(index, &row),
         None => Ok(Vec::new()),
@@ -44,7 +44,7 @@ pub(super) fn parse_row(index: LeafIndex, row: &[u8]) -> anyhow::Result<Withdraw
 }
 
 /// Joins what two sources say: what is erased stays erased, and the earlier word counts.
-pub fn join(first: &[Withdrawal], second: &[Withdrawal]) -> Withdrawals {
+pub(crate) fn join(first: &[Withdrawal], second: &[Withdrawal]) -> Withdrawals {
     let mut joined: BTreeMap<&str, &Withdrawal> = BTreeMap::new();
     for said in first.iter().chain(second) {
         let there = joined.entry(&said.path).or_insert(said);

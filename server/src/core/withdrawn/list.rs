@@ -14,7 +14,7 @@ use crate::config::Config;
 
 /// The list, as it is on the disk.
 #[derive(Debug)]
-pub struct List {
+pub(crate) struct List {
     path: PathBuf,
     origin: String,
     entries: BTreeMap<LeafIndex, Withdrawals>,
@@ -40,7 +40,7 @@ impl List {
     ///
     /// # Errors
     /// When it cannot be read, or is of another log.
-    pub fn read(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
         let (path, origin) = (config.withdrawn_path(), config.origin.to_string());
         let Some(document) = files::read_json::<Document>(&path)? else {
             return Ok(Self { path, origin, entries: BTreeMap::new() });
@@ -53,7 +53,7 @@ impl List {
     }
 
     /// What was withdrawn of each entry.
-    pub fn entries(&self) -> &BTreeMap<LeafIndex, Withdrawals> {
+    pub(crate) fn entries(&self) -> &BTreeMap<LeafIndex, Withdrawals> {
         &self.entries
     }
 
@@ -61,7 +61,7 @@ impl List {
     ///
     /// # Errors
     /// When the list cannot be written; what is on the disk is then the old list or the new one.
-    pub fn add(&mut self, index: LeafIndex, said: &[Withdrawal]) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, index: LeafIndex, said: &[Withdrawal]) -> anyhow::Result<()> {
         let mut entries = self.entries.clone();
         let all = entries.entry(index).or_default();
         *all = join(all, said);
@@ -72,7 +72,10 @@ impl List {
     ///
     /// # Errors
     /// As [`List::add`].
-    pub fn replace(&mut self, entries: BTreeMap<LeafIndex, Withdrawals>) -> anyhow::Result<()> {
+    pub(crate) fn replace(
+        &mut self,
+        entries: BTreeMap<LeafIndex, Withdrawals>,
+    ) -> anyhow::Result<()> {
         if entries == self.entries {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What became of a disclosure.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Act {
+pub(crate) enum Act {
     /// The log has it and does not show it.
     Withheld,
     /// The log no longer has it.
@@ -30,7 +30,7 @@ pub(crate) fn check_reason(ground: &str, because: &str) -> anyhow::Result<()> {
 
 /// The legal grounds on which something is withdrawn: those of a sealed field, and two that arise
 /// later.
-pub const GROUNDS: &[&str] = &[
+pub(crate) const GROUNDS: &[&str] = &[
     "court-order",
     "eo-int",
     "erasure",

@@ -16,7 +16,7 @@ use super::reason::Act;
 ///
 /// # Errors
 /// When one of the two cannot be read or written.
-pub fn settle<K: Kv>(list: &mut List, writer: &mut Writer<K>) -> anyhow::Result<usize> {
+pub(crate) fn settle<K: Kv>(list: &mut List, writer: &mut Writer<K>) -> anyhow::Result<usize> {
     let wanted = said_by_either(list, writer.store())?;
     list.replace(wanted.clone())?;
     let size = writer.store().head().size;
@@ -53,7 +53,7 @@ fn said_by_either<K: Kv>(
 ///
 /// # Errors
 /// Names the entry: this database is a copy made before, and was not started since.
-pub fn audit<K: Kv>(list: &List, store: &Store<K>) -> anyhow::Result<()> {
+pub(crate) fn audit<K: Kv>(list: &List, store: &Store<K>) -> anyhow::Result<()> {
     let size = store.head().size;
     for (index, said) in said_by_either(list, store)? {
         ensure!(

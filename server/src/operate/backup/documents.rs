@@ -14,7 +14,7 @@ use crate::core::withdrawn::Act;
 use crate::documents::{DocumentId, INCOMING, Notice, WITHDRAWN};
 
 /// The documents in a backup.
-pub const DOCUMENTS: &str = "documents";
+pub(crate) const DOCUMENTS: &str = "documents";
 
 /// Copies all documents into the folder of a backup; returns what was copied.
 pub(super) fn copy(documents: &Path, backup: &Path) -> anyhow::Result<Vec<FileSum>> {
@@ -51,7 +51,11 @@ pub(super) fn copy(documents: &Path, backup: &Path) -> anyhow::Result<Vec<FileSu
 ///
 /// # Errors
 /// In words; run again, it goes on.
-pub fn put_back(files: &[FileSum], backup: &Path, documents: &Path) -> anyhow::Result<usize> {
+pub(crate) fn put_back(
+    files: &[FileSum],
+    backup: &Path,
+    documents: &Path,
+) -> anyhow::Result<usize> {
     let mut count = 0;
     let mut of_backup: Vec<&FileSum> = files.iter().filter(|it| below(it).is_some()).collect();
     of_backup.sort_by_key(|it| !is_notice(&it.path));

@@ -14,21 +14,26 @@ use crate::config::Config;
 /// One backup that was made, or at least begun.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its folder. It may have been moved, copied or removed by hand since.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// When it was made, as RFC 3339.
-    pub made_at: String,
+    pub(crate) made_at: String,
     /// How many entries it holds.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 /// The backups that were made of a log, oldest first, without those that `--keep` removed.
 ///
 /// # Errors
 /// When the list is there and cannot be read.
-pub fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
-    Ok(files::read_json(&path(config))?.unwrap_or_default())
+pub(crate) fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
+    let path = path(config);
+    let bytes = match std::fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.with_context(|| format!("reading {}", path.display()))?,
+    };
+    serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))
 }
 
 /// Adds a backup. Done before the backup has its name, so that none is ever missing here.

@@ -18,7 +18,7 @@ use crate::sign::anchor::AnchorCopy;
 
 /// Whom a backup is compared with.
 #[derive(Debug, Default)]
-pub struct Trust {
+pub(crate) struct Trust {
     /// The log's Ed25519 keys, one of which entry 0 must name; none: whatever entry 0 names.
     keys: Vec<VerifierKey>,
     /// The text of today's witness policy; none: those that the backup holds.
@@ -27,7 +27,7 @@ pub struct Trust {
 
 /// A backup in which everything is right, for standard output.
 #[derive(Debug, Serialize)]
-pub struct Verified {
+pub(crate) struct Verified {
     backup: PathBuf,
     origin: String,
     size: u64,
@@ -61,7 +61,7 @@ impl Trust {
     ///
     /// # Errors
     /// When the policy cannot be read, or names no key of this log.
-    pub fn of_config(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn of_config(config: &Config) -> anyhow::Result<Self> {
         let (policy, text) = config.policy()?;
         let keys: Vec<VerifierKey> = policy
             .logs()
@@ -77,7 +77,7 @@ impl Trust {
     ///
     /// # Errors
     /// When it is none.
-    pub fn of_key(vkey: &str) -> anyhow::Result<Self> {
+    pub(crate) fn of_key(vkey: &str) -> anyhow::Result<Self> {
         let key = vkey.trim().parse().with_context(|| format!("the verifier key {vkey:?}"))?;
         Ok(Self { keys: vec![key], policy: None })
     }
@@ -87,7 +87,7 @@ impl Trust {
 ///
 /// # Errors
 /// Names what is damaged.
-pub fn verify(folder: &Path, trust: &Trust) -> anyhow::Result<Verified> {
+pub(crate) fn verify(folder: &Path, trust: &Trust) -> anyhow::Result<Verified> {
     let clock = SystemClock::new();
     let whole = check_all(folder, trust)?;
     documents::check_names(whole.manifest.files())?;

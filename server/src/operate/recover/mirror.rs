@@ -27,7 +27,7 @@ const REQUESTS_MAX: usize = 8;
 
 /// Where the log can be read.
 #[derive(Debug)]
-pub struct Mirror {
+pub(crate) struct Mirror {
     place: Place,
     /// The tiles that proofs asked for last.
     tiles: RefCell<BTreeMap<TileCoord, Tile>>,
@@ -49,7 +49,7 @@ struct Web {
 /// Why something could not be read from a mirror.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum MirrorError {
+pub(crate) enum MirrorError {
     /// The server gave no usable answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -101,7 +101,7 @@ impl Mirror {
     ///
     /// # Errors
     /// [`MirrorError`].
-    pub fn open(from: &str) -> Result<Self, MirrorError> {
+    pub(crate) fn open(from: &str) -> Result<Self, MirrorError> {
         let place = if from.starts_with("http://") || from.starts_with("https://") {
             let fetcher = Fetcher::new(from, Duration::from_secs(READ_TIMEOUT_S))?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -120,7 +120,7 @@ impl Mirror {
     ///
     /// # Errors
     /// [`MirrorError`].
-    pub fn checkpoint(&self) -> Result<Note, MirrorError> {
+    pub(crate) fn checkpoint(&self) -> Result<Note, MirrorError> {
         let path = "checkpoint".to_owned();
         let bytes = self.read(&path, tlog::NOTE_BYTES_MAX)?;
         let bytes = bytes.ok_or(MirrorError::Missing { path })?;
@@ -131,7 +131,7 @@ impl Mirror {
     ///
     /// # Errors
     /// [`MirrorError`].
-    pub fn entries(
+    pub(crate) fn entries(
         &self,
         range: Range<LeafIndex>,
         size: TreeSize,
@@ -166,7 +166,7 @@ impl Mirror {
     ///
     /// # Errors
     /// [`MirrorError`].
-    pub fn records(&self, indices: &[LeafIndex]) -> Result<Vec<Option<Bytes>>, MirrorError> {
+    pub(crate) fn records(&self, indices: &[LeafIndex]) -> Result<Vec<Option<Bytes>>, MirrorError> {
         let paths = indices.iter().map(|it| format!("v1/records/{it}")).collect();
         self.read_all(paths, RECORD_BYTES_MAX)
     }

@@ -14,20 +14,20 @@ use crate::operate::backup;
 
 /// Which document is to be withdrawn, and why.
 #[derive(Debug)]
-pub struct DocumentRequest<'a> {
+pub(crate) struct DocumentRequest<'a> {
     /// The document.
-    pub id: DocumentId,
+    pub(crate) id: DocumentId,
     /// Hide it, or remove its bytes as well.
-    pub act: Act,
-    /// The legal ground, a code of [`GROUNDS`](crate::core::withdrawn::GROUNDS).
-    pub ground: &'a str,
+    pub(crate) act: Act,
+    /// The legal ground, a code of `GROUNDS`.
+    pub(crate) ground: &'a str,
     /// The reason, for everybody to read.
-    pub because: &'a str,
+    pub(crate) because: &'a str,
 }
 
 /// A document that was withdrawn, for standard output.
 #[derive(Debug, Serialize)]
-pub struct WithdrawnDocument {
+pub(crate) struct WithdrawnDocument {
     #[serde(flatten)]
     notice: Notice,
     /// The backups that hold it: where else it is.
@@ -39,7 +39,7 @@ pub struct WithdrawnDocument {
 ///
 /// # Errors
 /// When the log never had it, or the disk refused.
-pub fn withdraw_document(
+pub(crate) fn withdraw_document(
     config: &Config,
     request: &DocumentRequest<'_>,
 ) -> anyhow::Result<WithdrawnDocument> {

@@ -22,22 +22,22 @@ use crate::sign::anchor::Anchor;
 
 /// What is to be withdrawn, and why.
 #[derive(Debug)]
-pub struct FieldsRequest<'a> {
+pub(crate) struct FieldsRequest<'a> {
     /// The entry.
-    pub index: LeafIndex,
+    pub(crate) index: LeafIndex,
     /// The sealed field; without it, all that the log holds.
-    pub path: Option<&'a str>,
-    /// The legal ground, a code of [`GROUNDS`](crate::core::withdrawn::GROUNDS).
-    pub ground: &'a str,
+    pub(crate) path: Option<&'a str>,
+    /// The legal ground, a code of `GROUNDS`.
+    pub(crate) ground: &'a str,
     /// The reason, for everybody to read.
-    pub because: &'a str,
+    pub(crate) because: &'a str,
     /// Where the record goes that tells it in the log.
-    pub draft: Option<&'a Path>,
+    pub(crate) draft: Option<&'a Path>,
 }
 
 /// What an erasure did, for standard output.
 #[derive(Debug, Serialize)]
-pub struct Erased {
+pub(crate) struct Erased {
     index: u64,
     /// The fields, and what readers are told about each.
     fields: Vec<Withdrawal>,
@@ -55,14 +55,14 @@ pub struct Erased {
 
 impl Erased {
     /// Whether no file that was searched holds any of it.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.gone
     }
 }
 
 /// A backup that was made when the log had the entry.
 #[derive(Debug, Serialize)]
-pub struct Backup {
+pub(crate) struct Backup {
     folder: PathBuf,
     made_at: String,
     /// Whether it holds what was erased; `null` when its folder is not there to be searched.
@@ -74,7 +74,10 @@ pub struct Backup {
 ///
 /// # Errors
 /// In words; nothing is half withdrawn.
-pub fn withhold(config: &Config, request: &FieldsRequest<'_>) -> anyhow::Result<Vec<Withdrawal>> {
+pub(crate) fn withhold(
+    config: &Config,
+    request: &FieldsRequest<'_>,
+) -> anyhow::Result<Vec<Withdrawal>> {
     let mut opened = OpenedLog::open(config)?;
     let (said, _) = opened.withdraw(request, Act::Withheld)?;
     Ok(said)
@@ -85,7 +88,7 @@ pub fn withhold(config: &Config, request: &FieldsRequest<'_>) -> anyhow::Result<
 ///
 /// # Errors
 /// In words. After an interruption the next start, or this command, finishes what was begun.
-pub fn erase(config: &Config, request: &FieldsRequest<'_>) -> anyhow::Result<Erased> {
+pub(crate) fn erase(config: &Config, request: &FieldsRequest<'_>) -> anyhow::Result<Erased> {
     let mut opened = OpenedLog::open(config)?;
     let (fields, sought, taken_out) = {
         let (fields, taken_out) = opened.withdraw(request, Act::Erased)?;
