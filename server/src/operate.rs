@@ -1,6 +1,7 @@
 //! What an operator does with a log that does not serve: making, auditing, copying, bringing back,
 //! withdrawing.
 
+mod accepted;
 pub(crate) mod backup;
 pub mod check;
 pub(crate) mod fetch;

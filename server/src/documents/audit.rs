@@ -15,14 +15,10 @@ use crate::core::withdrawn::Act;
 /// What an audit of the documents went through without finding anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Audited {
-    /// Documents that were hashed.
     pub(crate) documents: u64,
 }
 
 /// Hashes every document and compares it with its name. Nothing that was erased may be there.
-///
-/// # Errors
-/// Names the first document that is not what it is named by.
 pub(crate) fn audit(config: &Config) -> anyhow::Result<Audited> {
     audit_folder(&config.documents_dir())
 }

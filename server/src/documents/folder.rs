@@ -15,7 +15,6 @@ use super::name::{DocumentId, path_of};
 use super::notice::{Notice, notice_path};
 use crate::config::Config;
 
-/// The documents of a log.
 #[derive(Debug)]
 pub(crate) struct Documents {
     pub(super) folder: PathBuf,
@@ -32,17 +31,12 @@ pub(crate) struct Documents {
 pub(crate) enum Found {
     /// The log does not have it and never said that it had.
     Nothing,
-    /// It is there, so many bytes long.
     Here(File, u64),
-    /// It is not served any more.
     Withdrawn(Notice),
 }
 
 impl Documents {
     /// Opens the folder, makes it if there is none, and removes what uploads left unfinished.
-    ///
-    /// # Errors
-    /// When the folder cannot be made, read or written.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Arc<Self>> {
         Self::open_in(config.documents_dir(), config, Box::new(FileSystems))
     }
@@ -71,9 +65,7 @@ impl Documents {
     }
 
     /// What is there under this name. The bytes are not checked yet: see [`hash_of`](super::hash_of).
-    ///
-    /// # Errors
-    /// When the disk could not say. That is never "not there".
+    /// A disk that cannot say is an error, never "not there".
     pub(crate) fn find(&self, id: DocumentId) -> anyhow::Result<Found> {
         if let Some(notice) = Notice::read(&notice_path(&self.folder, id))? {
             return Ok(Found::Withdrawn(notice));

@@ -30,7 +30,6 @@ impl fmt::Debug for DocumentId {
     }
 }
 
-/// Not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected a SHA-256 as 64 lower-case hexadecimal digits")]
 pub(crate) struct NotAnId;
@@ -53,9 +52,6 @@ impl FromStr for DocumentId {
 }
 
 /// Hashes a file from where it stands to its end.
-///
-/// # Errors
-/// What the system said.
 pub(crate) fn hash_of(file: &mut File) -> io::Result<DocumentId> {
     let mut hash = Sha256::new();
     let mut part = vec![0; READ_BYTES];

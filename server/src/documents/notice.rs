@@ -14,9 +14,7 @@ use crate::core::withdrawn::Act;
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Notice {
-    /// The document's name.
     pub(crate) sha256: String,
-    /// What became of it.
     pub(crate) act: Act,
     /// Since when, as RFC 3339.
     pub(crate) since: String,
@@ -43,5 +41,4 @@ pub(crate) fn notice_path(folder: &Path, id: DocumentId) -> PathBuf {
     path_of(folder, id).with_extension(WITHDRAWN)
 }
 
-/// How the name of a notice ends.
 pub(crate) const WITHDRAWN: &str = "withdrawn";

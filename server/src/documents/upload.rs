@@ -29,7 +29,6 @@ pub(crate) struct Upload {
 /// How an upload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
-    /// It is a new document.
     New,
     /// The same bytes came in the meantime.
     Duplicate,
@@ -41,34 +40,16 @@ pub(crate) enum Stored {
 pub(crate) enum UploadError {
     /// Reject: longer than a document may be.
     #[error("a document has at most {DOCUMENT_BYTES_MAX} bytes, this one {size}")]
-    TooLarge {
-        /// Its length.
-        size: u64,
-    },
+    TooLarge { size: u64 },
     /// Reject: the submitter has no room left.
     #[error("the documents of one submitter take at most {bytes_max} bytes here")]
-    Quota {
-        /// What one submitter may take.
-        bytes_max: u64,
-    },
+    Quota { bytes_max: u64 },
     /// Reject: the bytes are not those that were announced.
     #[error("expected {expected} in {size} bytes, got {got} in {written} bytes")]
-    OtherBytes {
-        /// The name it was to have.
-        expected: DocumentId,
-        /// The length it was to have.
-        size: u64,
-        /// The hash of what came.
-        got: DocumentId,
-        /// How much came.
-        written: u64,
-    },
+    OtherBytes { expected: DocumentId, size: u64, got: DocumentId, written: u64 },
     /// Retry: the disk is almost full.
     #[error("the disk of the documents has {free} bytes left")]
-    DiskAlmostFull {
-        /// What is left.
-        free: u64,
-    },
+    DiskAlmostFull { free: u64 },
     /// Retry: the disk refused. The document may be there or not; sending it again is safe.
     #[error("the disk refused")]
     Disk(#[source] io::Error),
@@ -76,9 +57,6 @@ pub(crate) enum UploadError {
 
 impl Documents {
     /// Begins to take a document in, and takes the room for it.
-    ///
-    /// # Errors
-    /// [`UploadError`]: too large, no room for it, or the disk refused.
     pub(crate) fn begin(
         self: &Arc<Self>,
         submitter: &str,
@@ -128,15 +106,12 @@ impl Upload {
         })
     }
 
-    /// The document that this is to become.
     pub(crate) const fn id(&self) -> DocumentId {
         self.id
     }
 
     /// Takes the next bytes.
-    ///
-    /// # Errors
-    /// [`UploadError::OtherBytes`] as soon as there are more than announced.
+    /// Refused as soon as there are more than announced.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
         self.hash.update(bytes);
         self.written = self.written.saturating_add(bytes.len() as u64);
@@ -147,9 +122,7 @@ impl Upload {
     }
 
     /// Ends it: the bytes are synced, then they get their name, then who brought them is written down.
-    ///
-    /// # Errors
-    /// [`UploadError::OtherBytes`] unless they are exactly those that were announced.
+    /// Refused unless they are exactly those that were announced.
     pub(crate) fn finish(mut self, now: &str) -> Result<Stored, UploadError> {
         if self.written != self.size || DocumentId::of(self.hash.clone()) != self.id {
             return Err(self.other_bytes());

@@ -40,25 +40,18 @@ use copy::{FileSum, Progress, copy_synced, files_below, remove_folder};
 use manifest::Manifest;
 
 /// The backups of the list that are there and hold this document, under whatever name it is kept.
-///
-/// # Errors
-/// When the list cannot be read.
 pub(crate) fn holding(config: &Config, id: DocumentId) -> anyhow::Result<Vec<Listed>> {
     let mut all = backups(config)?;
     all.retain(|it| path_of(&it.folder.join(documents::DOCUMENTS), id).exists());
     Ok(all)
 }
 
-/// The copy of the anchor in a backup.
 pub(crate) const ANCHOR: &str = "anchor";
 
-/// The copy of the witness policy in a backup.
 pub(crate) const POLICY: &str = "policy.txt";
 
-/// The database in a backup.
 pub(crate) const DATABASE: &str = "db";
 
-/// What to back up, and where to.
 #[derive(Debug)]
 pub(crate) struct BackupRequest<'a> {
     /// The folder that holds backups.
@@ -85,7 +78,6 @@ pub(crate) struct MadeBackup {
     removed: Vec<PathBuf>,
 }
 
-/// What a snapshot holds.
 struct Seen {
     head: TreeHead,
     anchored: TreeHead,
@@ -93,10 +85,8 @@ struct Seen {
 }
 
 /// Makes a backup, whether the server runs or not.
-///
-/// # Errors
-/// In words, with the cause. What was not finished begins with `.unfinished-`, and the next backup
-/// into the same folder removes it.
+/// What was not finished begins with `.unfinished-`, and the next backup into the same folder removes
+/// it.
 pub(crate) fn backup(config: &Config, request: &BackupRequest<'_>) -> anyhow::Result<MadeBackup> {
     let snapshots = SnapshotFolder::of(config);
     let database = config.database_dir();

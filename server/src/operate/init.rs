@@ -20,27 +20,17 @@ use crate::sign::keys::LogKeys;
 use crate::sign::refusal_key::RefusalKey;
 
 /// Makes the log's keys and returns their verifier keys.
-///
-/// # Errors
-/// When there are keys already, or they cannot be written.
 pub(crate) fn make_keys(config: &Config) -> anyhow::Result<[String; 2]> {
     let keys = LogKeys::generate(&config.keys_dir(), &config.origin)?;
     Ok(keys.verifier_keys().map(|it| it.to_string()))
 }
 
 /// Makes the key that signs refusals, and its public half in the file `jwk`; returns its thumbprint.
-///
-/// # Errors
-/// When there is one already, or it cannot be written.
 pub(crate) fn make_refusal_key(config: &Config, jwk: &Path) -> anyhow::Result<String> {
     let public = RefusalKey::generate(&config.keys_dir(), jwk)?;
     Ok(public.kid().to_string())
 }
 
-/// The verifier keys of an existing log.
-///
-/// # Errors
-/// When the key files cannot be read.
 pub(crate) fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     Ok(keys.verifier_keys().map(|it| it.to_string()))
@@ -49,9 +39,7 @@ pub(crate) fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
 /// What the first entry is to say. Each path is the public half of a key, as JWK.
 #[derive(Debug)]
 pub(crate) struct DraftRequest<'a> {
-    /// The keys of governance.
     pub(crate) governance: &'a [PathBuf],
-    /// How many of them must sign.
     pub(crate) threshold: u32,
     /// The keys that governance may rotate to; only their thumbprints are published.
     pub(crate) governance_next: &'a [PathBuf],
@@ -60,9 +48,6 @@ pub(crate) struct DraftRequest<'a> {
 }
 
 /// Writes entry 0 to a file, unsigned.
-///
-/// # Errors
-/// When a key or the policy cannot be read, or the file cannot be written.
 pub(crate) fn write_draft(
     config: &Config,
     request: &DraftRequest<'_>,
@@ -150,9 +135,7 @@ fn genesis_record(
 }
 
 /// Creates database and anchor from the signed file of entry 0.
-///
-/// # Errors
-/// When the file is not this log's, or is refused; a second `init` in the same folder is refused.
+/// A second `init` in the same folder is refused.
 pub(crate) fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
     let (_, policy_text) = config.policy()?;
     let vkeys = verifier_keys(config)?;

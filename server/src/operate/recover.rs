@@ -29,14 +29,14 @@ use crate::sequence::batch_state::BatchState;
 use crate::sign::keys::LogKeys;
 
 mod disclosures;
-mod held;
+mod locked_anchor;
 mod mirror;
 mod target;
 
 use disclosures::Disclosures;
-use held::Held;
+use locked_anchor::LockedAnchor;
 use mirror::Mirror;
-use target::{Sources, Target};
+use target::{Sources, find_target};
 
 /// Entries in one commit: eight full bundles, which are fetched at once.
 pub(crate) const BATCH_ENTRIES: u64 = 2048;
@@ -44,7 +44,6 @@ pub(crate) const BATCH_ENTRIES: u64 = 2048;
 /// Entries between two lines of progress.
 const PROGRESS_EVERY: u64 = 51_200;
 
-/// What to recover from.
 #[derive(Debug)]
 pub(crate) struct RecoverRequest<'a> {
     /// A URL that serves the log, or a folder with the same paths.
@@ -63,7 +62,6 @@ pub(crate) struct Recovered {
     origin: String,
     size: u64,
     root: String,
-    /// The size that the database had.
     size_before: u64,
     disclosures_found: u64,
     disclosures_missing: u64,
@@ -71,23 +69,21 @@ pub(crate) struct Recovered {
 }
 
 /// Refills the database up to a cosigned head, moves the anchor there, and marks it.
-///
-/// # Errors
-/// In words, with the cause. What was committed before is right and stays.
+/// What was committed before an error is right and stays.
 pub(crate) fn recover(config: &Config, request: &RecoverRequest<'_>) -> anyhow::Result<Recovered> {
     let clock = SystemClock::new();
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkeys = keys.verifier_keys();
-    let mut held = Held::open(config, request.anchor_is_lost)?;
+    let mut anchor = LockedAnchor::open(config, request.anchor_is_lost)?;
     let mirror = Mirror::open(request.from)?;
-    let target = Target::find(
+    let target = find_target(
         config,
         &Sources {
             mirror: &mirror,
             checkpoint: request.checkpoint,
-            policies_before: held.policies(),
+            policies_before: anchor.policies(),
             own_key: &vkeys[0],
-            anchored: held.head().size,
+            anchored: anchor.head().size,
             at_least: request.at_least,
         },
     )?;
@@ -97,12 +93,12 @@ pub(crate) fn recover(config: &Config, request: &RecoverRequest<'_>) -> anyhow::
     let (store, mut writer) = open_database(config, &mirror, head, &vkeys)?;
     let before = store.head();
     refuse_other_tree(&store, &mirror, head)?;
-    let disclosures = refill(&mut writer, &mirror, head, &mut held)?;
+    let disclosures = refill(&mut writer, &mirror, head, &mut anchor)?;
     // A database that was begun anew had no entry 0 to be checked before.
     genesis::check(&store, &vkeys.each_ref().map(ToString::to_string))?;
     // From the disk once more, as before every signature.
     store.recheck(before.size.min(head.size), &head).context("reading back what was recovered")?;
-    let _anchor = held.take_over(config, &store, &target, &vkeys[0])?;
+    let _anchor = anchor.take_over(config, &store, &target, &vkeys[0])?;
     // After the anchor: what is published is never ahead of it.
     store
         .publish(&target.cosigned, UnixMillis::new(clock.unix_millis()))
@@ -174,12 +170,8 @@ fn refuse_other_tree(store: &Store, mirror: &Mirror, head: TreeHead) -> anyhow::
 /// Proves with the mirror's tiles, and the verifier that everybody uses, that one tree is the
 /// beginning of the other.
 fn refuse_unless_beginning(mirror: &Mirror, from: TreeHead, to: TreeHead) -> anyhow::Result<()> {
-    let proof = if from.size == TreeSize::ZERO || from.size == to.size {
-        Vec::new()
-    } else {
-        tlog::prove_consistency(from.size, to.size, mirror)
-            .context("making the proof from the mirror's tiles")?
-    };
+    let proof = tlog::prove_consistency(from.size, to.size, mirror)
+        .context("making the proof from the mirror's tiles")?;
     tlog::verify_consistency(&from, &to, &proof)?;
     Ok(())
 }
@@ -189,7 +181,7 @@ fn refill(
     writer: &mut Writer,
     mirror: &Mirror,
     head: TreeHead,
-    anchor: &mut Held,
+    anchor: &mut LockedAnchor,
 ) -> anyhow::Result<Disclosures> {
     let store = writer.store().clone();
     let mut judge =

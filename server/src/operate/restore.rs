@@ -10,14 +10,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use tlog::TreeSize;
 
 use crate::config::Config;
 use crate::core::genesis;
 use crate::operate::backup::copy::{Progress, copy_synced, remove_folder};
 use crate::operate::backup::verify::{Trust, Whole, check_all};
 use crate::operate::backup::{DATABASE, documents};
-use crate::sign::anchor::{Adoption, Anchor, AnchorCopy, AnchorFile, AnchorMedium as _};
+use crate::sign::anchor::{Anchor, AnchorCopy, AnchorFile, AnchorMedium as _};
 use crate::sign::keys::LogKeys;
 
 /// What was put back, for standard output.
@@ -35,9 +34,7 @@ pub(crate) struct Restored {
 }
 
 /// Puts a backup in place. It is verified first, all of it.
-///
-/// # Errors
-/// In words; the data folder then has no database, as before. Run again, it starts anew.
+/// After an error the data folder has no database, as before; run again, it starts anew.
 pub(crate) fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
     let database = config.database_dir();
     let folder = config.anchor.parent().unwrap_or(Path::new("."));
@@ -144,19 +141,9 @@ fn adopt_published(
     if to <= from {
         return Ok(());
     }
-    let proof = if from == TreeSize::ZERO {
-        Vec::new()
-    } else {
-        tlog::prove_consistency(from, to, &whole.store)
-            .context("proving that the published head extends the anchored one")?
-    };
-    let adoption = Adoption {
-        cosigned: &published.cosigned,
-        policy: &published.policy,
-        own_key,
-        proof: &proof,
-    };
-    anchor.adopt(&adoption).context("moving the anchor to the published head")
+    published
+        .adopt(from, &whole.store, own_key, |it| anchor.adopt(it))?
+        .context("moving the anchor to the published head")
 }
 
 fn say_what_follows(restored: &Restored) {

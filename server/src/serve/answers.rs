@@ -31,7 +31,6 @@ pub(crate) struct AnswerRoom {
 }
 
 impl AnswerRoom {
-    /// Room for so many bytes.
     pub(crate) fn new(bytes_max: usize, metrics: Arc<Metrics>) -> Self {
         let units = Arc::new(Semaphore::new(bytes_max / 1024));
         Self { units, metrics }

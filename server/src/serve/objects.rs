@@ -52,7 +52,6 @@ struct RevisionView {
     /// The revision that it replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u32>,
-    /// The reason code.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     /// Who said it.

@@ -21,9 +21,7 @@ pub(crate) struct RefusalSigner {
 impl RefusalSigner {
     /// Takes in a key that entry 0 names for refusals. `None` when there is no key: this log's
     /// refusals are then unsigned.
-    ///
-    /// # Errors
-    /// When entry 0 does not name the key for this use: nobody could check what it signs.
+    /// A key that entry 0 does not name for this use is refused: nobody could check what it signs.
     pub(crate) fn new(
         origin: &Origin,
         genesis: &Genesis,
@@ -50,7 +48,6 @@ impl RefusalSigner {
         Ok(Some(Self { origin: origin.to_string(), key }))
     }
 
-    /// The thumbprint of the key.
     pub(crate) fn kid(&self) -> &str {
         self.key.public().kid().as_str()
     }

@@ -11,9 +11,6 @@ pub(crate) struct RefusalKey(SigningKey);
 
 impl RefusalKey {
     /// Makes the key in `folder`, readable by its owner only, and its public half as a JWK.
-    ///
-    /// # Errors
-    /// When there is one already, or it cannot be written.
     pub(crate) fn generate(folder: &Path, jwk: &Path) -> anyhow::Result<PublicKey> {
         ensure!(!path(folder).exists(), "{} exists already", path(folder).display());
         service::durable::create_dir_synced(folder)
@@ -30,9 +27,6 @@ impl RefusalKey {
     }
 
     /// Reads the key, where there is one.
-    ///
-    /// # Errors
-    /// When the file is malformed, or readable by others than its owner.
     pub(crate) fn load(folder: &Path) -> anyhow::Result<Option<Self>> {
         let path = path(folder);
         if !path.exists() {

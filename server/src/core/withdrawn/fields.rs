@@ -15,7 +15,6 @@ use super::reason::Act;
 pub(crate) struct Withdrawal {
     /// The field, as the record names it.
     pub(crate) path: String,
-    /// What became of it.
     pub(crate) act: Act,
     /// Since when, as RFC 3339.
     pub(crate) since: String,
@@ -29,9 +28,6 @@ pub(crate) struct Withdrawal {
 pub(crate) type Withdrawals = Vec<Withdrawal>;
 
 /// Reads what the store says about an entry.
-///
-/// # Errors
-/// When the database could not say, or the row is damaged.
 pub(crate) fn of_entry<K: Kv>(store: &Store<K>, index: LeafIndex) -> anyhow::Result<Withdrawals> {
     match store.withdrawn(index)? {
         Some(row) => parse_row(index, &row),

@@ -37,9 +37,6 @@ struct Line {
 
 impl List {
     /// Reads the list; one that is not there is empty.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is of another log.
     pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
         let (path, origin) = (config.withdrawn_path(), config.origin.to_string());
         let Some(document) = files::read_json::<Document>(&path)? else {
@@ -52,15 +49,12 @@ impl List {
         Ok(Self { path, origin, entries })
     }
 
-    /// What was withdrawn of each entry.
     pub(crate) fn entries(&self) -> &BTreeMap<LeafIndex, Withdrawals> {
         &self.entries
     }
 
     /// Adds to what is said about an entry, durably.
-    ///
-    /// # Errors
-    /// When the list cannot be written; what is on the disk is then the old list or the new one.
+    /// After an error the old list is on the disk, or the new one.
     pub(crate) fn add(&mut self, index: LeafIndex, said: &[Withdrawal]) -> anyhow::Result<()> {
         let mut entries = self.entries.clone();
         let all = entries.entry(index).or_default();
@@ -69,9 +63,6 @@ impl List {
     }
 
     /// Makes the list say this, durably; nothing is written when it does already.
-    ///
-    /// # Errors
-    /// As [`List::add`].
     pub(crate) fn replace(
         &mut self,
         entries: BTreeMap<LeafIndex, Withdrawals>,

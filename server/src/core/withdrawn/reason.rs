@@ -42,7 +42,6 @@ pub(crate) const GROUNDS: &[&str] = &[
     "security",
 ];
 
-/// The longest reason, in bytes.
 const BECAUSE_BYTES_MAX: usize = 1000;
 
 #[cfg(test)]

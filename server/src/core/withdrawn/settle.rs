@@ -13,9 +13,6 @@ use super::reason::Act;
 
 /// Brings the database and the list beside the anchor to the same state: both say what either said,
 /// and nothing that was erased is left in the database. Returns how many entries it changed.
-///
-/// # Errors
-/// When one of the two cannot be read or written.
 pub(crate) fn settle<K: Kv>(list: &mut List, writer: &mut Writer<K>) -> anyhow::Result<usize> {
     let wanted = said_by_either(list, writer.store())?;
     list.replace(wanted.clone())?;
@@ -50,9 +47,7 @@ fn said_by_either<K: Kv>(
 }
 
 /// Checks that the database holds nothing that was erased.
-///
-/// # Errors
-/// Names the entry: this database is a copy made before, and was not started since.
+/// One that does is a copy made before, and was not started since.
 pub(crate) fn audit<K: Kv>(list: &List, store: &Store<K>) -> anyhow::Result<()> {
     let size = store.head().size;
     for (index, said) in said_by_either(list, store)? {

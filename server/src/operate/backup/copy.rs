@@ -17,9 +17,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) struct FileSum {
     /// Below the folder, with slashes.
     pub(crate) path: String,
-    /// Its length.
     pub(crate) bytes: u64,
-    /// SHA-256 in base64.
     pub(crate) sha256: String,
 }
 
@@ -33,7 +31,6 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Nothing of `total` bytes is done.
     pub(crate) fn new(what: &'static str, total: u64) -> Self {
         Self { what, done: 0, total, told: 0 }
     }
@@ -49,9 +46,6 @@ impl Progress {
 
 /// Copies a file to a path where there is none. Once it returned, the bytes are on the disk; the
 /// name is when the folder was synced.
-///
-/// # Errors
-/// What the system said.
 pub(crate) fn copy_synced(from: &Path, to: &Path, progress: &mut Progress) -> io::Result<FileSum> {
     let mut target = OpenOptions::new().create_new(true).write(true).mode(MODE).open(to)?;
     let sum = sum_of(from, progress, |part| target.write_all(part))?;
@@ -60,9 +54,6 @@ pub(crate) fn copy_synced(from: &Path, to: &Path, progress: &mut Progress) -> io
 }
 
 /// Reads a file to its end and sums it up.
-///
-/// # Errors
-/// What the system said.
 pub(crate) fn sum_file(path: &Path, progress: &mut Progress) -> io::Result<FileSum> {
     sum_of(path, progress, |_| Ok(()))
 }
@@ -91,9 +82,6 @@ fn sum_of(
 }
 
 /// The files of a folder and the folders in it, as paths below it with slashes, sorted.
-///
-/// # Errors
-/// When a folder cannot be read, or holds something that is neither file nor folder.
 pub(crate) fn files_below(folder: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut waiting: Vec<(PathBuf, String)> = vec![(folder.to_owned(), String::new())];
@@ -117,9 +105,6 @@ pub(crate) fn files_below(folder: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// Removes a folder that may not be there.
-///
-/// # Errors
-/// What the system said.
 pub(crate) fn remove_folder(path: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -13,7 +13,6 @@ use super::copy::{FileSum, Progress, copy_synced, files_below};
 use crate::core::withdrawn::Act;
 use crate::documents::{DocumentId, INCOMING, Notice, WITHDRAWN};
 
-/// The documents in a backup.
 pub(crate) const DOCUMENTS: &str = "documents";
 
 /// Copies all documents into the folder of a backup; returns what was copied.
@@ -48,9 +47,7 @@ pub(super) fn copy(documents: &Path, backup: &Path) -> anyhow::Result<Vec<FileSu
 
 /// Puts the documents of a backup into the folder of a log, which may have some. Nothing that is there
 /// is replaced, but by a notice that takes more away. Returns how many documents came back.
-///
-/// # Errors
-/// In words; run again, it goes on.
+/// After an error it can be run again, and goes on.
 pub(crate) fn put_back(
     files: &[FileSum],
     backup: &Path,
@@ -82,9 +79,6 @@ pub(crate) fn put_back(
 }
 
 /// Each document in a backup has the hash that it is named by.
-///
-/// # Errors
-/// Names the first that has another.
 pub(super) fn check_names(files: &[FileSum]) -> anyhow::Result<()> {
     for file in files {
         let Some(id) = below(file).and_then(|it| id_of(Path::new(it))) else { continue };

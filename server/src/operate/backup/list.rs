@@ -19,14 +19,10 @@ pub(crate) struct Listed {
     pub(crate) folder: PathBuf,
     /// When it was made, as RFC 3339.
     pub(crate) made_at: String,
-    /// How many entries it holds.
     pub(crate) size: u64,
 }
 
 /// The backups that were made of a log, oldest first, without those that `--keep` removed.
-///
-/// # Errors
-/// When the list is there and cannot be read.
 pub(crate) fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
     let path = path(config);
     let bytes = match std::fs::read(&path) {
@@ -37,9 +33,6 @@ pub(crate) fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
 }
 
 /// Adds a backup. Done before the backup has its name, so that none is ever missing here.
-///
-/// # Errors
-/// When the list cannot be read or written.
 pub(super) fn remember(config: &Config, backup: Listed) -> anyhow::Result<()> {
     let mut all = backups(config)?;
     all.push(backup);
@@ -47,9 +40,6 @@ pub(super) fn remember(config: &Config, backup: Listed) -> anyhow::Result<()> {
 }
 
 /// Takes a backup off the list, after it was removed.
-///
-/// # Errors
-/// When the list cannot be read or written.
 pub(super) fn forget(config: &Config, folder: &Path) -> anyhow::Result<()> {
     let mut all = backups(config)?;
     all.retain(|it| it.folder != folder);

@@ -12,12 +12,10 @@ use tlog::{Hash, Origin, TreeHead, TreeSize};
 
 use super::copy::{FileSum, Progress, files_below, sum_file};
 
-/// The manifest's name in a backup.
 pub(crate) const MANIFEST: &str = "backup.json";
 
 const FORMAT: &str = "civiclog-backup/1";
 
-/// A tree head as JSON.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Head {
@@ -25,7 +23,6 @@ pub(crate) struct Head {
     root: String,
 }
 
-/// The manifest of one backup.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -33,7 +30,6 @@ pub(crate) struct Manifest {
     origin: String,
     /// When it was made, as RFC 3339, by this machine's clock.
     made_at: String,
-    /// The head of the database.
     head: Head,
     /// The head in the copy of the anchor: the beginning of the database's tree.
     anchored: Head,
@@ -47,25 +43,17 @@ pub(crate) struct Manifest {
     sha256: Option<String>,
 }
 
-/// What a manifest is made of.
 #[derive(Debug)]
 pub(crate) struct Contents<'a> {
-    /// The log.
     pub(crate) origin: &'a Origin,
-    /// When, in Unix milliseconds.
     pub(crate) made_at_ms: u64,
-    /// The head of the database.
     pub(crate) head: TreeHead,
-    /// The head in the anchor.
     pub(crate) anchored: TreeHead,
-    /// The newest published checkpoint.
     pub(crate) published: Option<String>,
-    /// Every file.
     pub(crate) files: Vec<FileSum>,
 }
 
 impl Manifest {
-    /// A manifest.
     pub(crate) fn new(contents: Contents<'_>) -> Self {
         Self {
             format: FORMAT.to_owned(),
@@ -80,9 +68,6 @@ impl Manifest {
     }
 
     /// Writes it into the folder of its backup, synced.
-    ///
-    /// # Errors
-    /// What the system said.
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let whole = Self { sha256: Some(self.checksum()?), ..self.clone() };
         let mut text = serde_json::to_string_pretty(&whole)?;
@@ -92,9 +77,6 @@ impl Manifest {
     }
 
     /// Reads the manifest of a backup, and checks that it is whole.
-    ///
-    /// # Errors
-    /// When the folder holds no finished backup, or the manifest was changed.
     pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(MANIFEST);
         let bytes = std::fs::read(&path).with_context(|| {
@@ -117,9 +99,6 @@ impl Manifest {
     }
 
     /// Reads every file again and compares it; nothing may be missing, nothing too many.
-    ///
-    /// # Errors
-    /// Names the first file that is not as it was.
     pub(crate) fn check_files(&self, folder: &Path) -> anyhow::Result<()> {
         let mut there: BTreeSet<String> = files_below(folder)?.into_iter().collect();
         there.remove(MANIFEST);
@@ -137,15 +116,10 @@ impl Manifest {
         Ok(())
     }
 
-    /// The log.
-    ///
-    /// # Errors
-    /// When it is no origin.
     pub(crate) fn origin(&self) -> anyhow::Result<Origin> {
         self.origin.parse().context("the manifest's origin")
     }
 
-    /// When it was made, as RFC 3339.
     pub(crate) fn made_at(&self) -> &str {
         &self.made_at
     }
@@ -155,18 +129,10 @@ impl Manifest {
         records::parse_millis(&self.made_at).unwrap_or(0)
     }
 
-    /// The head of the database.
-    ///
-    /// # Errors
-    /// When it is no head.
     pub(crate) fn head(&self) -> anyhow::Result<TreeHead> {
         self.head.parse()
     }
 
-    /// The head in the anchor.
-    ///
-    /// # Errors
-    /// When it is no head.
     pub(crate) fn anchored(&self) -> anyhow::Result<TreeHead> {
         self.anchored.parse()
     }
@@ -176,7 +142,6 @@ impl Manifest {
         &self.files
     }
 
-    /// Bytes of all files.
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|it| it.bytes).sum()
     }
@@ -188,10 +153,6 @@ impl Manifest {
 }
 
 impl FileSum {
-    /// Compares a file with what it was.
-    ///
-    /// # Errors
-    /// In words, with its path.
     pub(crate) fn expect(&self, found: &Self) -> anyhow::Result<()> {
         ensure!(
             found.bytes == self.bytes,

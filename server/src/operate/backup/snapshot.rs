@@ -37,16 +37,12 @@ pub(crate) struct SnapshotFolder {
 pub(crate) struct SnapshotMade {
     /// The name of its folder.
     name: String,
-    /// How long it took.
     pub(crate) took_ms: u64,
 }
 
-/// Where the parts of a snapshot are.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// The copy of the anchor.
     pub(crate) anchor: PathBuf,
-    /// The copy of the database.
     pub(crate) database: PathBuf,
 }
 
@@ -69,17 +65,11 @@ impl SnapshotFolder {
     }
 
     /// Removes all snapshots: for the one backup that is being made, when it starts and ends.
-    ///
-    /// # Errors
-    /// What the system said.
     pub(crate) fn remove_all(&self) -> anyhow::Result<()> {
         self.names()?.iter().try_for_each(|name| remove_folder(&self.folder.join(name)))
     }
 
     /// Makes a snapshot. Commits go on meanwhile.
-    ///
-    /// # Errors
-    /// When there are [`SNAPSHOTS_MAX`] already, or the system or the database refuses.
     pub(crate) fn make(&self, store: &Store, clock: &dyn Clock) -> anyhow::Result<SnapshotMade> {
         let started_ms = clock.monotonic_millis();
         let name = format!("{PREFIX}{}", clock.unix_millis());
@@ -133,7 +123,6 @@ pub(crate) struct SnapshotMaker {
 }
 
 impl SnapshotMaker {
-    /// For the log that this process serves.
     pub(crate) fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Self {
         Self { snapshots: SnapshotFolder::of(config), store, clock, one_at_a_time: Arc::default() }
     }

@@ -7,12 +7,13 @@ use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use service::{Clock, SystemClock};
 use store::Store;
-use tlog::{CosignedCheckpoint, Note, Policy, TreeHead, VerifierKey};
+use tlog::{Note, TreeHead, VerifierKey};
 
 use super::manifest::Manifest;
 use super::{ANCHOR, DATABASE, POLICY, documents};
 use crate::config::Config;
 use crate::core::genesis;
+use crate::operate::accepted::AcceptedHead;
 use crate::operate::check;
 use crate::sign::anchor::AnchorCopy;
 
@@ -46,21 +47,11 @@ pub(crate) struct Whole {
     pub(crate) store: Store,
     pub(crate) manifest: Manifest,
     pub(crate) anchor: AnchorCopy,
-    pub(crate) published: Option<Published>,
-}
-
-/// The newest published head of a backup.
-pub(crate) struct Published {
-    pub(crate) cosigned: CosignedCheckpoint,
-    /// The text of the policy that accepts it.
-    pub(crate) policy: String,
+    pub(crate) published: Option<AcceptedHead>,
 }
 
 impl Trust {
     /// The keys and the policy that a server's configuration names.
-    ///
-    /// # Errors
-    /// When the policy cannot be read, or names no key of this log.
     pub(crate) fn of_config(config: &Config) -> anyhow::Result<Self> {
         let (policy, text) = config.policy()?;
         let keys: Vec<VerifierKey> = policy
@@ -73,10 +64,6 @@ impl Trust {
         Ok(Self { keys, policy: Some(text) })
     }
 
-    /// One verifier key.
-    ///
-    /// # Errors
-    /// When it is none.
     pub(crate) fn of_key(vkey: &str) -> anyhow::Result<Self> {
         let key = vkey.trim().parse().with_context(|| format!("the verifier key {vkey:?}"))?;
         Ok(Self { keys: vec![key], policy: None })
@@ -84,9 +71,6 @@ impl Trust {
 }
 
 /// Checks a backup: every file, every hash, every admission, every signature.
-///
-/// # Errors
-/// Names what is damaged.
 pub(crate) fn verify(folder: &Path, trust: &Trust) -> anyhow::Result<Verified> {
     let clock = SystemClock::new();
     let whole = check_all(folder, trust)?;
@@ -164,7 +148,7 @@ fn published(
     anchor: &AnchorCopy,
     key: &VerifierKey,
     trust: &Trust,
-) -> anyhow::Result<Option<Published>> {
+) -> anyhow::Result<Option<AcceptedHead>> {
     let Some(stored) = store.latest_published() else {
         return Ok(None);
     };
@@ -177,13 +161,7 @@ fn published(
     let copied =
         std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let texts = trust.policy.iter().chain([&copied]).chain(anchor.policies());
-    for text in texts {
-        let policy = Policy::parse(text).context("a witness policy in the backup")?;
-        if let Ok(cosigned) = policy.check(&note) {
-            return Ok(Some(Published { cosigned, policy: text.clone() }));
-        }
-    }
-    anyhow::bail!(
+    AcceptedHead::under_first(&note, texts)?.map(Some).context(
         "the last published checkpoint satisfies neither today's witness policy nor one in the backup"
     )
 }

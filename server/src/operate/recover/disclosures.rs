@@ -24,9 +24,7 @@ struct RecordAnswer {
 
 impl Disclosures {
     /// What the mirror has for entries that begin at `first`, as the store keeps it.
-    ///
-    /// # Errors
-    /// [`MirrorError`] when the mirror could not say: what it has would be lost for good.
+    /// A mirror that could not say is an error: what it has would be lost for good.
     pub(super) fn of_entries(
         &mut self,
         mirror: &Mirror,
@@ -70,7 +68,6 @@ impl Disclosures {
         Ok(self.are_served.unwrap_or(false))
     }
 
-    /// Disclosures that came back.
     pub(super) fn found(&self) -> u64 {
         self.found
     }

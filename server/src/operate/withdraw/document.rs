@@ -15,7 +15,6 @@ use crate::operate::backup;
 /// Which document is to be withdrawn, and why.
 #[derive(Debug)]
 pub(crate) struct DocumentRequest<'a> {
-    /// The document.
     pub(crate) id: DocumentId,
     /// Hide it, or remove its bytes as well.
     pub(crate) act: Act,
@@ -36,9 +35,6 @@ pub(crate) struct WithdrawnDocument {
 
 /// Withdraws a document. The notice is on the disk before the bytes go; repeating it changes nothing but
 /// that what was hidden can be erased.
-///
-/// # Errors
-/// When the log never had it, or the disk refused.
 pub(crate) fn withdraw_document(
     config: &Config,
     request: &DocumentRequest<'_>,

@@ -23,7 +23,6 @@ use crate::sign::anchor::Anchor;
 /// What is to be withdrawn, and why.
 #[derive(Debug)]
 pub(crate) struct FieldsRequest<'a> {
-    /// The entry.
     pub(crate) index: LeafIndex,
     /// The sealed field; without it, all that the log holds.
     pub(crate) path: Option<&'a str>,
@@ -45,7 +44,6 @@ pub(crate) struct Erased {
     taken_out: usize,
     /// Whether no file that was searched holds any of them.
     gone: bool,
-    /// The files that do.
     still_in: Vec<PathBuf>,
     files_searched: u64,
     bytes_searched: u64,
@@ -71,9 +69,7 @@ pub(crate) struct Backup {
 
 /// Hides sealed fields that the log holds: it keeps them, and tells everybody that and why it does not
 /// show them.
-///
-/// # Errors
-/// In words; nothing is half withdrawn.
+/// After an error nothing is half withdrawn.
 pub(crate) fn withhold(
     config: &Config,
     request: &FieldsRequest<'_>,
@@ -85,9 +81,7 @@ pub(crate) fn withhold(
 
 /// Erases sealed fields that the log holds, for good, and searches every file of the log for what may
 /// be left of them. Run again, it searches again.
-///
-/// # Errors
-/// In words. After an interruption the next start, or this command, finishes what was begun.
+/// After an interruption the next start, or this command, finishes what was begun.
 pub(crate) fn erase(config: &Config, request: &FieldsRequest<'_>) -> anyhow::Result<Erased> {
     let mut opened = OpenedLog::open(config)?;
     let (fields, sought, taken_out) = {

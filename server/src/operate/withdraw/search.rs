@@ -15,7 +15,6 @@ use anyhow::Context as _;
 use records::{Disclosure, DisclosureDigest};
 use sha2::{Digest as _, Sha256};
 
-/// What to look for.
 #[derive(Debug, Default)]
 pub(crate) struct Sought {
     digests: BTreeSet<[u8; 32]>,
@@ -27,14 +26,11 @@ pub(crate) struct Sought {
 pub(crate) struct Searched {
     /// Files that were read to their end.
     pub(crate) files: u64,
-    /// Their bytes.
     pub(crate) bytes: u64,
-    /// Files that hold what was sought.
     pub(crate) found_in: Vec<PathBuf>,
 }
 
 impl Sought {
-    /// Looks for the disclosure with this digest.
     pub(crate) fn digest(&mut self, digest: DisclosureDigest) {
         self.digests.insert(*digest.as_bytes());
     }
@@ -63,9 +59,7 @@ impl Sought {
 }
 
 /// Searches folders with all that is below them, and single files; symbolic links are not followed.
-///
-/// # Errors
-/// When something could not be read: what was not read was not searched.
+/// What could not be read was not searched, and is an error.
 pub(crate) fn search(
     places: &[PathBuf],
     skip: &[PathBuf],

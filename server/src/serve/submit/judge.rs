@@ -20,7 +20,6 @@ pub(super) enum Answer {
     Committed(Receipt),
     Refused {
         refusal: records::Refusal,
-        /// The entry that it contradicts.
         conflicts_with: Option<LeafIndex>,
         /// The refusal under the operator's signature.
         signed: Option<String>,

@@ -4,18 +4,18 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use store::Store;
-use tlog::{TreeHead, TreeSize, VerifierKey};
+use tlog::{TreeHead, VerifierKey};
 
-use super::target::Target;
 use crate::config::Config;
+use crate::operate::accepted::AcceptedHead;
 use crate::sign::anchor::{Adoption, Anchor, AnchorError, AnchorFile, AnchorMedium};
 
-pub(super) enum Held {
+pub(super) enum LockedAnchor {
     There(Box<Anchor>),
     Lost(Box<dyn AnchorMedium>),
 }
 
-impl Held {
+impl LockedAnchor {
     /// Locks the anchor, which must be there unless the operator says that it is lost.
     pub(super) fn open(config: &Config, is_lost: bool) -> anyhow::Result<Self> {
         let path = &config.anchor;
@@ -66,24 +66,20 @@ impl Held {
         self,
         config: &Config,
         store: &Store,
-        target: &Target,
+        target: &AcceptedHead,
         own_key: &VerifierKey,
     ) -> anyhow::Result<Anchor> {
-        let (from, to) = (self.head().size, target.cosigned.head().size);
-        let proof = if from == TreeSize::ZERO || from == to {
-            Vec::new()
-        } else {
-            tlog::prove_consistency(from, to, store)
-                .context("proving that the recovered head extends the anchored one")?
-        };
-        let adoption =
-            Adoption { cosigned: &target.cosigned, policy: &target.policy, own_key, proof: &proof };
+        let anchored = self.head().size;
+        target.adopt(anchored, store, own_key, |adoption| self.move_to(config, adoption))?
+    }
+
+    fn move_to(self, config: &Config, adoption: &Adoption<'_>) -> anyhow::Result<Anchor> {
         match self {
             Self::There(mut anchor) => {
-                anchor.adopt(&adoption).context("moving the anchor")?;
+                anchor.adopt(adoption).context("moving the anchor")?;
                 Ok(*anchor)
             }
-            Self::Lost(medium) => Anchor::recreate_on(medium, &config.origin, &adoption)
+            Self::Lost(medium) => Anchor::recreate_on(medium, &config.origin, adoption)
                 .context("making the anchor anew"),
         }
     }
