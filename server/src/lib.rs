@@ -26,7 +26,7 @@
 //! | [`operate`] | making, auditing, copying, bringing back and withdrawing |
 //! | [`publish`] | from a signature to what everybody sees |
 //! | [`sequence`] | judging and the one commit |
-//! | [`admit`], [`documents`] | from a body to a checked submission; files that records name by hash |
+//! | [`admit`], `documents` | from a body to a checked submission; files that records name by hash |
 //! | [`core`], [`sign`] | what every part holds; from a commit to a signature |
 //! | [`config`] | the configuration file |
 
