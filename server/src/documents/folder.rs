@@ -47,7 +47,7 @@ impl Documents {
         space: Box<dyn FreeSpace>,
     ) -> anyhow::Result<Arc<Self>> {
         let incoming = folder.join(INCOMING);
-        service::create_dir_synced(&incoming)
+        files::create_folder(&incoming, files::Access::Owner)
             .with_context(|| format!("making the folder {}", incoming.display()))?;
         for left in std::fs::read_dir(&incoming)? {
             let left = left?.path();

@@ -1,10 +1,8 @@
 //! The notice that a document is no longer served: hidden, or gone for good, and why. The server need
 //! not be stopped: each request looks for the notice before it looks for the bytes.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::name::{DocumentId, path_of};
@@ -27,12 +25,7 @@ pub(crate) struct Notice {
 impl Notice {
     /// Reads the notice in a file; `None` when there is no such file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
-        let reading = || format!("reading {}", path.display());
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(reading)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(reading),
-        }
+        Ok(files::read_json(path)?)
     }
 }
 

@@ -92,12 +92,12 @@ pub(crate) fn backup(config: &Config, request: &BackupRequest<'_>) -> anyhow::Re
     let database = config.database_dir();
     ensure!(database.is_dir(), "there is no database at {}", database.display());
     for folder in [snapshots.folder(), request.to] {
-        service::create_dir_synced(folder)
+        files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("making the folder {}", folder.display()))?;
     }
     let to = request.to.canonicalize().context("the folder for backups")?;
-    let _one_backup = service::lock_folder(snapshots.folder())?;
-    let _one_writer = service::lock_folder(&to)?;
+    let _one_backup = files::lock_folder(snapshots.folder())?;
+    let _one_writer = files::lock_folder(&to)?;
     remove_unfinished(&to)?;
     snapshots.remove_all()?;
     let made = make(config, request, &snapshots, &to);

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use records::{Algorithm, PublicKey, SigningKey};
-use service::keyfile;
 
 /// The operator key for refusals. Handed to the signer of refusals and to nobody else.
 pub(crate) struct RefusalKey(SigningKey);
@@ -13,7 +12,7 @@ impl RefusalKey {
     /// Makes the key in `folder`, readable by its owner only, and its public half as a JWK.
     pub(crate) fn generate(folder: &Path, jwk: &Path) -> anyhow::Result<PublicKey> {
         ensure!(!path(folder).exists(), "{} exists already", path(folder).display());
-        service::durable::create_dir_synced(folder)
+        files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("creating {}", folder.display()))?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).context("asking the system for randomness")?;
@@ -21,7 +20,7 @@ impl RefusalKey {
         // The public half first: without the private one it is nothing, and can be made again.
         std::fs::write(jwk, records::to_canonical(&key.public().to_jwk()))
             .with_context(|| format!("writing {}", jwk.display()))?;
-        keyfile::write_private_key(&path(folder), &key.to_pkcs8_pem()?)
+        files::create_private_key(&path(folder), &key.to_pkcs8_pem()?)
             .context("writing the key for refusals")?;
         Ok(key.public().clone())
     }
@@ -32,7 +31,7 @@ impl RefusalKey {
         if !path.exists() {
             return Ok(None);
         }
-        let pem = keyfile::read_private_key(&path)
+        let pem = files::read_private_key(&path)
             .with_context(|| format!("reading {}", path.display()))?;
         let key = SigningKey::from_pkcs8_pem(&pem).context("the key for refusals")?;
         Ok(Some(Self(key)))

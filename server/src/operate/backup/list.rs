@@ -24,12 +24,7 @@ pub(crate) struct Listed {
 
 /// The backups that were made of a log, oldest first, without those that `--keep` removed.
 pub(crate) fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
-    let path = path(config);
-    let bytes = match std::fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.with_context(|| format!("reading {}", path.display()))?,
-    };
-    serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))
+    Ok(files::read_json(&path(config))?.unwrap_or_default())
 }
 
 /// Adds a backup. Done before the backup has its name, so that none is ever missing here.

@@ -59,8 +59,7 @@ pub(crate) fn withdraw_document(
                 ground: request.ground.to_owned(),
                 because: request.because.to_owned(),
             };
-            service::write_atomic(&place, &serde_json::to_vec(&notice)?)
-                .with_context(|| format!("writing {}", place.display()))?;
+            files::replace_json(&place, &notice, files::Access::Everyone)?;
             notice
         }
     };
@@ -76,5 +75,5 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    service::sync_folder(path.parent().unwrap_or(Path::new(".")))
+    files::sync_folder(files::folder_of(path))
 }
