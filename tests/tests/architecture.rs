@@ -10,6 +10,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
+#[path = "architecture/module_graph.rs"]
+mod module_graph;
+
+use module_graph::ModuleGraph;
+
 #[test]
 fn our_packages_depend_only_on_what_the_design_allows() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
@@ -150,17 +155,89 @@ fn main_files_only_start_the_library() {
 }
 
 #[test]
-fn files_stay_short_or_say_why_not() {
-    for file in product_files() {
-        let header = file.text.lines().take_while(|it| it.starts_with("//!"));
-        let explained = header.into_iter().any(|it| it.contains("long because"));
-        let lines = file.product_lines();
-        assert!(
-            lines <= 600 || explained,
-            "{} has {lines} lines without its tests; past 600 its header says that it is \"long \
-             because …\"",
-            file.name()
-        );
+fn files_stay_short() {
+    for (name, graph) in crates() {
+        for (_, module) in graph.modules() {
+            let lines = module.product_lines;
+            let file = shown(&module.file);
+            assert!(lines <= 600, "{name}: {file} has {lines} lines without its tests, not 600");
+        }
+    }
+}
+
+#[test]
+fn functions_stay_short() {
+    for (name, graph) in crates() {
+        for (_, module) in graph.modules() {
+            let (function, lines) = &module.longest_function;
+            let file = shown(&module.file);
+            assert!(*lines <= 80, "{name}: `{function}` in {file} has {lines} lines, not 80");
+        }
+    }
+}
+
+#[test]
+fn no_files_of_a_crate_import_each_other_in_a_circle() {
+    let mut found = String::new();
+    for (name, graph) in crates() {
+        for circle in graph.circles() {
+            found += &format!("\n{name}:");
+            for module in &circle {
+                let uses = graph.uses(module);
+                let inside: Vec<String> =
+                    uses.iter().filter(|it| circle.contains(it)).map(|it| it.join("::")).collect();
+                found += &format!("\n    {} -> {}", module.join("::"), inside.join(", "));
+            }
+        }
+    }
+    assert!(found.is_empty(), "circles of files, and what ties each:{found}");
+}
+
+/// The folders of the server, from the socket down to the key: each imports only from those after it.
+const SERVER_FLOORS: [&str; 11] = [
+    "run",
+    "cli",
+    "serve",
+    "operate",
+    "publish",
+    "sequence",
+    "admit",
+    "documents",
+    "sign",
+    "core",
+    "config",
+];
+
+#[test]
+fn the_path_from_the_socket_to_the_signature_reads_downwards() {
+    let graph = ModuleGraph::of_crate(&root().join("server/src/lib.rs"));
+    let floor = |name: &str| SERVER_FLOORS.iter().position(|it| *it == name);
+    for (path, _) in graph.modules().filter(|(path, _)| !path.is_empty()) {
+        let above = floor(&path[0]).unwrap_or_else(|| panic!("{} has no floor", path[0]));
+        for used in graph.uses(path) {
+            let (user, used_name) = (path.join("::"), used.join("::"));
+            assert!(!used.is_empty(), "{user} imports from the crate's root");
+            let below = floor(&used[0]).unwrap_or_else(|| panic!("{} has no floor", used[0]));
+            assert!(above <= below, "{user} imports upwards from {used_name}");
+        }
+    }
+}
+
+/// A second client would drift from the first in roots, limits and retries.
+#[test]
+fn there_is_one_http_client() {
+    for package in &our_packages() {
+        let name = text(&package["name"]);
+        for dependency in dependencies(package) {
+            let is_normal = dependency["kind"].is_null();
+            let features = dependency["features"].as_array().expect("a list of features");
+            let is_client = features.iter().any(|it| text(it).starts_with("client"));
+            let allowed = ["tlog-client", "e2e"].contains(&name);
+            let used = text(&dependency["name"]);
+            assert!(allowed || !(is_normal && is_client), "{name} uses {used} as an HTTP client");
+            let is_connector = used == "hyper-rustls";
+            assert!(allowed || !(is_normal && is_connector), "{name} makes its own connections");
+        }
     }
 }
 
@@ -235,7 +312,14 @@ fn shipped_configurations_are_understood() {
 #[test]
 fn scripts_parse_and_are_executable() {
     use std::os::unix::fs::PermissionsExt as _;
-    for script in ["deploy/demo", "deploy/librocksdb", "tests/run", ".ci/run", "deploy/setup"] {
+    for script in [
+        "deploy/demo",
+        "deploy/librocksdb",
+        "tests/run",
+        "tests/fresh/run",
+        ".ci/run",
+        "deploy/setup",
+    ] {
         let path = root().join(script);
         let status = Command::new("bash").arg("-n").arg(&path).status().expect("bash runs");
         assert!(status.success(), "{script} is not valid bash");
@@ -255,11 +339,25 @@ impl SourceFile {
     fn name(&self) -> String {
         self.path.strip_prefix(root()).unwrap_or(&self.path).display().to_string()
     }
+}
 
-    /// The lines before the unit tests, which stand at the bottom.
-    fn product_lines(&self) -> usize {
-        self.text.lines().take_while(|it| *it != "#[cfg(test)]").count()
+/// Every crate that ships, by its name and the files of its library.
+fn crates() -> Vec<(String, ModuleGraph)> {
+    let mut crates = Vec::new();
+    for package in &our_packages() {
+        let name = text(&package["name"]).to_owned();
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let library = manifest.with_file_name("src").join("lib.rs");
+        if name != "e2e" {
+            crates.push((name, ModuleGraph::of_crate(&library)));
+        }
     }
+    assert!(crates.len() > 8, "the crates were not found");
+    crates
+}
+
+fn shown(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap_or(file).display().to_string()
 }
 
 fn rust_files() -> Vec<SourceFile> {

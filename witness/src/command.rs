@@ -8,7 +8,8 @@ use tlog::UnixMillis;
 
 use crate::arguments::{AddLog, Arguments, Command};
 use crate::config::Config;
-use crate::identity::{self, Signers};
+use crate::identity;
+use crate::signers::Signers;
 use crate::status::{self, Shown};
 use crate::{Deps, Listening, add_log};
 

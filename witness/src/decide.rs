@@ -12,7 +12,7 @@ use tlog::{
     UnixSeconds, VerifierKey, verify_consistency,
 };
 
-use crate::identity::Signers;
+use crate::signers::Signers;
 
 /// The logs a witness watches.
 pub type Logs = BTreeMap<Origin, Log>;

@@ -16,7 +16,7 @@
 //! | [`witness`] | one log, one decision at a time: decide, save, only then answer |
 //! | [`evidence`] | what is kept when a log contradicts itself |
 //! | [`http`] | two calls and their status codes |
-//! | [`identity`], [`config`], [`pace`], [`metrics`] | keys, configuration, limits, figures |
+//! | [`identity`], [`signers`], [`config`], [`pace`], [`metrics`] | keys, configuration, limits, figures |
 //! | [`arguments`], [`command`], [`add_log`], [`status`] | the command line |
 //!
 //! Implements c2sp.org/tlog-witness (v1.0.0 with the status codes of its successor, July 2026, and
@@ -33,6 +33,7 @@ pub mod http;
 pub mod identity;
 pub mod metrics;
 pub mod pace;
+pub mod signers;
 pub mod state;
 pub mod status;
 pub mod witness;

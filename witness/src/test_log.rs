@@ -6,7 +6,7 @@ use testlog::{ForgedLog, add_checkpoint as body};
 use tlog::{EMPTY_ROOT, Ed25519Signer, Note, NoteSignature, TreeHead, TreeSize, VerifierKey};
 
 use crate::decide::{Log, Logs};
-use crate::identity::Signers;
+use crate::signers::Signers;
 
 /// A log of this many leaves; all that have the same name have the same key.
 pub(crate) fn small_log(origin: &str, leaves: u64) -> ForgedLog {

@@ -41,7 +41,7 @@ fn name() -> KeyName {
 
 fn new_witness() -> (TempDir, VerifierKey) {
     let folder = tempfile::tempdir().unwrap();
-    let signers = identity::Signers::new(name(), [5; 32], None).unwrap();
+    let signers = crate::signers::Signers::new(name(), [5; 32], None).unwrap();
     let vkey = identity::init(folder.path(), &signers).unwrap().remove(0);
     (folder, vkey)
 }

@@ -7,9 +7,9 @@ use tlog::{NoteSignature, Origin, UnixSeconds};
 
 use crate::decide::{Cosigned, Logs, Refusal, Request, contradiction, decide};
 use crate::evidence::EvidenceFolder;
-use crate::identity::Signers;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
+use crate::signers::Signers;
 use crate::state::StateFolder;
 
 /// A witness, ready to be asked by many at once.

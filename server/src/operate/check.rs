@@ -44,7 +44,9 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
 pub struct AuditSummary {
     /// Entries re-hashed and judged again.
     pub entries: u64,
+    /// The root that their hashes give.
     pub root: String,
+    /// Rows and tiles that were compared.
     pub report: store::AuditReport,
 }
 

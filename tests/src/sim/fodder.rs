@@ -8,7 +8,7 @@ use civiclog_server::operate::init::commit_genesis;
 use civiclog_server::sequence::batch_state::BatchState;
 use civiclog_server::sign::anchor::Anchor;
 use civiclog_server::sign::keys::LogKeys;
-use civiclog_witness::identity::Signers;
+use civiclog_witness::signers::Signers;
 use records::{Algorithm, CheckedSubmission, EntryIndex, RecordDraft, Submission, Value, Verdict};
 use store::{MemoryKv, NewBatch, NewEntry, Store, Writer};
 use tlog::{CosignatureSigner, Ed25519Signer, KeyName, Origin, Policy, Rfc6962Signer, VerifierKey};

@@ -1,7 +1,7 @@
 //! A witness: the real decision, over a disk that fails, a clock that is wrong, and manners.
 
 use civiclog_witness::decide::{Cosigned, Log, Logs, Refusal, Request, decide};
-use civiclog_witness::identity::Signers;
+use civiclog_witness::signers::Signers;
 use tlog::{CosignatureSigner, Note, TreeHead, UnixSeconds, encode_cosignatures};
 
 use super::faults::{Manner, Rate};

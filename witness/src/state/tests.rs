@@ -6,7 +6,7 @@ use tlog::UnixSeconds;
 
 use super::*;
 use crate::decide::{Request, decide};
-use crate::identity::Signers;
+use crate::signers::Signers;
 use crate::test_log::{logs, logs_with, signers, small_log};
 
 fn new_folder() -> TempDir {

@@ -7,8 +7,8 @@ use testlog::ForgedLog;
 
 use super::*;
 use crate::config::Listen;
-use crate::identity::Signers;
 use crate::metrics::Metrics;
+use crate::signers::Signers;
 use crate::state::{StateFolder, durable_write};
 use crate::test_log::{forked_log, logs, signers, small_log};
 use crate::witness::{Now, Witness};
