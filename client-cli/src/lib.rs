@@ -17,6 +17,7 @@
 //! | `share` | documents, and sealed values that are opened |
 //! | `trust` | policies, and the checkpoints that they accept |
 //! | `state`, `keyfile` | files: what is remembered, private keys |
+//! | `network` | certificates and proxies |
 //! | `exit`, `screen`, `environment` | how a command ends, what people see, what is around it |
 
 mod args;
@@ -29,6 +30,7 @@ mod fake_log;
 mod govern;
 mod keyfile;
 mod map_init;
+mod network;
 mod observe;
 mod screen;
 mod share;
@@ -68,6 +70,7 @@ pub fn run(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Exit {
 
 fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcome {
     let state = || StateFolder::locate(cli.state.as_deref(), environment);
+    let http = || network::settings(&cli.network, environment);
     match &cli.command {
         Command::Verify(args) => verify::run(args, screen),
         Command::Refusal(args) => refusal::run(args, screen),
@@ -76,15 +79,15 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         Command::Governance(command) => governance::run(command, screen),
         Command::Disclose(args) => disclose::run(args, &state()?, screen),
         Command::Map(MapCommand::Init(args)) => map_init::run(args, screen),
-        Command::Prove(args) => online(prove::run(args, screen)),
-        Command::Get(args) => online(get::run(args, screen)),
-        Command::Tender(args) => online(tender::run(args, screen)),
-        Command::Log(args) => online(get::log(args, screen)),
-        Command::Post(args) => online(post::run(args, screen)),
-        Command::Document(command) => online(document::run(command, screen)),
-        Command::Consistency(args) => online(consistency::run(args, &state()?, screen)),
-        Command::Observe(args) => online(observe::run(args, &state()?, screen)),
-        Command::Submit(args) => online(submit::run(args, &state()?, screen)),
+        Command::Prove(args) => online(prove::run(args, &http()?, screen)),
+        Command::Get(args) => online(get::run(args, &http()?, screen)),
+        Command::Tender(args) => online(tender::run(args, &http()?, screen)),
+        Command::Log(args) => online(get::log(args, &http()?, screen)),
+        Command::Post(args) => online(post::run(args, &http()?, screen)),
+        Command::Document(command) => online(document::run(command, &http()?, screen)),
+        Command::Consistency(args) => online(consistency::run(args, &http()?, &state()?, screen)),
+        Command::Observe(args) => online(observe::run(args, &http()?, &state()?, screen)),
+        Command::Submit(args) => online(submit::run(args, &http()?, &state()?, screen)),
     }
 }
 

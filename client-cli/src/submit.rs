@@ -41,7 +41,7 @@ use indicatif::ProgressBar;
 use records::Record;
 use sha2::{Digest, Sha256};
 use tlog::{CosignedCheckpoint, Hash, LeafIndex, Origin, Policy, TreeSize};
-use tlog_client::{Limits, LogClient, TreeView};
+use tlog_client::{HttpSettings, LogClient, TreeView};
 
 use crate::args::Submit;
 use crate::exit::{Exit, Explain, Failure, Outcome};
@@ -116,32 +116,39 @@ impl Scope<'_> {
 }
 
 /// Runs the command.
-pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(
+    args: &Submit,
+    http: &HttpSettings,
+    state: &StateFolder,
+    screen: &mut Screen,
+) -> Outcome {
     let chosen = source::choose(args, screen)?;
     let scope = args.complete.as_ref().map_or(Scope::Unknown, Scope::Period);
-    run_input(args, &chosen.input(), scope, state, screen).await
+    run_input(args, http, &chosen.input(), scope, state, screen).await
 }
 
 /// Runs the command with a map that says more than its file.
 pub(crate) async fn run_with(
     args: &Submit,
+    http: &HttpSettings,
     map: &Map,
     scope: Scope<'_>,
     state: &StateFolder,
     screen: &mut Screen,
 ) -> Outcome {
-    run_input(args, &Input::Csv(map), scope, state, screen).await
+    run_input(args, http, &Input::Csv(map), scope, state, screen).await
 }
 
 async fn run_input(
     args: &Submit,
+    http: &HttpSettings,
     input: &Input<'_>,
     scope: Scope<'_>,
     state: &StateFolder,
     screen: &mut Screen,
 ) -> Outcome {
     let key = keyfile::read_signing_key(&args.key)?;
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     let info = client.info().await?;
     let origin: Origin = info
         .origin

@@ -3,7 +3,6 @@
 
 pub mod backup;
 pub mod check;
-pub mod fetch;
 pub mod init;
 pub mod recover;
 pub mod restore;

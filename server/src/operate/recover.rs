@@ -33,7 +33,7 @@ mod held;
 mod mirror;
 mod target;
 
-pub use mirror::{Mirror, MirrorError};
+pub use mirror::Mirror;
 
 use disclosures::Disclosures;
 use held::Held;
@@ -80,7 +80,7 @@ pub fn recover(config: &Config, order: &Order<'_>) -> anyhow::Result<Recovered> 
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkeys = keys.verifier_keys();
     let mut held = Held::open(config, order.anchor_is_lost)?;
-    let mirror = Mirror::open(order.from)?;
+    let mirror = Mirror::open(order.from, &config.http_settings()?)?;
     let target = Target::find(
         config,
         &Sources {

@@ -4,7 +4,7 @@ use tlog::{TilePath, TileReader, TreeSize, encode_bundle};
 
 use super::*;
 use crate::fake_server::{FakeServer, Reply};
-use crate::transport::Limits;
+use crate::settings::HttpSettings;
 
 /// A log of `count` entries, and what it serves.
 struct FakeLog {
@@ -44,7 +44,7 @@ impl FakeLog {
 async fn serve(log: &Arc<FakeLog>, head: TreeHead) -> (FakeServer, TreeView) {
     let serving = Arc::clone(log);
     let server = FakeServer::start(move |path| serving.answer(path)).await;
-    let client = LogClient::new(&server.url, Limits::default()).unwrap();
+    let client = LogClient::new(&server.url, &HttpSettings::default()).unwrap();
     (server, TreeView::new(client, head))
 }
 
