@@ -57,7 +57,10 @@ impl Proxies {
 fn is_usable(url: &str) -> bool {
     let any = Uri::from_static("https://any.invalid");
     let proxy = Matcher::builder().all(url).build().intercept(&any);
-    proxy.is_some_and(|proxy| proxy.uri().scheme() == Some(&http::uri::Scheme::HTTP))
+    proxy.is_some_and(|proxy| {
+        let has_host = proxy.uri().host().is_some_and(|host| !host.is_empty());
+        has_host && proxy.uri().scheme() == Some(&http::uri::Scheme::HTTP)
+    })
 }
 
 #[cfg(test)]
