@@ -19,7 +19,7 @@ pub(crate) use govern::{
 };
 pub(crate) use network::NetworkArgs;
 pub(crate) use share::{Disclose, Document, GetDocument, PutDocument};
-pub(crate) use submit::{Format, MapCommand, MapInit, Observe, Submit};
+pub(crate) use submit::{MapCommand, MapInit, Observe, Submit};
 
 /// Submit payments and contracts to a transparency log, and check what others submitted.
 #[derive(Debug, Parser)]

@@ -1,5 +1,6 @@
 //! How a command ends: five exit codes, decided here and nowhere else.
 
+use import::ImportError;
 use tlog_client::{ClientError, TreeError};
 
 /// The exit code of the process.
@@ -80,6 +81,12 @@ impl From<ClientError> for Failure {
             _ => Exit::Misbehaved,
         };
         Self { exit, error: error.into() }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        Self { exit: Exit::Usage, error: error.into() }
     }
 }
 

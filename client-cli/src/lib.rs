@@ -15,6 +15,7 @@
 //! | `submit`, `observe`, `map_init` | files that become records, one's own or another's |
 //! | `govern` | keys, and the log's own records about them |
 //! | `share` | documents, and sealed values that are opened |
+//! | `period` | the days that a complete file covers |
 //! | `trust` | policies, and the checkpoints that they accept |
 //! | `state`, `keyfile` | files: what is remembered, private keys |
 //! | `network` | certificates and proxies |
@@ -32,6 +33,7 @@ mod keyfile;
 mod map_init;
 mod network;
 mod observe;
+mod period;
 mod screen;
 mod share;
 mod state;

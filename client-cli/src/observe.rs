@@ -17,14 +17,16 @@ mod history;
 
 use std::path::{Path, PathBuf};
 
+use import::FormatName;
+use import::csv::Csv;
 use tlog::Origin;
 use tlog_client::{HttpSettings, LogClient};
 
-use crate::args::{Format, Observe, Submit};
+use crate::args::{Observe, Submit};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::screen::Screen;
 use crate::state::StateFolder;
-use crate::submit::{self, Scope, map};
+use crate::submit::{self, Scope};
 use history::History;
 
 pub(crate) async fn run(
@@ -69,8 +71,8 @@ impl Watch<'_> {
         screen: &mut Screen,
     ) -> Outcome {
         screen.note(format!("observing {name}"));
-        let mut map = map::read(&self.args.map)?;
-        map.observe(&self.args.observer, name);
+        let mut csv = Csv::with_map(&self.args.map)?;
+        csv.observe(&self.args.observer, name);
         let out = |suffix: &str| {
             let mut file = self.args.out.join(name.replace(['/', '\\'], "_")).into_os_string();
             file.push(suffix);
@@ -78,7 +80,7 @@ impl Watch<'_> {
         };
         let submit = Submit {
             file: path.to_owned(),
-            format: Some(Format::Csv),
+            format: Some(FormatName::Csv),
             map: Some(self.args.map.clone()),
             submitter: None,
             body: None,
@@ -93,7 +95,7 @@ impl Watch<'_> {
             dry_run: self.args.dry_run,
             wait_seconds: self.args.wait_seconds,
         };
-        submit::run_with(&submit, self.http, &map, scope, self.state, screen).await
+        submit::run_with(&submit, self.http, &csv, scope, self.state, screen).await
     }
 
     /// The CSV files of a folder, in the order of their names.
@@ -174,9 +176,9 @@ impl Watch<'_> {
     /// Without the memory of how far it went, walking the commits again would log changes that
     /// never happened.
     async fn refuse_to_start_over(&self, client: &LogClient) -> Outcome<()> {
-        let mut map = map::read(&self.args.map)?;
-        map.observe(&self.args.observer, "");
-        let known = client.objects(&map.object_prefix(), None).await?;
+        let mut csv = Csv::with_map(&self.args.map)?;
+        csv.observe(&self.args.observer, "");
+        let known = client.objects(&csv.object_prefix(), None).await?;
         if known.is_empty() {
             return Ok(());
         }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::documents::{self, DocumentId};
-use crate::operate::withdraw;
+use crate::core::withdrawn::Act;
+use crate::documents::DocumentId;
+use crate::operate::init::DraftRequest;
+use crate::operate::withdraw::{DocumentRequest, FieldsRequest};
 use crate::publish::set_aside::Decision;
 
 /// The log: takes signed records in, publishes tree heads that a quorum of witnesses cosigned.
@@ -105,7 +107,7 @@ pub struct WithdrawArguments {
     pub index: Option<tlog::LeafIndex>,
     /// The document instead of fields of an entry.
     #[arg(long, value_name = "SHA256", conflicts_with_all = ["index", "path"])]
-    pub document: Option<DocumentId>,
+    pub(crate) document: Option<DocumentId>,
     /// The sealed field, as the record names it (such as /data/payee/name); without it, all that the
     /// log holds of the entry.
     #[arg(long, value_name = "POINTER")]
@@ -125,8 +127,8 @@ pub struct WithdrawArguments {
 
 impl WithdrawArguments {
     /// The fields that are meant, if it is not about a document.
-    pub fn fields(&self) -> Option<withdraw::Order<'_>> {
-        Some(withdraw::Order {
+    pub(crate) fn fields(&self) -> Option<FieldsRequest<'_>> {
+        Some(FieldsRequest {
             index: self.index?,
             path: self.path.as_deref(),
             ground: &self.ground,
@@ -136,9 +138,9 @@ impl WithdrawArguments {
     }
 
     /// What is to become of the document that is meant, if it is about one.
-    pub fn document(&self, act: withdraw::Act) -> Option<documents::Order<'_>> {
+    pub(crate) fn document(&self, act: Act) -> Option<DocumentRequest<'_>> {
         let id = self.document?;
-        Some(documents::Order { id, act, ground: &self.ground, because: &self.because })
+        Some(DocumentRequest { id, act, ground: &self.ground, because: &self.because })
     }
 }
 
@@ -171,7 +173,7 @@ pub struct RunArguments {
 
 impl RunArguments {
     /// What the operator decided about a witness.
-    pub fn decision(&self) -> Option<Decision> {
+    pub(crate) fn decision(&self) -> Option<Decision> {
         match (&self.set_aside_witness, &self.because, &self.hear_witness_again) {
             (Some(name), Some(because), _) => {
                 Some(Decision::SetAside { name: name.clone(), because: because.clone() })
@@ -220,6 +222,18 @@ pub struct InitArguments {
     /// With `--draft`: the public half (JWK) of an operator key, for signed refusals.
     #[arg(long, value_name = "JWK", conflicts_with = "genesis")]
     pub operator_key: Vec<PathBuf>,
+}
+
+impl InitArguments {
+    /// What the first entry is to say.
+    pub(crate) fn draft_request(&self) -> DraftRequest<'_> {
+        DraftRequest {
+            governance: &self.governance,
+            threshold: self.threshold,
+            governance_next: &self.governance_next,
+            operator_keys: &self.operator_key,
+        }
+    }
 }
 
 /// The arguments of `backup`.

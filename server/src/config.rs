@@ -57,8 +57,9 @@ pub struct Limits {
     pub batch_entries_max: usize,
     /// Submissions waiting at once, at most. Default 65,536.
     pub pool_submissions_max: usize,
-    /// Bytes of memory that request bodies and waiting submissions hold, at most: see
-    /// [`crate::admit::pool::HELD_PER_BODY_BYTE`]. Default 256 MiB; at least 96 MiB.
+    /// Bytes of memory that request bodies and waiting submissions hold, at most: a body of n bytes
+    /// counts as 5 n, and each submission in it as 4 KiB more. Default 256 MiB; at least 96 MiB, which
+    /// holds one full batch.
     pub pool_bytes_max: usize,
     /// Bytes of large answers on their way, at most, for reads and for writes each. Default 64 MiB.
     pub answer_bytes_max: usize,
@@ -332,7 +333,12 @@ impl Config {
         in_range("documents.upload_timeout_ms", documents.upload_timeout_ms, 10, 3_600_000)?;
         in_range("limits.batch_entries_max", limits.batch_entries_max as u64, 1, 16_384)?;
         in_range("limits.pool_submissions_max", limits.pool_submissions_max as u64, 1, 1 << 20)?;
-        in_range("limits.pool_bytes_max", limits.pool_bytes_max as u64, 96 << 20, 16 << 30)?;
+        in_range(
+            "limits.pool_bytes_max",
+            limits.pool_bytes_max as u64,
+            POOL_BYTES_LEAST,
+            16 << 30,
+        )?;
         in_range("limits.answer_bytes_max", limits.answer_bytes_max as u64, 16 << 20, 4 << 30)?;
         in_range("limits.connections_max", limits.connections_max as u64, 1, 65_536)?;
         in_range("limits.writes_max", limits.writes_max as u64, 1, 65_536)?;
@@ -353,6 +359,9 @@ impl Config {
     }
 }
 
+/// The least that `limits.pool_bytes_max` may say: a full batch must fit.
+pub(crate) const POOL_BYTES_LEAST: u64 = 96 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,13 +381,6 @@ mod tests {
         assert_eq!(config.limits.batch_entries_max, 1024);
         assert_eq!(config.publish.checkpoint_interval_ms, 250);
         assert!(config.anchor.ends_with("data/anchor"));
-    }
-
-    #[test]
-    fn the_least_pool_holds_a_full_batch() {
-        let body = records::limits::BATCH_BYTES_MAX * crate::admit::pool::HELD_PER_BODY_BYTE;
-        let lines = records::limits::BATCH_LINES_MAX * crate::admit::pool::HELD_PER_SUBMISSION;
-        assert!(body + lines <= 96 << 20, "{body} and {lines}");
     }
 
     #[test]

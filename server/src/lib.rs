@@ -15,7 +15,7 @@
 //!
 //! Each step takes what only the step before can make: [`sign::anchor::Anchored`] comes from a
 //! [`sign::guard::Guarded`], a [`publish::latest::Published`] from a cosigned checkpoint, a
-//! [`admit::pool::Receipt`] from a commit.
+//! [`admit::outcome::Receipt`] from a commit.
 //!
 //! A module imports only from those below it in this table:
 //!
@@ -26,9 +26,14 @@
 //! | [`operate`] | making, auditing, copying, bringing back and withdrawing |
 //! | [`publish`] | from a signature to what everybody sees |
 //! | [`sequence`] | judging and the one commit |
-//! | [`admit`], [`documents`] | from a body to a checked submission; files that records name by hash |
+//! | [`admit`], `documents` | from a body to a checked submission; files that records name by hash |
 //! | [`core`], [`sign`] | what every part holds; from a commit to a signature |
 //! | [`config`] | the configuration file |
+
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "programs are the only users; errors say themselves when they arise"
+)]
 
 use std::io::Write as _;
 
@@ -38,7 +43,7 @@ pub mod admit;
 pub mod cli;
 pub mod config;
 pub mod core;
-pub mod documents;
+mod documents;
 #[cfg(test)]
 mod fixtures;
 pub mod operate;
@@ -48,10 +53,10 @@ pub mod sequence;
 pub mod serve;
 pub mod sign;
 
-use cli::{Arguments, Command, LogFormat, VerifyBackupArguments, WithdrawArguments};
+use crate::core::withdrawn::Act;
+use cli::{Arguments, Command, InitArguments, LogFormat, VerifyBackupArguments, WithdrawArguments};
 use config::Config;
 use operate::backup::verify::Trust;
-use operate::withdraw::Act;
 use operate::{backup, check, init, recover, restore, withdraw};
 
 /// Does what the command line says.
@@ -65,9 +70,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     service::init_tracing(format, &arguments.log_filter)?;
     match arguments.command {
-        Command::Keygen(it) => print_lines(&init::keygen(&Config::load(&it.config)?, &it)?),
+        Command::Keygen(it) => match (Config::load(&it.config)?, &it.refusals) {
+            (config, Some(jwk)) => print_lines(&[init::make_refusal_key(&config, jwk)?]),
+            (config, None) => print_lines(&init::make_keys(&config)?),
+        },
         Command::Keys(it) => print_lines(&init::verifier_keys(&Config::load(&it.config)?)?),
-        Command::Init(it) => init::init(&Config::load(&it.config)?, &it),
+        Command::Init(it) => run_init(&it),
         Command::Run(it) => {
             run::run(&Config::load(&it.config)?, it.decision().as_ref(), |listening| {
                 // Whoever started us reads the ports from here; if nobody does, it is no fault.
@@ -77,21 +85,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Backup(it) => {
             let keep = it.keep.and_then(|it| usize::try_from(it).ok());
-            let order = backup::Order { to: &it.to, keep, admin: it.admin };
-            print_json(&backup::backup(&Config::load(&it.config)?, &order)?)
+            let request = backup::BackupRequest { to: &it.to, keep, admin: it.admin };
+            print_json(&backup::backup(&Config::load(&it.config)?, &request)?)
         }
         Command::VerifyBackup(it) => print_json(&backup::verify::verify(&it.backup, &trust(&it)?)?),
         Command::Restore(it) => {
             print_json(&restore::restore(&Config::load(&it.config)?, &it.from)?)
         }
         Command::Recover(it) => {
-            let order = recover::Order {
+            let request = recover::RecoverRequest {
                 from: &it.from,
                 checkpoint: it.checkpoint.as_deref(),
                 at_least: it.at_least.map(tlog::TreeSize::new),
                 anchor_is_lost: it.anchor_is_lost,
             };
-            print_json(&recover::recover(&Config::load(&it.config)?, &order)?)
+            print_json(&recover::recover(&Config::load(&it.config)?, &request)?)
         }
         Command::Audit(it) => {
             let summary = check::audit(&Config::load(&it.config)?)?;
@@ -109,6 +117,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
+fn run_init(arguments: &InitArguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.config)?;
+    match (&arguments.draft, &arguments.genesis) {
+        (Some(draft), None) => init::write_draft(&config, &arguments.draft_request(), draft),
+        (None, Some(genesis)) => init::create(&config, genesis),
+        _ => anyhow::bail!("give either --draft or --genesis"),
+    }
+}
+
 /// Whom `verify-backup` believes.
 fn trust(arguments: &VerifyBackupArguments) -> anyhow::Result<Trust> {
     match (&arguments.config, &arguments.vkey) {
@@ -120,14 +137,14 @@ fn trust(arguments: &VerifyBackupArguments) -> anyhow::Result<Trust> {
 
 fn run_withdrawal(arguments: &WithdrawArguments, act: Act) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
-    if let Some(order) = arguments.document(act) {
-        return print_json(&documents::withdraw(&config, &order)?);
+    if let Some(request) = arguments.document(act) {
+        return print_json(&withdraw::withdraw_document(&config, &request)?);
     }
-    let order = arguments.fields().context("give --index or --document")?;
+    let request = arguments.fields().context("give --index or --document")?;
     if act == Act::Withheld {
-        return print_json(&withdraw::withhold(&config, &order)?);
+        return print_json(&withdraw::withhold(&config, &request)?);
     }
-    let erased = withdraw::erase(&config, &order)?;
+    let erased = withdraw::erase(&config, &request)?;
     print_json(&erased)?;
     anyhow::ensure!(erased.is_gone(), "files of the log still hold what was erased");
     Ok(())

@@ -1,9 +1,10 @@
 //! What an operator does with a log that does not serve: making, auditing, copying, bringing back,
 //! withdrawing.
 
-pub mod backup;
+mod accepted;
+pub(crate) mod backup;
 pub mod check;
 pub mod init;
-pub mod recover;
-pub mod restore;
-pub mod withdraw;
+pub(crate) mod recover;
+pub(crate) mod restore;
+pub(crate) mod withdraw;

@@ -8,31 +8,34 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus::Registry;
-use service::{HttpLimits, Shutdown};
+use service::{Clock, FileSystems, HttpLimits, Shutdown, SystemClock};
 use store::RocksKv;
 use tlog_client::WitnessClient;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::admit::check::AdmissionThreads;
+use crate::admit::budget::Budget;
+use crate::admit::clock_rule::AdmissionClock;
+use crate::admit::low_water::LowWater;
+use crate::admit::pool::Pool;
+use crate::admit::threads::AdmissionThreads;
 use crate::config::Config;
-use crate::core::genesis;
+use crate::core::withdrawn::{List, settle};
+use crate::core::{Core, genesis};
 use crate::documents::Documents;
 use crate::operate::backup::SnapshotMaker;
-use crate::operate::withdraw::{List, settle};
 use crate::publish::decisions::{Event, Pace, WitnessStatus, witnesses_to_ask};
 use crate::publish::driver::Driver;
 use crate::publish::set_aside::Decision;
-use crate::publish::startup::{self, Publishing};
+use crate::publish::startup::{self, Opened, Publishing};
 use crate::sequence::sequencer::{self, Sequencer};
-use crate::serve::refuse::{RefusalKey, RefusalSigner};
-use crate::serve::{App, Concurrency, DocumentDesk, policy_words, router};
+use crate::serve::refuse::RefusalSigner;
+use crate::serve::{App, Concurrency, Transfers, policy_words, router};
 use crate::sign::anchor::SetAside;
+use crate::sign::refusal_key::RefusalKey;
 
-mod shared;
 mod upkeep;
 
-use shared::Shared;
 use upkeep::{prune_history, published_all, readiness, stop_admission, watch_gauges};
 
 /// Where the server listens, for whoever started it.
@@ -70,10 +73,7 @@ pub fn run(
 ///
 /// # Errors
 /// When the parts do not fit, or the withdrawals cannot be applied again.
-pub fn open(
-    config: &Config,
-    decision: Option<&Decision>,
-) -> anyhow::Result<startup::Opened<RocksKv>> {
+pub fn open(config: &Config, decision: Option<&Decision>) -> anyhow::Result<Opened<RocksKv>> {
     let mut opened = startup::open(config, decision)?;
     List::read(config)
         .and_then(|mut list| settle(&mut list, &mut opened.writer))
@@ -83,13 +83,13 @@ pub fn open(
 
 async fn serve(
     config: &Config,
-    opened: startup::Opened<RocksKv>,
+    opened: Opened<RocksKv>,
     announce: impl FnOnce(&Addresses),
 ) -> anyhow::Result<()> {
     let shutdown = Shutdown::from_signals().context("listening for signals")?;
     let registry = Registry::new();
-    let shared = Shared::new(config, &opened, &registry)?;
-    let refusals = refusal_signer(config, &opened.store)?;
+    let (statuses, followed) = watch::channel(Vec::new());
+    let app = Arc::new(app(config, &opened, &registry, followed)?);
     let public = bind(config.listen.public).await?;
     let admin = bind(config.listen.admin).await?;
     announce(&Addresses {
@@ -99,32 +99,10 @@ async fn serve(
     });
 
     tracing::info!(policy = %policy_words(&opened.policy), "the witness policy");
-    let verifier_keys = opened.signer.verifier_keys();
-    let set_aside = opened.anchor.set_aside().to_vec();
-    for SetAside { vkey, because, at } in &set_aside {
+    for SetAside { vkey, because, at } in &app.set_aside {
         tracing::warn!(vkey, because, at, "a witness is set aside: what it says is not heard");
     }
-    let (policy, policy_text) = (opened.policy.clone(), opened.policy_text.clone());
-    let documents = Documents::open(config).context("opening the documents")?;
-    let running = start_data_path(config, &shared, opened)?;
-    let app = Arc::new(App {
-        core: shared.core.clone(),
-        latest: shared.latest.clone(),
-        low_water: Arc::clone(&shared.low_water),
-        pool: Arc::clone(&shared.pool),
-        budget: shared.budget.clone(),
-        admission: AdmissionThreads::start(admission_threads()).context("starting threads")?,
-        origin: config.origin.clone(),
-        verifier_keys,
-        refusals,
-        policy: Arc::new(policy),
-        policy_text,
-        statuses: running.statuses.clone(),
-        set_aside,
-        documents: DocumentDesk::new(documents, &config.documents, Arc::clone(&shared.core.clock)),
-        body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
-        wait_published: Duration::from_millis(config.limits.wait_published_ms),
-    });
+    let running = start_data_path(config, &app, opened, statuses)?;
     let concurrency = Concurrency {
         reads_max: config.limits.reads_max,
         writes_max: config.limits.writes_max,
@@ -133,17 +111,18 @@ async fn serve(
     let admin_stop = Shutdown::new();
     let admin_task = tokio::spawn(service::serve(
         admin,
-        admin_router(config, &shared, registry),
+        admin_router(config, &app, registry),
         http_limits(config),
         admin_stop.clone(),
     ));
-    tokio::spawn(watch_gauges(shared.clone(), config.limits.pool_bytes_max));
-    tokio::spawn(prune_history(shared.clone()));
-    tokio::spawn(stop_admission(shutdown.clone(), shared.core.mode.clone()));
+    tokio::spawn(watch_gauges(Arc::clone(&app), config.limits.pool_bytes_max));
+    tokio::spawn(prune_history(app.core.clone()));
+    tokio::spawn(stop_admission(shutdown.clone(), app.core.mode.clone()));
 
-    service::serve(public, router(app, concurrency), http_limits(config), shutdown.clone()).await;
+    let public_router = router(Arc::clone(&app), concurrency);
+    service::serve(public, public_router, http_limits(config), shutdown.clone()).await;
 
-    finish(&shared, running, &shutdown).await;
+    finish(&app, running, &shutdown).await;
     admin_stop.force();
     // A panic in it was reported when it happened.
     let _ = admin_task.await;
@@ -151,26 +130,60 @@ async fn serve(
     Ok(())
 }
 
+/// What the handlers and the tasks beside them work with.
+fn app(
+    config: &Config,
+    opened: &Opened<RocksKv>,
+    registry: &Registry,
+    statuses: watch::Receiver<Vec<WitnessStatus>>,
+) -> anyhow::Result<App> {
+    let limits = &config.limits;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let core = Core::new(opened.store.clone(), Arc::clone(&clock), registry)
+        .context("registering metrics")?;
+    let folders = vec![("database", config.database_dir()), ("anchor", config.anchor.clone())];
+    let low_water = LowWater::new(Box::new(FileSystems), folders, limits.disk_free_bytes_min);
+    let documents = Documents::open(config).context("opening the documents")?;
+    Ok(App {
+        core,
+        latest: opened.latest_published()?,
+        clock_rule: Arc::new(AdmissionClock::new(Arc::clone(&clock))),
+        low_water: Arc::new(low_water),
+        pool: Arc::new(Pool::new()),
+        budget: Budget::new(limits.pool_submissions_max, limits.pool_bytes_max),
+        admission: AdmissionThreads::start(admission_threads()).context("starting threads")?,
+        origin: config.origin.clone(),
+        verifier_keys: opened.signer.verifier_keys(),
+        refusals: refusal_signer(config, &opened.store)?,
+        policy: Arc::new(opened.policy.clone()),
+        policy_text: opened.policy_text.clone(),
+        statuses,
+        set_aside: opened.anchor.set_aside().to_vec(),
+        documents: Transfers::new(documents, &config.documents, clock),
+        body_timeout: Duration::from_millis(limits.body_timeout_ms),
+        wait_published: Duration::from_millis(limits.wait_published_ms),
+    })
+}
+
 /// The sequencer and the publisher at work.
 struct Running {
     sequencer: JoinHandle<()>,
     publisher: tokio::task::JoinHandle<()>,
     signing: JoinHandle<()>,
-    statuses: watch::Receiver<Vec<WitnessStatus>>,
 }
 
 /// Starts the publisher, which asks the witnesses first, and the sequencer, which waits for it.
 fn start_data_path(
     config: &Config,
-    shared: &Shared,
-    opened: startup::Opened<RocksKv>,
+    app: &App,
+    opened: Opened<RocksKv>,
+    statuses: watch::Sender<Vec<WitnessStatus>>,
 ) -> anyhow::Result<Running> {
     let (events, heard) = mpsc::unbounded_channel();
-    let (statuses, followed) = watch::channel(Vec::new());
     let (tasks, waiting) = std::sync::mpsc::channel();
     let [own_key, _] = opened.signer.verifier_keys();
     let driver = Driver {
-        core: shared.core.clone(),
+        core: app.core.clone(),
         witnesses: witness_clients(config, &opened)?,
         statuses,
         tasks,
@@ -180,17 +193,17 @@ fn start_data_path(
     };
     let request_intervals_ms = request_intervals_ms(config, &opened.policy)?;
     let (publishing, writer) = opened.publishing(
-        shared.core.clone(),
-        shared.latest.clone(),
-        Arc::clone(&shared.clock_rule),
+        app.core.clone(),
+        app.latest.clone(),
+        Arc::clone(&app.clock_rule),
         pace(config),
         request_intervals_ms,
     );
     let Publishing { publisher, first, signing } = publishing;
-    let sequencer = start_sequencer(config, shared, writer, events.clone())?;
+    let sequencer = start_sequencer(config, app, writer, events.clone())?;
     // The store may hold more than the anchor: committed, and killed before it was published.
     // The receiver is ours until the publisher has it, so this cannot fail.
-    let _ = events.send(Event::Committed(shared.core.store.head()));
+    let _ = events.send(Event::Committed(app.core.store.head()));
     let signing = start_thread("publisher", move || {
         // The publisher may have ended before; an unused signature harms nobody.
         signing.run(&waiting, |signed| {
@@ -198,7 +211,7 @@ fn start_data_path(
         });
     })?;
     let publisher = tokio::spawn(driver.run(publisher, first, heard));
-    Ok(Running { sequencer, publisher, signing, statuses: followed })
+    Ok(Running { sequencer, publisher, signing })
 }
 
 fn start_thread(
@@ -213,14 +226,14 @@ fn start_thread(
 
 /// Every request is answered or cut off. What waits is committed; what was committed is published
 /// if the witnesses let it, and a second signal does not end the wait before.
-async fn finish(shared: &Shared, running: Running, shutdown: &Shutdown) {
-    shared.pool.close();
+async fn finish(app: &App, running: Running, shutdown: &Shutdown) {
+    app.pool.close();
     // Also after a second signal: a commit is short, and who sent it in may still be told later. A
     // panic in it was reported when it happened.
     let _ = tokio::task::spawn_blocking(move || running.sequencer.join()).await;
     let last_words = Duration::from_millis(LAST_WORDS_MS);
     let is_all_published = tokio::select! {
-        ended = tokio::time::timeout(last_words, published_all(shared)) => ended.is_ok(),
+        ended = tokio::time::timeout(last_words, published_all(app)) => ended.is_ok(),
         () = shutdown.forced() => false,
     };
     if !is_all_published {
@@ -237,16 +250,16 @@ async fn finish(shared: &Shared, running: Running, shutdown: &Shutdown) {
 
 fn start_sequencer(
     config: &Config,
-    shared: &Shared,
+    app: &App,
     writer: store::Writer,
     events: mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let sequencer = Sequencer::new(sequencer::Deps {
-        core: shared.core.clone(),
+        core: app.core.clone(),
         writer,
-        pool: Arc::clone(&shared.pool),
-        clock_rule: Arc::clone(&shared.clock_rule),
-        low_water: Arc::clone(&shared.low_water),
+        pool: Arc::clone(&app.pool),
+        clock_rule: Arc::clone(&app.clock_rule),
+        low_water: Arc::clone(&app.low_water),
         committed: Box::new(move |head| {
             // The publisher ends before the sequencer only when the process is read-only.
             let _ = events.send(Event::Committed(head));
@@ -260,14 +273,12 @@ fn start_sequencer(
 /// The signer of refusals, if this log has a key for them that entry 0 names.
 fn refusal_signer(config: &Config, store: &store::Store) -> anyhow::Result<Option<RefusalSigner>> {
     let key = RefusalKey::load(&config.keys_dir())?;
-    let entry = genesis::entry(store)?;
-    let genesis = entry.record().body().genesis().context("entry 0 is no genesis")?;
-    RefusalSigner::new(&config.origin, genesis, key)
+    RefusalSigner::new(&config.origin, &genesis::of(store)?, key)
 }
 
 fn witness_clients(
     config: &Config,
-    opened: &startup::Opened<RocksKv>,
+    opened: &Opened<RocksKv>,
 ) -> anyhow::Result<Vec<WitnessClient>> {
     let settings = config.witness_settings()?;
     witnesses_to_ask(&opened.policy, &opened.policies_before)
@@ -323,10 +334,10 @@ fn http_limits(config: &Config) -> HttpLimits {
 }
 
 /// What the operator's port serves.
-fn admin_router(config: &Config, shared: &Shared, registry: Registry) -> axum::Router {
-    let (store, clock) = (shared.core.store.clone(), Arc::clone(&shared.core.clock));
+fn admin_router(config: &Config, app: &Arc<App>, registry: Registry) -> axum::Router {
+    let (store, clock) = (app.core.store.clone(), Arc::clone(&app.core.clock));
     let snapshots = SnapshotMaker::new(config, store, clock);
-    service::admin_router(registry, readiness(config, shared)).merge(snapshots.router())
+    service::admin_router(registry, readiness(config, app)).merge(snapshots.router())
 }
 
 const DAY_MS: u64 = 86_400_000;

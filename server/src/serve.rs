@@ -4,7 +4,6 @@
 //! Everything a reader gets stops at the size of the published head.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
@@ -13,95 +12,48 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
-use store::RocksKv;
-use tlog::{Origin, Policy, VerifierKey};
-use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 
-use crate::admit::check::AdmissionThreads;
-use crate::admit::low_water::LowWater;
-use crate::admit::pool::{Budget, Pool};
-use crate::core::Core;
-use crate::publish::decisions::WitnessStatus;
-use crate::publish::latest::LatestPublished;
-use crate::serve::refuse::RefusalSigner;
-use crate::sign::anchor::SetAside;
-
 mod answers;
+mod app;
 mod compat;
 mod documents;
-pub mod error;
-mod lines;
+mod error;
 mod log;
 mod objects;
 mod proofs;
+mod query;
 pub mod receipt;
 mod records;
-pub mod refuse;
+pub(crate) mod refuse;
 mod registry;
 mod respond;
+mod revisions;
 mod submit;
 mod tiles;
+mod transfers;
 
-use answers::hold;
+use answers::{AnswerRoom, hold};
+use error::ApiError;
 
-pub use answers::{AnswerRoom, SMALL_ANSWER_BYTES_MAX};
-pub use documents::DocumentDesk;
-pub use error::ApiError;
-pub use log::policy_words;
-
-/// What the handlers work with. They read through the store's interface, and never touch its
-/// column families.
-pub struct App {
-    /// Read by every handler, through the store's interface.
-    pub core: Core<RocksKv>,
-    /// Nothing beyond its size is served.
-    pub latest: LatestPublished,
-    /// Whether the disks have room.
-    pub low_water: Arc<LowWater>,
-    /// Where submissions wait for the sequencer.
-    pub pool: Arc<Pool>,
-    /// What bodies and submissions may occupy.
-    pub budget: Budget,
-    /// Where submissions are checked.
-    pub admission: AdmissionThreads,
-    /// The log's name.
-    pub origin: Origin,
-    /// The log's public keys: Ed25519, then P-256.
-    pub verifier_keys: [VerifierKey; 2],
-    /// Signs refusals; without it they are unsigned.
-    pub refusals: Option<RefusalSigner>,
-    /// The witness policy.
-    pub policy: Arc<Policy>,
-    /// The witness policy's text.
-    pub policy_text: String,
-    /// What is known of the witnesses.
-    pub statuses: watch::Receiver<Vec<WitnessStatus>>,
-    /// The witnesses that the operator set aside, and why.
-    pub set_aside: Vec<SetAside>,
-    /// The documents.
-    pub documents: DocumentDesk,
-    /// How long a body may take.
-    pub body_timeout: Duration,
-    /// How long `wait=published` waits.
-    pub wait_published: Duration,
-}
+pub(crate) use app::App;
+pub(crate) use log::policy_words;
+pub(crate) use transfers::Transfers;
 
 /// What is served at once.
 #[derive(Clone, Copy, Debug)]
-pub struct Concurrency {
-    /// Reads.
-    pub reads_max: usize,
-    /// Writes.
-    pub writes_max: usize,
+#[expect(clippy::struct_field_names, reason = "they are limits")]
+pub(crate) struct Concurrency {
+    pub(crate) reads_max: usize,
+    pub(crate) writes_max: usize,
     /// Bytes of large answers on their way, for reads and for writes each.
-    pub answer_bytes_max: usize,
+    pub(crate) answer_bytes_max: usize,
 }
 
 /// The public interface as a tower service.
-pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
+pub(crate) fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
     let writes = Router::new().route("/v1/records", post(submit::post_records));
     let reads = Router::new()
         .route("/checkpoint", get(tiles::checkpoint))
@@ -127,7 +79,7 @@ pub fn router(app: Arc<App>, concurrency: Concurrency) -> Router {
     };
     let writes = held(limited(writes, concurrency.writes_max, &app));
     let reads = held(limited(reads, concurrency.reads_max, &app));
-    // Limits of its own for each direction are at the desk: a document takes long, and is streamed.
+    // Each direction has limits of its own (`Transfers`): a document takes long, and is streamed.
     let documents =
         Router::new().route("/v1/documents/{sha256}", get(documents::get).put(documents::put));
     writes

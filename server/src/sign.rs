@@ -4,5 +4,6 @@
 pub mod anchor;
 pub mod guard;
 pub mod keys;
+pub(crate) mod refusal_key;
 pub mod signer;
 pub mod thread;

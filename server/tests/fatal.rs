@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use civiclog_server::admit::check::{AdmitError, AwsLcEs256, Checked, check};
+use civiclog_server::admit::budget::Budget;
+use civiclog_server::admit::check::{AwsLcEs256, CheckError, Checked, check};
 use civiclog_server::admit::clock_rule::AdmissionClock;
 use civiclog_server::admit::low_water::LowWater;
-use civiclog_server::admit::pool::{Budget, NotJudged, Outcome, Pending, Pool};
+use civiclog_server::admit::outcome::{NotJudged, Outcome};
+use civiclog_server::admit::pool::{Pending, Pool};
 use civiclog_server::core::mode::{Ended, Mode};
 use civiclog_server::core::{Core, prove};
 use civiclog_server::publish::latest::{LatestPublished, Published};
@@ -394,9 +396,9 @@ fn a_proof_that_does_not_hold_is_given_to_nobody_and_ends_signing() {
 #[test]
 fn a_failed_lookup_is_no_damage() {
     let log = Log::new();
-    let failed = AdmitError::Store(ReadError::Database(failure()));
+    let failed = CheckError::Store(ReadError::Database(failure()));
     failed.report(&log.core.mode);
-    AdmitError::Altered.report(&log.core.mode);
+    CheckError::Altered.report(&log.core.mode);
     assert!(log.core.mode.is_running());
 }
 

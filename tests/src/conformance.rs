@@ -10,9 +10,9 @@ mod scenes;
 mod table;
 
 use sha2::{Digest as _, Sha256};
+use testlog::ForgedLog;
 use tlog::{Note, NoteSignature, SignedAt, TREE_SIZE_CONTENT_TYPE, VerifierKey, WitnessAnswer};
 
-use crate::forged::ForgedLog;
 use crate::http::{Answer, Http};
 
 /// What is tested, and what is known of it.

@@ -13,7 +13,7 @@
 //! | [`impostor`] | somebody in front of a witness who answers badly |
 //! | [`witness`], [`log`] | four witnesses and a log, started, stopped, killed, put back |
 //! | [`mirror`] | copies of a log elsewhere: backups, tiles, servers that only read |
-//! | [`forged`], [`conformance`] | a log that signs anything; what a witness must answer to it |
+//! | [`conformance`] | what a witness must answer to a log that signs anything |
 //! | [`memory_log`], [`auditor`] | a log in one thread under a clock of the test, and who judges its entries again |
 //! | [`drawn`] | submissions of every profile from a seed, good and bad |
 //! | [`submitter`] | a treasury with its key, and the records it signs |
@@ -72,7 +72,6 @@
 pub mod auditor;
 pub mod conformance;
 pub mod drawn;
-pub mod forged;
 pub mod fuzz;
 pub mod history;
 pub mod http;

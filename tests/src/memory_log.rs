@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use civiclog_server::admit::check::{self, AdmitError, Checked};
+use civiclog_server::admit::budget::Budget;
+use civiclog_server::admit::check::{self, CheckError, Checked};
 use civiclog_server::admit::clock_rule::AdmissionClock;
 use civiclog_server::admit::low_water::LowWater;
-use civiclog_server::admit::pool::{Budget, Outcome, Pending, Pool};
+use civiclog_server::admit::outcome::Outcome;
+use civiclog_server::admit::pool::{Pending, Pool};
 use civiclog_server::core::Core;
 use civiclog_server::core::state::CommittedState;
 use civiclog_server::operate::init::commit_genesis;
@@ -304,7 +306,7 @@ impl MemoryLog {
 pub fn check(store: &Store<MemoryKv>, posted: &[u8]) -> Result<Checked, Refusal> {
     match check::check(store, ORIGIN, posted) {
         Ok(checked) => Ok(checked),
-        Err(AdmitError::Refused(refusal)) => Err(refusal),
+        Err(CheckError::Refused(refusal)) => Err(refusal),
         Err(error) => panic!("a submission could not be checked: {error}"),
     }
 }

@@ -2,7 +2,7 @@
 //! number is the same record, byte for byte, in every run.
 
 use records::{
-    Algorithm, Disclosure, Held, Record, RecordDraft, RecordHash, SigningKey, Submission, Value,
+    Algorithm, Disclosure, HeldBy, Record, RecordDraft, RecordHash, SigningKey, Submission, Value,
     seal,
 };
 use sha2::{Digest as _, Sha256};
@@ -65,7 +65,7 @@ impl Treasury {
     pub fn sealed_payment(&self, number: u64) -> (Record, Disclosure) {
         let name = format!("Harrowmere Supplies {} Ltd", number % 997);
         let (field, disclosure) =
-            seal("/data/payee/name", "name", name.as_str().into(), salt(number), Held::Log);
+            seal("/data/payee/name", "name", name.as_str().into(), salt(number), HeldBy::Log);
         let record = self.payment(number).sealed(field).build().expect("a payment");
         (record, disclosure)
     }
@@ -83,7 +83,7 @@ impl Treasury {
             "name",
             format!("Fairpath Works {number} Ltd").as_str().into(),
             salt(number),
-            Held::Log,
+            HeldBy::Log,
         );
         let record = RecordDraft::new(&self.origin, "contract/1", "register")
             .object(&format!("{}/contract/{number}", self.id))

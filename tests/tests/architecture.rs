@@ -16,10 +16,12 @@ fn our_packages_depend_only_on_what_the_design_allows() {
         ("tlog", &[][..]),
         ("files", &[]),
         ("records", &[]),
+        ("import", &["records"]),
         ("service", &[]),
         ("store", &["tlog"]),
+        ("testlog", &["records", "tlog"]),
         ("tlog-client", &["records", "tlog"]),
-        ("civiclog", &["files", "records", "tlog", "tlog-client"]),
+        ("civiclog", &["files", "import", "records", "tlog", "tlog-client"]),
         ("civiclog-witness", &["files", "service", "tlog"]),
         ("civiclog-server", &["files", "records", "service", "store", "tlog", "tlog-client"]),
         (
@@ -44,7 +46,10 @@ fn our_packages_depend_only_on_what_the_design_allows() {
         let name = text(&package["name"]);
         for dependency in dependencies(package) {
             let used = text(&dependency["name"]);
-            if names.contains(used) {
+            if used == "testlog" {
+                let is_for_tests = name == "e2e" || dependency["kind"] == "dev";
+                assert!(is_for_tests, "{name} must not need testlog outside of its tests");
+            } else if names.contains(used) {
                 assert!(allowed[name].contains(&used), "{name} must not depend on {used}");
             }
         }
@@ -94,7 +99,7 @@ fn pure_crates_reach_no_time_randomness_files_or_network() {
 
 #[test]
 fn libraries_do_not_use_anyhow() {
-    for package in ["files", "tlog", "records", "store", "tlog-client"] {
+    for package in ["files", "tlog", "records", "import", "store", "tlog-client"] {
         let tree = tree_of(package, &[]);
         assert!(!tree.contains("anyhow"), "{package} pulls in anyhow");
     }

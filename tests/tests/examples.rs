@@ -11,7 +11,7 @@ use e2e::memory_log::{MemoryLog, Said};
 use e2e::submitter::key;
 use e2e::{programs, sim::fodder};
 use records::{
-    Algorithm, CheckedSubmission, Disclosure, Entry, EntryIndex, Held, SigningKey, Submission,
+    Algorithm, CheckedSubmission, Disclosure, Entry, EntryIndex, HeldBy, SigningKey, Submission,
     Verdict, build, parse_millis, seal,
 };
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ fn sealed(block: &Value, record: &mut Value) -> Vec<Disclosure> {
     let (mut fields, mut held_by_log) = (Vec::new(), Vec::new());
     for (path, said) in values {
         let value = said["value"].as_str().or(said.as_str()).expect("a text");
-        let held = if said["held"] == "submitter" { Held::Submitter } else { Held::Log };
+        let held = if said["held"] == "submitter" { HeldBy::Submitter } else { HeldBy::Log };
         let name = path.rsplit('/').next().expect("a name");
         let (field, disclosure) = seal(&path, name, value.into(), [7; 16], held);
         let mut field: Value =
@@ -156,7 +156,7 @@ fn sealed(block: &Value, record: &mut Value) -> Vec<Disclosure> {
             field["until"] = said["until"].clone();
         }
         fields.push(field);
-        held_by_log.extend((held == Held::Log).then_some(disclosure));
+        held_by_log.extend((held == HeldBy::Log).then_some(disclosure));
     }
     record["sealed"] = json!(fields);
     held_by_log

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use e2e::forged::ForgedLog;
 use e2e::witness::{Witness, own_host};
 use e2e::{Http, process, programs};
+use testlog::ForgedLog;
 use tlog::Evidence;
 
 const ORIGIN: &str = "log.example/forger";

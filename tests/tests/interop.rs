@@ -81,7 +81,7 @@ fn fsck_and_x_mod_find_our_log_whole() {
     };
     let said = fsck();
     assert!(said.contains("Completed ranges") && !said.contains("fsck failed"), "{said}");
-    let other = e2e::forged::ForgedLog::new(log.origin(), [9; 32], 1).vkey();
+    let other = testlog::ForgedLog::new(log.origin(), [9; 32], 1).vkey();
     std::fs::write(&key_file, other.to_string()).expect("writing the key");
     let said = fsck();
     assert!(said.contains("fsck failed"), "with another key: {said}");

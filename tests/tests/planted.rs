@@ -105,7 +105,7 @@ const BUGS: [Bug; 6] = [
                  let count = entries.len();",
             },
             Edit {
-                file: "server/src/admit/pool.rs",
+                file: "server/src/admit/outcome.rs",
                 this: "        assert!(index.is_within(committed.head().size), \"a receipt is for a committed entry\");",
                 that: "        assert!(PLANTED || index.is_within(committed.head().size));",
             },

@@ -239,7 +239,7 @@ const CASES: &[Case] = &[
     ("E17", |lab| {
         // It says that the log holds the name, and brings none.
         let (field, _) =
-            seal("/data/payee/name", "name", "Orchard".into(), [1; 16], records::Held::Log);
+            seal("/data/payee/name", "name", "Orchard".into(), [1; 16], records::HeldBy::Log);
         let sealed = records::to_canonical(&field.to_value());
         let sealed: Value = serde_json::from_slice(&sealed).expect("JSON");
         lab.say(&with(payment(1), "sealed", json!([sealed])))

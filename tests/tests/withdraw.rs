@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use e2e::process::{Finished, finish};
 use e2e::{TestLog, Treasury, programs};
-use records::{Disclosure, Held, RecordDraft, SealedField, Until, seal};
+use records::{Disclosure, HeldBy, RecordDraft, SealedField, Until, seal};
 
 /// A log with some payments, stopped; the disclosure of the first one's payee is of interest.
 struct Stopped {
@@ -294,12 +294,12 @@ fn two_fields(treasury: &Treasury) -> (records::Record, Vec<Disclosure>) {
         let name = path.rsplit('/').next().expect("a name");
         seal(path, name, value.into(), [salt; 16], held)
     };
-    let (payee, payee_text) = sealed("/data/payee/name", "Ada Quillfeather", 0x11, Held::Log);
+    let (payee, payee_text) = sealed("/data/payee/name", "Ada Quillfeather", 0x11, HeldBy::Log);
     let person =
         |field| SealedField { why: Some("person".to_owned()), until: Some(Until::Open), ..field };
-    let (id, _) = sealed("/data/payee/id", "XI-PERSON-11", 0x12, Held::Submitter);
-    let (purpose, purpose_text) = sealed("/data/purpose", "A ramp at the door", 0x13, Held::Log);
-    let (native, _) = sealed("/data/native", "CFADDAY-11", 0x14, Held::Submitter);
+    let (id, _) = sealed("/data/payee/id", "XI-PERSON-11", 0x12, HeldBy::Submitter);
+    let (purpose, purpose_text) = sealed("/data/purpose", "A ramp at the door", 0x13, HeldBy::Log);
+    let (native, _) = sealed("/data/native", "CFADDAY-11", 0x14, HeldBy::Submitter);
     let draft: RecordDraft = treasury
         .payment(11)
         .data(records::Value::map([

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use e2e::forged::ForgedLog;
 use e2e::random::Random;
 use e2e::witness::{Witness, own_host};
 use e2e::{Http, wait};
+use testlog::ForgedLog;
 use tlog::{
     Checkpoint, Hash, Note, SignedAt, TREE_SIZE_CONTENT_TYPE, TreeSize, VerifierKey, WitnessAnswer,
 };

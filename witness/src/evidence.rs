@@ -62,21 +62,22 @@ const ROOT_DIGITS: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use testlog::ForgedLog;
     use tlog::{Hash, TreeHead, TreeSize};
 
     use super::*;
-    use crate::test_log::TestLog;
+    use crate::test_log::small_log;
 
-    fn evidence(log: &TestLog, root: u8) -> Evidence {
+    fn evidence(log: &ForgedLog, root: u8) -> Evidence {
         let head = TreeHead { size: TreeSize::new(5), root: Hash::new([root; 32]) };
         let (known, offered) = (log.note(5), log.sign(&log.text(head)));
-        Evidence::find(&[log.signer.verifier_key()], &known, &offered, &[]).unwrap()
+        Evidence::find(&[log.vkey()], &known, &offered, &[]).unwrap()
     }
 
     #[test]
     fn each_contradiction_is_one_file_that_is_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let (log, kept) = (TestLog::new("log.example/a", 9), EvidenceFolder::within(folder.path()));
+        let (log, kept) = (small_log("log.example/a", 9), EvidenceFolder::within(folder.path()));
         let first = kept.keep(&evidence(&log, 1)).unwrap();
         assert_eq!(Evidence::parse(&fs::read(&first).unwrap()), Ok(evidence(&log, 1)));
         fs::write(&first, "what somebody made of it").unwrap();
@@ -88,12 +89,12 @@ mod tests {
     #[test]
     fn a_log_fills_no_disk_with_its_lies_and_leaves_room_for_others() {
         let folder = tempfile::tempdir().unwrap();
-        let (log, kept) = (TestLog::new("log.example/a", 9), EvidenceFolder::within(folder.path()));
+        let (log, kept) = (small_log("log.example/a", 9), EvidenceFolder::within(folder.path()));
         for root in 0..u8::try_from(FILES_MAX).unwrap() {
             kept.keep(&evidence(&log, root)).unwrap();
         }
         assert!(kept.keep(&evidence(&log, 200)).is_err());
         kept.keep(&evidence(&log, 3)).unwrap();
-        kept.keep(&evidence(&TestLog::new("log.example/b", 9), 200)).unwrap();
+        kept.keep(&evidence(&small_log("log.example/b", 9), 200)).unwrap();
     }
 }

@@ -1,80 +1,31 @@
-//! A small log to test against, and the table of what a witness must answer.
+//! The log that a witness is tested with, and the table of what it must answer.
 
 use std::collections::BTreeMap;
 
-use tlog::{
-    AddCheckpoint, Checkpoint, EMPTY_ROOT, Ed25519Signer, Frontier, Hash, Note, NoteSignature,
-    Origin, TileCoord, TileMap, TreeHead, TreeSize, VerifierKey, leaf_hash, prove_consistency,
-};
+use testlog::{ForgedLog, add_checkpoint as body};
+use tlog::{EMPTY_ROOT, Ed25519Signer, Note, NoteSignature, TreeHead, TreeSize, VerifierKey};
 
 use crate::decide::{Log, Logs};
 use crate::identity::Signers;
 
-/// A log with all its heads from size 0 on, able to sign whatever it is asked to.
-pub(crate) struct TestLog {
-    pub(crate) signer: Ed25519Signer,
-    pub(crate) origin: Origin,
-    heads: Vec<TreeHead>,
-    tiles: TileMap,
+/// A log of this many leaves; all that have the same name have the same key.
+pub(crate) fn small_log(origin: &str, leaves: u64) -> ForgedLog {
+    ForgedLog::new(origin, SEED, leaves)
 }
 
-impl TestLog {
-    pub(crate) fn new(origin: &str, leaves: u64) -> Self {
-        Self::forked(origin, leaves, u64::MAX)
-    }
+/// The same with other leaves from index `fork` on.
+pub(crate) fn forked_log(origin: &str, leaves: u64, fork: u64) -> ForgedLog {
+    ForgedLog::forked(origin, SEED, leaves, fork)
+}
 
-    /// Like `new`, but with other leaves from index `fork` on.
-    pub(crate) fn forked(origin: &str, leaves: u64, fork: u64) -> Self {
-        let origin: Origin = origin.parse().unwrap();
-        let signer = Ed25519Signer::new(origin.key_name(), [3; 32]);
-        let (mut frontier, mut tiles) = (Frontier::empty(), TileMap::new());
-        let mut heads = vec![frontier.head()];
-        for index in 0..leaves {
-            let leaf = leaf_hash(format!("{index} {}", index >= fork).as_bytes());
-            let integration = frontier.integrate(&[leaf]);
-            for changed in integration.tiles() {
-                let coord = TileCoord::new(changed.level, changed.index, changed.tile.width());
-                tiles.insert(coord.unwrap(), changed.tile.clone());
-            }
-            frontier = integration.into_frontier();
-            heads.push(frontier.head());
-        }
-        Self { signer, origin, heads, tiles }
-    }
+/// The log as it is configured.
+pub(crate) fn logs(log: &ForgedLog) -> Logs {
+    logs_with(log, vec![log.vkey()])
+}
 
-    pub(crate) fn logs(&self) -> Logs {
-        self.logs_with(vec![self.signer.verifier_key()])
-    }
-
-    /// The log as it is configured with these keys.
-    pub(crate) fn logs_with(&self, keys: Vec<VerifierKey>) -> Logs {
-        BTreeMap::from([(self.origin.clone(), Log { keys, requests_per_day: 1_000_000 })])
-    }
-
-    pub(crate) fn head(&self, size: u64) -> TreeHead {
-        self.heads[usize::try_from(size).unwrap()]
-    }
-
-    pub(crate) fn text(&self, head: TreeHead) -> String {
-        Checkpoint::new(self.origin.clone(), head).to_text()
-    }
-
-    pub(crate) fn note(&self, size: u64) -> Note {
-        self.sign(&self.text(self.head(size)))
-    }
-
-    pub(crate) fn sign(&self, text: &str) -> Note {
-        Note::new(text.to_owned(), vec![self.signer.sign(text)]).unwrap()
-    }
-
-    pub(crate) fn proof(&self, old: u64, size: u64) -> Vec<Hash> {
-        prove_consistency(TreeSize::new(old), TreeSize::new(size), &self.tiles).unwrap()
-    }
-
-    /// The request an honest log sends.
-    pub(crate) fn request(&self, old: u64, size: u64) -> Vec<u8> {
-        body(old, self.proof(old, size), self.note(size))
-    }
+/// The log as it is configured with these keys.
+pub(crate) fn logs_with(log: &ForgedLog, keys: Vec<VerifierKey>) -> Logs {
+    BTreeMap::from([(log.origin().clone(), Log { keys, requests_per_day: 1_000_000 })])
 }
 
 /// The signers of the witness under test.
@@ -85,11 +36,6 @@ pub(crate) fn signers() -> Signers {
 /// The key of its cosignatures.
 pub(crate) fn own_key() -> VerifierKey {
     signers().verifier_keys().remove(0)
-}
-
-pub(crate) fn body(old: u64, proof: Vec<Hash>, note: Note) -> Vec<u8> {
-    AddCheckpoint { old_size: TreeSize::new(old), consistency_proof: proof, checkpoint: note }
-        .encode()
 }
 
 /// One row of the status table: what was cosigned before, what is sent, what comes back.
@@ -105,9 +51,9 @@ pub(crate) struct Case {
 
 /// The table. `log` has at least 9 leaves.
 #[expect(clippy::too_many_lines, reason = "a data table")]
-pub(crate) fn cases(log: &TestLog) -> Vec<Case> {
-    let fork = TestLog::forked(log.origin.as_str(), 9, 2);
-    let stranger = TestLog::new("stranger.example/log", 9);
+pub(crate) fn cases(log: &ForgedLog) -> Vec<Case> {
+    let fork = forked_log(log.origin().as_str(), 9, 2);
+    let stranger = small_log("stranger.example/log", 9);
     let text = |size| log.text(log.head(size));
     let rewrite = |from: &str, to: &str| {
         String::from_utf8(log.request(3, 5)).unwrap().replacen(from, to, 1).into_bytes()
@@ -118,12 +64,12 @@ pub(crate) fn cases(log: &TestLog) -> Vec<Case> {
         |name, before, body, after| Case { name, before, body, status: 200, after: Some(after) };
 
     let mut bad_line = log.note(5);
-    bad_line.push(log.signer.sign("another text\n")).unwrap();
-    let other_key = Ed25519Signer::new(log.origin.key_name(), [9; 32]);
+    bad_line.push(log.signer().sign("another text\n")).unwrap();
+    let other_key = Ed25519Signer::new(log.origin().key_name(), [9; 32]);
     let by_other_key = Note::new(text(5), vec![other_key.sign(&text(5))]).unwrap();
     let mut with_strangers = log.note(5);
     with_strangers.push(other_key.sign("whatever\n")).unwrap();
-    with_strangers.push(stranger.signer.sign("whatever\n")).unwrap();
+    with_strangers.push(stranger.signer().sign("whatever\n")).unwrap();
     let mut wrong_bit = log.note(5).signatures()[0].clone();
     wrong_bit.bytes[10] ^= 1;
     let wrong_bit = Note::new(text(5), vec![wrong_bit]).unwrap();
@@ -165,7 +111,7 @@ pub(crate) fn cases(log: &TestLog) -> Vec<Case> {
         refused("size with a plus", Some(3), resigned(&sized("+5")), 400),
         refused("an extension line", Some(3), resigned(&format!("{}extra\n", text(5))), 400),
         refused("an empty extension line", Some(3), resigned(&format!("{}\n", text(5))), 400),
-        refused("a short root", Some(3), resigned(&format!("{}\n5\nAAAA\n", log.origin)), 400),
+        refused("a short root", Some(3), resigned(&format!("{}\n5\nAAAA\n", log.origin())), 400),
         refused("an empty origin", Some(3), resigned("\n5\nAAAA\n"), 400),
         refused("old above the size", Some(5), body(5, Vec::new(), log.note(3)), 400),
         refused("unknown origin", Some(3), stranger.request(3, 5), 404),
@@ -199,3 +145,5 @@ pub(crate) fn cases(log: &TestLog) -> Vec<Case> {
         ),
     ]
 }
+
+const SEED: [u8; 32] = [3; 32];

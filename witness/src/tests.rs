@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::config::Listen;
 use crate::decide::Logs;
-use crate::test_log::TestLog;
+use crate::test_log::{logs, small_log};
 
 struct Running {
     listening: Listening,
@@ -81,8 +81,8 @@ async fn add_checkpoint(address: SocketAddr, body: &[u8]) -> String {
 #[tokio::test]
 async fn runs_stops_and_remembers() {
     let (folder, vkey) = new_witness();
-    let log = TestLog::new("log.example/a", 9);
-    let running = Running::start(config(folder.path(), log.logs())).await;
+    let log = small_log("log.example/a", 9);
+    let running = Running::start(config(folder.path(), logs(&log))).await;
     assert_eq!(running.listening.vkey, vkey.to_string());
     let answer = add_checkpoint(running.listening.listening, &log.request(0, 5)).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -97,7 +97,7 @@ async fn runs_stops_and_remembers() {
     assert!(get(running.listening.admin.unwrap(), "/readyz").await.starts_with("HTTP/1.1 200"));
     running.stop().await;
 
-    let running = Running::start(config(folder.path(), log.logs())).await;
+    let running = Running::start(config(folder.path(), logs(&log))).await;
     let metrics = get(running.listening.admin.unwrap(), "/metrics").await;
     assert!(metrics.contains("cosigned_size_leaves{origin=\"log.example/a\"} 5"), "{metrics}");
     let answer = add_checkpoint(running.listening.listening, &log.request(0, 9)).await;
@@ -115,22 +115,22 @@ async fn refusal(config: Config) -> String {
 #[tokio::test]
 async fn a_second_process_another_name_and_a_damaged_state_are_refused() {
     let (folder, _) = new_witness();
-    let log = TestLog::new("log.example/a", 9);
-    let running = Running::start(config(folder.path(), log.logs())).await;
+    let log = small_log("log.example/a", 9);
+    let running = Running::start(config(folder.path(), logs(&log))).await;
     add_checkpoint(running.listening.listening, &log.request(0, 5)).await;
-    let words = refusal(config(folder.path(), log.logs())).await;
+    let words = refusal(config(folder.path(), logs(&log))).await;
     assert!(words.contains("in use by another process"), "{words}");
     running.stop().await;
 
     let renamed =
-        Config { name: "witness.example/w2".parse().unwrap(), ..config(folder.path(), log.logs()) };
+        Config { name: "witness.example/w2".parse().unwrap(), ..config(folder.path(), logs(&log)) };
     let words = refusal(renamed).await;
     assert!(words.contains("the witness in") && words.contains("w2+"), "{words}");
 
-    let state = folder.path().join("state").join(log.origin.sha256_hex());
+    let state = folder.path().join("state").join(log.origin().sha256_hex());
     let text = std::fs::read_to_string(&state).unwrap();
     std::fs::write(&state, text.replace("\n5\n", "\n4\n")).unwrap();
-    let words = refusal(config(folder.path(), log.logs())).await;
+    let words = refusal(config(folder.path(), logs(&log))).await;
     assert!(words.contains("own signature does not verify"), "{words}");
 }
 

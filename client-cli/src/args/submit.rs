@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use import::FormatName;
 
 use super::ask::AtLog;
-use crate::submit::period::Period;
+use crate::period::Period;
 
 #[derive(Debug, Args)]
 #[command(long_about = SUBMIT_ABOUT, after_long_help = SUBMIT_EXAMPLES)]
@@ -14,8 +16,8 @@ pub(crate) struct Submit {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// What the file is [default: guessed from its content, and said]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
+    #[arg(long, value_parser = format_name(), value_name = "FORMAT")]
+    pub(crate) format: Option<FormatName>,
     /// Of a CSV file: how its columns become records (TOML; see deploy/maps)
     #[arg(long, value_name = "MAP.toml")]
     pub(crate) map: Option<PathBuf>,
@@ -62,31 +64,20 @@ pub(crate) struct Submit {
     pub(crate) wait_seconds: u64,
 }
 
-/// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A table, with a map
-    Csv,
-    /// OCDS 1.1: a release, a release package, or one of these a line
-    Ocds,
-    /// ISO 20022 payment orders (customer credit transfer initiation)
-    #[value(name = "pain.001")]
-    Pain001,
-    /// ISO 20022 bank statements (bank to customer statement)
-    #[value(name = "camt.053")]
-    Camt053,
-}
-
-impl Format {
-    /// As the command line writes it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Ocds => "ocds",
-            Self::Pain001 => "pain.001",
-            Self::Camt053 => "camt.053",
-        }
-    }
+/// The formats, each with its line of help.
+fn format_name() -> impl TypedValueParser<Value = FormatName> {
+    let values = FormatName::ALL.map(|format| {
+        PossibleValue::new(format.as_str()).help(match format {
+            FormatName::Csv => "A table, with a map",
+            FormatName::Ocds => "OCDS 1.1: a release, a release package, or one of these a line",
+            FormatName::Pain001 => "ISO 20022 payment orders (customer credit transfer initiation)",
+            FormatName::Camt053 => "ISO 20022 bank statements (bank to customer statement)",
+        })
+    });
+    PossibleValuesParser::new(values).map(|name| {
+        let mut all = FormatName::ALL.into_iter();
+        all.find(|format| format.as_str() == name).expect("one of the possible values")
+    })
 }
 
 /// Reads a reason code.

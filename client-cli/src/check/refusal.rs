@@ -23,8 +23,8 @@ pub(crate) fn run(args: &CheckRefusal, screen: &mut Screen) -> Outcome {
     let genesis = verify::genesis(&receipt, &policy, screen)
         .map_err(|broken| not_verified(format!("{shown} does not hold: {}", broken.why)))?
         .ok_or_else(|| Failure::usage(format!("{shown} does not hold entry 0")))?;
-    let said = refusal.statement();
-    if said.origin != genesis.log {
+    let statement = refusal.statement();
+    if statement.origin != genesis.log {
         return Err(not_verified(format!(
             "the refusal is of another log than {}, whose receipt this is",
             genesis.log
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &CheckRefusal, screen: &mut Screen) -> Outcome {
     }
     // A refusal names its record by hash only, since the record may hold what nobody may publish.
     if let Some(path) = &args.submission
-        && read_submission(path)?.record().hash() != said.record
+        && read_submission(path)?.record().hash() != statement.record
     {
         return Err(not_verified(format!(
             "the refusal is about another record than the one in {}",
@@ -78,19 +78,19 @@ struct Answer {
 }
 
 fn show(refusal: &SignedRefusal, screen: &mut Screen) {
-    let said = refusal.statement();
+    let statement = refusal.statement();
     let finding = Finding {
         verified: true,
-        log: &said.origin,
-        record: said.record.to_string(),
-        rule: said.rule.as_str(),
-        pointer: &said.pointer,
-        size: said.size.get(),
-        conflicts_with: said.conflicts_with.map(records::EntryIndex::get),
+        log: &statement.origin,
+        record: statement.record.to_string(),
+        rule: statement.rule.as_str(),
+        pointer: &statement.pointer,
+        size: statement.size.get(),
+        conflicts_with: statement.conflicts_with.map(records::EntryIndex::get),
         kid: refusal.kid().as_str(),
     };
     screen.report(&finding);
-    let rule = records::rules().iter().find(|(id, _)| *id == said.rule);
+    let rule = records::rules().iter().find(|(id, _)| *id == statement.rule);
     let conflict = match finding.conflicts_with {
         Some(index) => format!("\nIn its place stands entry {index}."),
         None => String::new(),
@@ -103,7 +103,11 @@ fn show(refusal: &SignedRefusal, screen: &mut Screen) {
         log = finding.log,
         record = finding.record,
         id = finding.rule,
-        at = if said.pointer.is_empty() { String::new() } else { format!(" at {}", said.pointer) },
+        at = if statement.pointer.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", statement.pointer)
+        },
         words = rule.map_or("a rule", |(_, words)| words),
         size = finding.size,
     ));

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use files::Access;
-use records::{Disclosure, Held, Kid, Record, RecordDraft, Submission, Value};
+use records::{Disclosure, HeldBy, Kid, Record, RecordDraft, Submission, Value};
 use serde::Serialize;
 
 use crate::args::{Draft, DraftCommon, Governance, KeyAdd, KeyRevoke, Sign, SubmitterAdd};
@@ -53,7 +53,7 @@ fn submitter_add(args: &SubmitterAdd) -> Outcome<(RecordDraft, Vec<Disclosure>)>
     // A name may be that of a person. Sealed, it can be taken down without touching the tree.
     let Some(name) = &args.name else { return Ok((record, Vec::new())) };
     let (field, disclosure) =
-        records::seal("/data/name", "name", name.as_str().into(), keyfile::random()?, Held::Log);
+        records::seal("/data/name", "name", name.as_str().into(), keyfile::random()?, HeldBy::Log);
     Ok((record.sealed(field), vec![disclosure]))
 }
 

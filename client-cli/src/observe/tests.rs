@@ -60,7 +60,7 @@ fn commit(log: &FakeLog) -> String {
 
 /// What the log's entries say, from this one on: operation, object, amount, reason.
 fn said(log: &FakeLog, from: usize) -> Vec<String> {
-    let entries = log.lock().entries.clone();
+    let entries = log.lock().entries().to_vec();
     let say = |bytes: &Vec<u8>| {
         let entry = Entry::parse(bytes).unwrap();
         let record = entry.record();
@@ -80,7 +80,7 @@ fn observe(log: &FakeLog, source: &str, more: &str) -> crate::fake_log::Run {
 /// The amounts that hold now, added up over the whole log.
 fn current_pence(log: &FakeLog) -> i64 {
     let mut now: BTreeMap<String, i64> = BTreeMap::new();
-    for bytes in &log.lock().entries {
+    for bytes in log.lock().entries() {
         let entry = Entry::parse(bytes).unwrap();
         let record = entry.record();
         if record.profile() == "spending/1" {

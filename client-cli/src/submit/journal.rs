@@ -25,12 +25,11 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use files::Access;
+use import::scratch::{Scratch, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tlog::Hash;
-
-use super::scratch::{Scratch, Shelf};
 
 /// What the journal holds for one revision of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +66,12 @@ pub(crate) struct Journal {
     file: File,
     /// Where the next batch goes.
     end: u64,
-    /// Where each line that still counts is: [`Place`]s by [`key`].
+    /// Where each line that still counts is: [`Extent`]s by [`key`].
     lines: Scratch,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Extent {
     offset: u64,
     len: usize,
 }
@@ -83,7 +82,7 @@ struct Batch {
     body: Vec<u8>,
 }
 
-impl Place {
+impl Extent {
     fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.offset.to_be_bytes());
@@ -92,10 +91,10 @@ impl Place {
     }
 
     /// # Panics
-    /// If [`Place::to_bytes`] did not make them.
+    /// If [`Extent::to_bytes`] did not make them.
     fn parse(bytes: &[u8]) -> Self {
-        let (offset, len) = bytes.split_first_chunk().expect("a place");
-        let len = u64::from_be_bytes(*len.first_chunk().expect("a place"));
+        let (offset, len) = bytes.split_first_chunk().expect("an extent");
+        let len = u64::from_be_bytes(*len.first_chunk().expect("an extent"));
         let len = usize::try_from(len).expect("it was one");
         Self { offset: u64::from_be_bytes(*offset), len }
     }
@@ -158,35 +157,35 @@ impl Journal {
 
     /// What is journalled for a revision and still counts.
     pub(crate) fn kept(&self, object: &str, rev: u32) -> Result<Option<Kept>, JournalError> {
-        let place = self.lines.get(Shelf::Lines, &key(object, rev));
-        match place.map_err(|e| self.io_error(e))? {
-            Some(place) => self.read(Place::parse(&place)).map(Some),
+        let extent = self.lines.get(LINES, &key(object, rev));
+        match extent.map_err(|e| self.io_error(e))? {
+            Some(extent) => self.read(Extent::parse(&extent)).map(Some),
             None => Ok(None),
         }
     }
 
-    fn read(&self, place: Place) -> Result<Kept, JournalError> {
-        let mut bytes = vec![0; place.len];
-        self.file.read_exact_at(&mut bytes, place.offset).map_err(|e| self.io_error(e))?;
+    fn read(&self, extent: Extent) -> Result<Kept, JournalError> {
+        let mut bytes = vec![0; extent.len];
+        self.file.read_exact_at(&mut bytes, extent.offset).map_err(|e| self.io_error(e))?;
         match serde_json::from_slice::<Line>(&bytes) {
             Ok(Line { submission: Some(submission), kept, .. }) => {
                 Ok(Kept { submission: submission.into_bytes(), disclosures: kept })
             }
-            _ => Err(JournalError::Damaged { path: self.path.clone(), offset: place.offset }),
+            _ => Err(JournalError::Damaged { path: self.path.clone(), offset: extent.offset }),
         }
     }
 
     /// The newest journalled revision of an object that still counts.
     pub(crate) fn head(&self, object: &str) -> Result<Option<(u32, Kept)>, JournalError> {
-        let newest = self.lines.last(Shelf::Lines, &key_of(object));
-        let Some((key, place)) = newest.map_err(|e| self.io_error(e))? else { return Ok(None) };
+        let newest = self.lines.last(LINES, &key_of(object));
+        let Some((key, extent)) = newest.map_err(|e| self.io_error(e))? else { return Ok(None) };
         let rev = key.last_chunk().map_or(0, |rev| u32::from_be_bytes(*rev));
-        Ok(Some((rev, self.read(Place::parse(&place))?)))
+        Ok(Some((rev, self.read(Extent::parse(&extent))?)))
     }
 
     /// Whether something that still counts is journalled of such an object.
     pub(crate) fn has(&self, mut is_such: impl FnMut(&str) -> bool) -> Result<bool, JournalError> {
-        for page in self.lines.pages(Shelf::Lines) {
+        for page in self.lines.pages(LINES) {
             for (key, _) in page.map_err(|e| self.io_error(e))? {
                 let object = key.split(|byte| *byte == KEY_END).next().unwrap_or_default();
                 if is_such(&String::from_utf8_lossy(object)) {
@@ -247,7 +246,7 @@ impl Journal {
             .map_err(|source| self.io_error(source))?;
         self.end += as_offset(whole.len());
         added.iter().try_for_each(|(line, start, len)| {
-            self.note(line, Place { offset: body_at + as_offset(*start), len: *len })
+            self.note(line, Extent { offset: body_at + as_offset(*start), len: *len })
         })
     }
 
@@ -271,7 +270,7 @@ impl Journal {
                 let len = text.len() - 1;
                 let line: Line = serde_json::from_slice(&text[..len])
                     .map_err(|_| JournalError::Damaged { path: self.path.clone(), offset })?;
-                self.note(&line, Place { offset, len })?;
+                self.note(&line, Extent { offset, len })?;
                 offset += as_offset(text.len());
             }
             self.end = offset;
@@ -314,12 +313,12 @@ impl Journal {
         }
     }
 
-    fn note(&self, line: &Line, place: Place) -> Result<(), JournalError> {
+    fn note(&self, line: &Line, extent: Extent) -> Result<(), JournalError> {
         let key = key(&line.object, line.rev);
         if line.refused.is_some() {
-            self.lines.remove(Shelf::Lines, &key)
+            self.lines.remove(LINES, &key)
         } else {
-            self.lines.put(Shelf::Lines, &key, &place.to_bytes())
+            self.lines.put(LINES, &key, &extent.to_bytes())
         }
         .map_err(|e| self.io_error(e))
     }
@@ -379,6 +378,9 @@ const BATCH_HEAD_BYTES_MAX: usize = 128;
 /// The lines of a batch: what the log takes at once, as JSON text within JSON, and what it never sees.
 const BATCH_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 const SEARCH_BLOCK_BYTES: usize = 64 * 1024;
+
+/// The extents of the lines that still count, by [`key`].
+const LINES: Table = Table::named("lines");
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use import::scratch::{Row, Scratch, Table};
 use records::{Disclosure, Entry};
 use tlog::LeafIndex;
 use tlog_client::tree::REQUESTS_IN_FLIGHT_MAX;
 use tlog_client::{ClientError, LogClient, TreeView};
 
-use super::scratch::{Note, Scratch, Shelf};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// What the log holds about an object: its newest revision, proven, with what is disclosed of it.
@@ -59,8 +59,7 @@ impl<'a> Lookup<'a> {
         }
         let indices = if size <= self.scan_max {
             self.read().await?;
-            let heads =
-                objects.iter().map(|object| self.scratch.get(Shelf::Heads, object.as_bytes()));
+            let heads = objects.iter().map(|object| self.scratch.get(HEADS, object.as_bytes()));
             let heads =
                 heads.filter_map(Result::transpose).map(|head| head.map(|it| index_in(&it)));
             heads.collect::<Result<_, _>>().explain(Exit::Usage, noting)?
@@ -80,7 +79,7 @@ impl<'a> Lookup<'a> {
         self.read().await?;
         let from = after
             .map_or(Bound::Included(prefix.as_bytes()), |after| Bound::Excluded(after.as_bytes()));
-        let page = self.scratch.page(Shelf::Heads, from).explain(Exit::Usage, noting)?;
+        let page = self.scratch.page(HEADS, from).explain(Exit::Usage, noting)?;
         let heads = page
             .into_iter()
             .map(|(object, head)| (String::from_utf8_lossy(&object).into_owned(), index_in(&head)));
@@ -105,7 +104,7 @@ impl<'a> Lookup<'a> {
         if self.is_read {
             return Ok(());
         }
-        let mut heads: Vec<Note> = Vec::new();
+        let mut heads: Vec<Row> = Vec::new();
         let mut noted = Ok(());
         self.view
             .scan(|index, bytes| {
@@ -114,13 +113,11 @@ impl<'a> Lookup<'a> {
                 let object = entry.record().object().as_bytes().to_vec();
                 heads.push((object, index.get().to_be_bytes().to_vec()));
                 if heads.len() == NOTED_AT_ONCE && noted.is_ok() {
-                    noted = self.scratch.put_all(Shelf::Heads, heads.drain(..));
+                    noted = self.scratch.put_all(HEADS, heads.drain(..));
                 }
             })
             .await?;
-        noted
-            .and_then(|()| self.scratch.put_all(Shelf::Heads, heads))
-            .explain(Exit::Usage, noting)?;
+        noted.and_then(|()| self.scratch.put_all(HEADS, heads)).explain(Exit::Usage, noting)?;
         self.is_read = true;
         Ok(())
     }
@@ -186,3 +183,6 @@ const SCAN_ENTRIES_FREE: u64 = 65_536;
 /// Reading a whole bundle of 256 costs about as much as asking for a few objects.
 const SCAN_ENTRIES_PER_ROW: u64 = 32;
 const NOTED_AT_ONCE: usize = 1_024;
+
+/// Newest revisions in the log, by object.
+const HEADS: Table = Table::named("heads");

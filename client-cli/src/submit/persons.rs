@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use files::Access;
 use hmac::{Hmac, KeyInit, Mac};
+use import::PersonNames;
 use sha2::Sha256;
 use tlog::Hash;
 use tlog_client::LogClient;
@@ -38,16 +39,17 @@ impl std::fmt::Debug for PersonIds {
     }
 }
 
-impl PersonIds {
-    /// The id to use instead of `clear`. Both begin with `prefix`.
-    pub(crate) fn object(&self, prefix: &str, clear: &str) -> String {
+impl PersonNames for PersonIds {
+    fn object(&self, prefix: &str, clear: &str) -> String {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes a key of any length");
         mac.update(clear.as_bytes());
         let hex = Hash::new(mac.finalize().into_bytes().into()).to_hex();
         format!("{prefix}{MARK}{}", &hex[..ID_DIGITS])
     }
+}
 
+impl PersonIds {
     /// Ids that nobody will meet again: for a rehearsal where there is no secret yet.
     fn passing() -> Outcome<Self> {
         Ok(Self { secret: keyfile::random()? })
@@ -149,12 +151,12 @@ const SECRET_BYTES: usize = 32;
 const ID_DIGITS: usize = 32;
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
 
-    pub(in crate::submit) fn ids(byte: u8) -> PersonIds {
+    fn ids(byte: u8) -> PersonIds {
         PersonIds { secret: [byte; SECRET_BYTES] }
     }
 
@@ -173,7 +175,7 @@ pub(super) mod tests {
     #[test]
     fn no_number_looks_like_a_derived_id() {
         for number in ["~~a", "~", "~~", "a~~", "T1/~~x"] {
-            let object = format!("XX-A-B/payment/{}", super::super::row::segment(number));
+            let object = format!("XX-A-B/payment/{}", import::object_id::segment(number));
             assert!(!is_derived(&object), "{object}");
         }
     }

@@ -13,53 +13,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use records::{Disclosure, Entry, Money, Op, Record, RecordHash, Submission};
+use import::{Draft, Kind, RowError};
+use records::{Disclosure, Entry, Op, Record, Submission};
 use tlog::LeafIndex;
 use tlog_client::TreeView;
 
 use super::journal::{Journal, Kept};
 use super::lookup::{Found, Lookup};
-use super::row::{Draft, RowError};
+use super::planned::{Act, PlannedRow, RowStatus, Standing};
 use super::seal::{Likeness, Sealer};
-use super::source::Kind;
-use super::{Fate, Item};
 use crate::exit::{Exit, Explain, Outcome};
-
-/// What a new revision does to its object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Act {
-    /// The first of its object.
-    Add,
-    /// The row says something else than before.
-    Correct(Standing),
-    /// The row is gone.
-    Void(Standing),
-}
-
-impl Act {
-    /// The number of the new revision.
-    pub(crate) fn rev(&self) -> u32 {
-        match self {
-            Self::Add => 0,
-            Self::Correct(on) | Self::Void(on) => on.rev.saturating_add(1),
-        }
-    }
-}
-
-/// The newest revision of an object, which the next one replaces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) rev: u32,
-    pub(crate) hash: RecordHash,
-    /// The money it speaks of; nothing if it is a void.
-    pub(crate) money: Option<Money>,
-}
-
-impl Standing {
-    fn of(record: &Record, kind: &Kind) -> Self {
-        Self { rev: record.rev(), hash: record.hash(), money: kind.money_of(record) }
-    }
-}
 
 /// What the journal holds as the newest revision of an object.
 struct Past {
@@ -77,33 +40,33 @@ impl Planner<'_> {
     /// Finds out what became of each row before, and so what is left to do.
     pub(crate) async fn recognise(
         &self,
-        items: &mut [Item],
+        rows: &mut [PlannedRow],
         journal: Option<&Journal>,
         lookup: &mut Lookup<'_>,
     ) -> Outcome<()> {
         let mut otherwise = BTreeMap::new();
-        for item in items.iter_mut() {
-            let Some(past) = self.past(journal, &item.draft.object)? else { continue };
-            match self.sealer.compare(&item.draft, &past.record, &past.disclosures) {
-                Likeness::Same => send_again(item, past),
-                _ => drop(otherwise.insert(item.draft.object.clone(), past)),
+        for row in rows.iter_mut() {
+            let Some(past) = self.past(journal, &row.draft.object)? else { continue };
+            match self.sealer.compare(&row.draft, &past.record, &past.disclosures) {
+                Likeness::Same => send_again(row, past),
+                _ => drop(otherwise.insert(row.draft.object.clone(), past)),
             }
         }
-        let unknown: BTreeSet<&str> = items
+        let unknown: BTreeSet<&str> = rows
             .iter()
-            .filter(|item| matches!(item.fate, Fate::New))
-            .map(|item| item.draft.object.as_str())
+            .filter(|row| matches!(row.status, RowStatus::New))
+            .map(|row| row.draft.object.as_str())
             .collect();
         let mut found = lookup.find(&unknown).await?;
-        for item in items.iter_mut().filter(|item| matches!(item.fate, Fate::New)) {
-            let found = found.remove(&item.draft.object);
-            let past = otherwise.remove(&item.draft.object);
-            self.decide(item, found, past);
+        for row in rows.iter_mut().filter(|row| matches!(row.status, RowStatus::New)) {
+            let found = found.remove(&row.draft.object);
+            let past = otherwise.remove(&row.draft.object);
+            self.decide(row, found, past);
         }
         Ok(())
     }
 
-    /// Rows that the log has and the file has not, as items to void: those of this kind that are meant.
+    /// Rows that the log has and the file has not, as rows to void: those of this kind that are meant.
     pub(crate) async fn vanished(
         &self,
         missing: &BTreeSet<LeafIndex>,
@@ -111,7 +74,7 @@ impl Planner<'_> {
         journal: Option<&Journal>,
         kind: &Arc<Kind>,
         is_meant: impl Fn(&Record) -> Outcome<bool>,
-    ) -> Outcome<Vec<Item>> {
+    ) -> Outcome<Vec<PlannedRow>> {
         let entries = view.entries(missing).await?;
         let mut vanished = Vec::new();
         for (index, proven) in entries {
@@ -123,14 +86,15 @@ impl Planner<'_> {
             }
             let past = self.past(journal, record.object())?;
             // What this journal holds beyond the log was sent, or will be with this run.
-            let (first, standing) = match past.filter(|past| past.record.rev() > record.rev()) {
+            let (predecessor, standing) = match past.filter(|past| past.record.rev() > record.rev())
+            {
                 Some(past) => {
                     let standing = Standing::of(&past.record, kind);
                     (Some((past.record.rev(), past.kept)), standing)
                 }
                 None => (None, Standing::of(record, kind)),
             };
-            vanished.extend(to_void(kind, record, first, standing));
+            vanished.extend(to_void(kind, record, predecessor, standing));
         }
         Ok(vanished)
     }
@@ -148,36 +112,36 @@ impl Planner<'_> {
         Ok(Some(Past { kept, record: submission.record().clone(), disclosures }))
     }
 
-    fn decide(&self, item: &mut Item, found: Option<Found>, past: Option<Past>) {
+    fn decide(&self, row: &mut PlannedRow, found: Option<Found>, past: Option<Past>) {
         let published = found.as_ref().map(|found| found.entry.record().rev());
         // The log is the authority; the journal is ahead of it only by what is not published yet.
         if let Some(past) = past {
             let ahead = published.is_none_or(|rev| past.record.rev() > rev);
             if ahead {
-                self.settle(item, &past.record, &past.disclosures, "the journal holds");
-                if matches!(item.act, Act::Correct(_)) {
-                    item.first = Some((past.record.rev(), past.kept));
+                self.settle(row, &past.record, &past.disclosures, "the journal holds");
+                if matches!(row.act, Act::Correct(_)) {
+                    row.predecessor = Some((past.record.rev(), past.kept));
                 }
                 return;
             }
             if let Some(mut found) = found {
                 // The log does not show what it holds of persons; the journal may.
                 found.disclosures.extend(past.disclosures);
-                self.of_log(item, &found);
+                self.of_log(row, &found);
             }
             return;
         }
         if let Some(found) = found {
-            self.of_log(item, &found);
+            self.of_log(row, &found);
         }
     }
 
     /// A row whose object the log has.
-    pub(crate) fn of_log(&self, item: &mut Item, found: &Found) {
+    pub(crate) fn of_log(&self, row: &mut PlannedRow, found: &Found) {
         let who = format!("entry {} of the log has", found.index);
         let record = found.entry.record();
-        if self.settle(item, record, &found.disclosures, &who) {
-            item.fate = Fate::There { index: found.index, is_new: false };
+        if self.settle(row, record, &found.disclosures, &who) {
+            row.status = RowStatus::InLog { index: found.index, is_new: false };
         }
     }
 
@@ -185,25 +149,25 @@ impl Planner<'_> {
     /// none. True if they say the same.
     fn settle(
         &self,
-        item: &mut Item,
+        row: &mut PlannedRow,
         record: &Record,
         disclosures: &[Disclosure],
         who: &str,
     ) -> bool {
-        match self.sealer.compare(&item.draft, record, disclosures) {
+        match self.sealer.compare(&row.draft, record, disclosures) {
             Likeness::Same => return true,
             Likeness::Differs(pointer) if self.sealer.why.is_none() => {
-                item.fate = Fate::Bad(changed(&item.draft, &pointer, who));
+                row.status = RowStatus::Rejected(changed(&row.draft, &pointer, who));
             }
-            Likeness::Differs(pointer) => match misfit(record, &item.draft.kind, self.sealer) {
+            Likeness::Differs(pointer) => match misfit(record, &row.draft.kind, self.sealer) {
                 Some(words) => {
-                    let error = RowError::of_rule(&item.draft, "changed", &pointer, words);
-                    item.fate = Fate::Bad(error);
+                    let error = RowError::of_rule(&row.draft, "changed", &pointer, words);
+                    row.status = RowStatus::Rejected(error);
                 }
-                None => item.act = Act::Correct(Standing::of(record, &item.draft.kind)),
+                None => row.act = Act::Correct(Standing::of(record, &row.draft.kind)),
             },
             Likeness::Unknown { pointer, is_personal } => {
-                item.fate = Fate::Bad(unknowable(&item.draft, &pointer, is_personal));
+                row.status = RowStatus::Rejected(unknowable(&row.draft, &pointer, is_personal));
             }
         }
         false
@@ -213,19 +177,29 @@ impl Planner<'_> {
 fn to_void(
     kind: &Arc<Kind>,
     record: &Record,
-    first: Option<(u32, Kept)>,
+    predecessor: Option<(u32, Kept)>,
     standing: Standing,
-) -> Option<Item> {
+) -> Option<PlannedRow> {
     let published = Standing::of(record, kind);
-    match (first, standing.money.clone(), published.money.clone()) {
+    match (predecessor, standing.money.clone(), published.money.clone()) {
         // Journalled as void and not published yet: the same bytes again.
         (Some((_, kept)), None, Some(money)) => {
             let draft = Draft::vanished(kind, record.object(), record.occurred(), money);
-            Some(Item { draft, act: Act::Void(published), first: None, fate: Fate::Kept(kept) })
+            Some(PlannedRow {
+                draft,
+                act: Act::Void(published),
+                predecessor: None,
+                status: RowStatus::Kept(kept),
+            })
         }
-        (first, Some(money), _) => {
+        (predecessor, Some(money), _) => {
             let draft = Draft::vanished(kind, record.object(), record.occurred(), money);
-            Some(Item { draft, act: Act::Void(standing), first, fate: Fate::New })
+            Some(PlannedRow {
+                draft,
+                act: Act::Void(standing),
+                predecessor,
+                status: RowStatus::New,
+            })
         }
         // It is a void already.
         (_, None, _) => None,
@@ -233,11 +207,11 @@ fn to_void(
 }
 
 /// The row says what the journal's newest revision says: these bytes are sent again.
-fn send_again(item: &mut Item, past: Past) {
+fn send_again(row: &mut PlannedRow, past: Past) {
     if let (Some(rev), Some(hash)) = (past.record.rev().checked_sub(1), past.record.prev()) {
-        item.act = Act::Correct(Standing { rev, hash, money: None });
+        row.act = Act::Correct(Standing { rev, hash, money: None });
     }
-    item.fate = Fate::Kept(past.kept);
+    row.status = RowStatus::Kept(past.kept);
 }
 
 /// Why a row of a file cannot correct this revision.

@@ -12,12 +12,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use files::{Access, Replacement};
+use import::scratch::{Row, Scratch, Table};
 use indicatif::ProgressBar;
 use records::{Entry, name};
 use tlog::{CosignedCheckpoint, LeafIndex, TlogProof};
 use tlog_client::{LogClient, ProvenEntry, TreeView};
 
-use super::scratch::{Note, Scratch, Shelf};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 
 /// Where a row went.
@@ -31,7 +31,7 @@ pub(crate) struct Receipt {
 
 impl Receipt {
     /// As it is noted until the end of the run. `number`: apart from all others.
-    pub(crate) fn to_note(&self, number: u64) -> Note {
+    pub(crate) fn to_note(&self, number: u64) -> Row {
         // What the file no longer has stands behind its rows.
         let row = self.row.unwrap_or(u64::MAX);
         let key = [row.to_be_bytes(), number.to_be_bytes()].concat();
@@ -40,7 +40,7 @@ impl Receipt {
 
     /// # Panics
     /// If [`Receipt::to_note`] did not make it.
-    fn of_note((key, value): &Note) -> Self {
+    fn of_note((key, value): &Row) -> Self {
         let row = u64::from_be_bytes(*key.first_chunk().expect("a row"));
         let (index, object) = value.split_first_chunk().expect("an index");
         Self {
@@ -53,7 +53,7 @@ impl Receipt {
 
 /// What was written.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct WrittenReceipts {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) table: PathBuf,
 }
@@ -69,13 +69,13 @@ pub(crate) async fn write(
     checkpoint: &CosignedCheckpoint,
     scratch: &Scratch,
     bar: &ProgressBar,
-) -> Outcome<Option<Written>> {
+) -> Outcome<Option<WrittenReceipts>> {
     let view = TreeView::new(client.clone(), checkpoint.head());
     let prover = Prover { client, view: &view, checkpoint };
-    let mut table = Table::start(&table_path(path))?;
+    let mut table = ReceiptTable::start(&table_path(path))?;
     let mut files: Vec<PathBuf> = Vec::new();
-    let mut part: Option<Part> = None;
-    for page in scratch.pages(Shelf::Receipts) {
+    let mut part: Option<ReceiptFile> = None;
+    for page in scratch.pages(RECEIPTS) {
         let page = page.explain(Exit::Usage, || "reading the notes of this run".to_owned())?;
         let receipts: Vec<Receipt> = page.iter().map(Receipt::of_note).collect();
         for receipts in receipts.chunks(ROWS_PER_FILE) {
@@ -87,7 +87,7 @@ pub(crate) async fn write(
             }
             let into = match &mut part {
                 Some(part) => part,
-                none => none.insert(Part::start(files.last().expect("one was just added"))?),
+                none => none.insert(ReceiptFile::start(files.last().expect("one was just added"))?),
             };
             let proven = prover.prove(receipts).await?;
             into.add(receipts, &proven, checkpoint)?;
@@ -97,7 +97,7 @@ pub(crate) async fn write(
     }
     let Some(last) = part else { return Ok(None) };
     last.finish(&prover).await?;
-    table.finish().map(|table| Some(Written { files, table }))
+    table.finish().map(|table| Some(WrittenReceipts { files, table }))
 }
 
 /// Where proofs come from.
@@ -115,7 +115,7 @@ impl Prover<'_> {
 }
 
 /// A file of proofs that is being written.
-struct Part {
+struct ReceiptFile {
     path: PathBuf,
     file: Replacement,
     rows: usize,
@@ -127,7 +127,7 @@ struct Part {
 /// registrations, or on such as took their place between the first and the last.
 type Signers = (String, String, String, Vec<String>);
 
-impl Part {
+impl ReceiptFile {
     fn start(path: &Path) -> Outcome<Self> {
         let file = Replacement::start(path, Access::Umask)
             .explain(Exit::Usage, || format!("writing {}", path.display()))?;
@@ -181,12 +181,12 @@ fn signers(index: LeafIndex, proven: &ProvenEntry, object: &str) -> Outcome<Sign
 }
 
 /// The table that is being written.
-struct Table {
+struct ReceiptTable {
     path: PathBuf,
     rows: csv::Writer<Replacement>,
 }
 
-impl Table {
+impl ReceiptTable {
     fn start(path: &Path) -> Outcome<Self> {
         let writing = || format!("writing {}", path.display());
         let file = Replacement::start(path, Access::Umask).explain(Exit::Usage, writing)?;
@@ -270,3 +270,6 @@ fn write_proof(
 
 /// Rows of one file: with what stands behind them they are no more proofs than a file may hold.
 const ROWS_PER_FILE: usize = if cfg!(test) { 400 } else { 65_000 };
+
+/// Rows that are in the log, by their place in the file.
+pub(super) const RECEIPTS: Table = Table::named("receipts");

@@ -6,15 +6,15 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use files::Access;
+use import::number::decimal;
+use import::scratch::{Scratch, Table};
+use import::{Draft, FormatName, RowError};
 use records::Money;
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Origin};
 
-use super::plan::Act;
-use super::receipts::Written;
-use super::row::{Draft, RowError};
-use super::scratch::{Scratch, Shelf};
-use super::{Fate, Item};
+use super::planned::{Act, PlannedRow, RowStatus};
+use super::receipts::WrittenReceipts;
 use crate::args::Submit;
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
@@ -46,13 +46,13 @@ pub(crate) struct Report {
     warned: u64,
     /// Of the accepted rows, by currency.
     totals: BTreeMap<&'static str, Total>,
-    /// What releases say of each stage, by currency: a contract's value is no part of its tender's.
+    /// What releases say of each stage, by currency: a contract's value is no subtotal of its tender's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     stages: BTreeMap<&'static str, BTreeMap<&'static str, Total>>,
     /// What this run changes, by currency.
     changes: BTreeMap<&'static str, Changes>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<Published>,
+    checkpoint: Option<ShownCheckpoint>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipts: Option<PathBuf>,
     /// Further files of them, where one does not hold all.
@@ -70,7 +70,7 @@ pub(crate) struct Report {
 }
 
 #[derive(Debug, Serialize)]
-struct Published {
+struct ShownCheckpoint {
     size: u64,
     root: String,
     witnesses: Vec<String>,
@@ -102,15 +102,15 @@ impl Total {
 /// How the money of one currency changes: decimals, credit notes subtracted.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Changes {
-    added: Part,
-    corrected_from: Part,
-    corrected_to: Part,
-    voided: Part,
+    added: Subtotal,
+    corrected_from: Subtotal,
+    corrected_to: Subtotal,
+    voided: Subtotal,
 }
 
 /// Some rows and what they add up to.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Part {
+struct Subtotal {
     rows: u64,
     sum: String,
     #[serde(skip)]
@@ -119,12 +119,12 @@ struct Part {
 
 impl Changes {
     fn none(currency: &str) -> Self {
-        let part = || {
+        let subtotal = || {
             let sum = decimal(0, records::minor_units(currency).unwrap_or(0));
-            Part { rows: 0, sum, minor: 0 }
+            Subtotal { rows: 0, sum, minor: 0 }
         };
-        let (added, corrected_from, corrected_to) = (part(), part(), part());
-        Self { added, corrected_from, corrected_to, voided: part() }
+        let (added, corrected_from, corrected_to) = (subtotal(), subtotal(), subtotal());
+        Self { added, corrected_from, corrected_to, voided: subtotal() }
     }
 
     fn words(&self, currency: &str) -> Vec<String> {
@@ -148,7 +148,7 @@ impl Changes {
     }
 }
 
-impl Part {
+impl Subtotal {
     fn add(&mut self, money: &Money) {
         self.rows += 1;
         // As above.
@@ -158,11 +158,11 @@ impl Part {
 }
 
 impl Report {
-    pub(crate) fn new(origin: &Origin, format: &'static str, args: &Submit) -> Self {
+    pub(crate) fn new(origin: &Origin, format: FormatName, args: &Submit) -> Self {
         Self {
             log: origin.to_string(),
             dry_run: args.dry_run,
-            format,
+            format: format.as_str(),
             rows: 0,
             accepted: 0,
             new: 0,
@@ -186,14 +186,14 @@ impl Report {
     }
 
     /// Counts the rows that are in the log, or would be sent.
-    pub(crate) fn count(&mut self, items: &[Item]) {
-        for Item { draft, act, fate, .. } in items {
-            let is_done_now = match fate {
-                Fate::There { is_new, .. } => *is_new,
-                Fate::New => true,
+    pub(crate) fn count(&mut self, rows: &[PlannedRow]) {
+        for PlannedRow { draft, act, status, .. } in rows {
+            let is_done_now = match status {
+                RowStatus::InLog { is_new, .. } => *is_new,
+                RowStatus::New => true,
                 // Journalled before: only the log's answer would tell, and this is a rehearsal.
-                Fate::Kept(_) => false,
-                Fate::Taken(_) | Fate::Bad(_) => continue,
+                RowStatus::Kept(_) => false,
+                RowStatus::Conflict(_) | RowStatus::Rejected(_) => continue,
             };
             if is_done_now {
                 self.count_change(draft, act);
@@ -244,14 +244,14 @@ impl Report {
 
     pub(crate) fn note_checkpoint(&mut self, checkpoint: &CosignedCheckpoint) {
         let witnesses = checkpoint.cosigners().iter().map(|witness| witness.name.clone());
-        self.checkpoint = Some(Published {
+        self.checkpoint = Some(ShownCheckpoint {
             size: checkpoint.head().size.get(),
             root: checkpoint.head().root.to_base64(),
             witnesses: witnesses.collect(),
         });
     }
 
-    pub(crate) fn note_receipts(&mut self, written: Written) {
+    pub(crate) fn note_receipts(&mut self, written: WrittenReceipts) {
         let mut files = written.files.into_iter();
         self.receipts = files.next();
         self.receipts_more = files.collect();
@@ -271,14 +271,14 @@ impl Report {
     /// Writes the list of the rows that did not go in, or removes that of an earlier run if there is
     /// nothing to say.
     pub(crate) fn note_errors(&mut self, path: &Path, scratch: &Scratch) -> Outcome<()> {
-        let listed = list(path, scratch, Shelf::Errors)?;
+        let listed = list(path, scratch, ERRORS)?;
         (self.errors, self.bad, self.first_errors) = (listed.path, listed.rows, listed.first);
         Ok(())
     }
 
     /// The same for what went in and departs from its standard.
     pub(crate) fn note_warnings(&mut self, path: &Path, scratch: &Scratch) -> Outcome<()> {
-        let listed = list(path, scratch, Shelf::Warnings)?;
+        let listed = list(path, scratch, WARNINGS)?;
         (self.warnings, self.warned) = (listed.path, listed.rows);
         Ok(())
     }
@@ -335,7 +335,7 @@ impl Report {
         }
         if let Some(checkpoint) = &self.checkpoint {
             lines.push(format!(
-                "Published in the checkpoint of {} entries, signed by {}.",
+                "ShownCheckpoint in the checkpoint of {} entries, signed by {}.",
                 checkpoint.size,
                 checkpoint.witnesses.join(", ")
             ));
@@ -368,7 +368,7 @@ struct Listed {
 }
 
 /// Writes what is noted on a shelf, or removes the list of an earlier run if there is nothing.
-fn list(path: &Path, scratch: &Scratch, shelf: Shelf) -> Outcome<Listed> {
+fn list(path: &Path, scratch: &Scratch, shelf: Table) -> Outcome<Listed> {
     let mut listed = Listed::default();
     let writing = || format!("writing {}", path.display());
     if scratch.page(shelf, Bound::Unbounded).explain(Exit::Usage, writing)?.is_empty() {
@@ -401,16 +401,6 @@ fn list(path: &Path, scratch: &Scratch, shelf: Shelf) -> Outcome<Listed> {
     Ok(listed)
 }
 
-/// An amount in minor units as a decimal.
-pub(super) fn decimal(minor: i128, decimals: u32) -> String {
-    let sign = if minor < 0 { "-" } else { "" };
-    let width = usize::try_from(decimals).unwrap_or(0) + 1;
-    let digits = format!("{:0width$}", minor.unsigned_abs());
-    let (whole, fraction) = digits.split_at(digits.len() - width + 1);
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{whole}{point}{fraction}")
-}
-
 /// A cell that a spreadsheet will not run as a formula.
 fn defused(value: &str) -> String {
     let is_number =
@@ -422,22 +412,14 @@ fn defused(value: &str) -> String {
 
 const ERRORS_SHOWN: usize = 5;
 
+/// Rows that did not go in, by line.
+pub(super) const ERRORS: Table = Table::named("errors");
+/// Departures from the standard of the format, by line.
+pub(super) const WARNINGS: Table = Table::named("warnings");
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sums_are_decimals_of_the_currency() {
-        for (minor, decimals, expected) in [
-            (0, 2, "0.00"),
-            (5, 2, "0.05"),
-            (-123_456, 2, "-1234.56"),
-            (7, 0, "7"),
-            (-1, 3, "-0.001"),
-        ] {
-            assert_eq!(decimal(minor, decimals), expected);
-        }
-    }
 
     #[test]
     fn error_cells_are_not_formulas() {

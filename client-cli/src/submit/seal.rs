@@ -1,15 +1,15 @@
 //! From draft to signed submission, and back: does an entry say what a row says?
 
+use import::draft::Attachment;
+use import::{Draft, Kind, Secret};
 use records::{
-    Disclosure, Op, Record, RecordDraft, Refusal, SealedField, SigningKey, Submission, Target,
-    Until, Value,
+    Disclosure, HeldBy, Op, Record, RecordDraft, Refusal, SealedField, SigningKey, Submission,
+    Target, Until, Value,
 };
+use tlog::Hash;
 
 use super::journal::Kept;
-use super::map::Held;
-use super::plan::Act;
-use super::row::{Draft, Secret};
-use super::source::Kind;
+use super::planned::Act;
 
 /// What is the same for all rows of a run.
 #[derive(Debug)]
@@ -86,8 +86,8 @@ impl Sealer<'_> {
             let (field, disclosure) = seal_field(secret, salt);
             record = record.sealed(field);
             match secret.held {
-                Held::Log => for_log.push(disclosure),
-                Held::Submitter => for_us.push(disclosure),
+                HeldBy::Log => for_log.push(disclosure),
+                HeldBy::Submitter => for_us.push(disclosure),
             }
         }
         let record = record.build().map_err(|refusal| refusal.under("/record"))?;
@@ -98,8 +98,8 @@ impl Sealer<'_> {
         let mut source = vec![("file", Value::from(self.file_sha256.as_str()))];
         source.extend(self.map_sha256.as_deref().map(|map| ("map", Value::from(map))));
         // Whoever has the file would find the name in that row.
-        if let Some(place) = draft.place.filter(|_| !draft.is_person) {
-            source.push(("row", Value::Int(i64::try_from(place.row).unwrap_or(i64::MAX))));
+        if let Some(position) = draft.position.filter(|_| !draft.is_person) {
+            source.push(("row", Value::Int(i64::try_from(position.row).unwrap_or(i64::MAX))));
         }
         if draft.rounded {
             source.push(("rounded", Value::Bool(true)));
@@ -115,7 +115,7 @@ impl Sealer<'_> {
             None => record,
         };
         let record = match draft.document.as_ref().filter(|_| !matches!(act, Act::Void(_))) {
-            Some(document) => record.document(document.to_value()),
+            Some(document) => record.document(document_value(document)),
             None => record,
         };
         let why = self.why.unwrap_or_default();
@@ -179,8 +179,7 @@ impl Sealer<'_> {
 fn seal_field(secret: &Secret, salt: [u8; 16]) -> (SealedField, Disclosure) {
     let name = secret.path.rsplit('/').next().unwrap_or_default();
     let value = secret.value.as_str().into();
-    let (field, disclosure) =
-        records::seal(&secret.path, name, value, salt, held_in_record(secret.held));
+    let (field, disclosure) = records::seal(&secret.path, name, value, salt, secret.held);
     if !secret.is_personal {
         return (field, disclosure);
     }
@@ -188,11 +187,15 @@ fn seal_field(secret: &Secret, salt: [u8; 16]) -> (SealedField, Disclosure) {
     (SealedField { why, until: Some(Until::Open), ..field }, disclosure)
 }
 
-fn held_in_record(held: Held) -> records::Held {
-    match held {
-        Held::Log => records::Held::Log,
-        Held::Submitter => records::Held::Submitter,
-    }
+/// A document as it stands in a record.
+fn document_value(document: &Attachment) -> Value {
+    let size = i64::try_from(document.len).unwrap_or(i64::MAX);
+    Value::map([
+        ("sha256", Value::from(Hash::new(document.sha256).to_hex())),
+        ("media", document.media.into()),
+        ("size", Value::Int(size)),
+        ("type", document.kind.into()),
+    ])
 }
 
 fn has_refs(record: &Record, draft: &Draft) -> bool {
@@ -209,15 +212,15 @@ fn has_refs(record: &Record, draft: &Draft) -> bool {
 }
 
 fn has_document(record: &Record, draft: &Draft) -> bool {
-    let named = record.documents().iter().map(|document| document.sha256.as_str());
-    named.eq(draft.document.iter().map(|document| document.sha256.as_str()))
+    let named = record.documents().iter().map(|document| document.sha256.clone());
+    named.eq(draft.document.iter().map(|document| Hash::new(document.sha256).to_hex()))
 }
 
 fn has_same_fields(record: &Record, draft: &Draft) -> bool {
     record.sealed().len() == draft.sealed.len()
         && record.sealed().iter().zip(&draft.sealed).all(|(field, secret)| {
             field.path == secret.path
-                && field.held == held_in_record(secret.held)
+                && field.held == secret.held
                 && field.is_personal() == secret.is_personal
         })
 }

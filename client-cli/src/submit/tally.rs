@@ -2,13 +2,13 @@
 
 use std::io;
 
+use import::scratch::{Row, Table};
+use import::{RowError, Scratch};
 use tlog::{LeafIndex, TreeSize};
 
-use super::receipts::Receipt;
-use super::report::Report;
-use super::row::RowError;
-use super::scratch::{Note, Scratch, Shelf};
-use super::{Fate, Item};
+use super::planned::{PlannedRow, RowStatus};
+use super::receipts::{RECEIPTS, Receipt};
+use super::report::{ERRORS, Report, WARNINGS};
 use crate::exit::{Exit, Explain, Outcome};
 
 /// The tally of a run.
@@ -30,36 +30,36 @@ impl<'a> Tally<'a> {
     }
 
     /// Notes that the file has a row of this object.
-    pub(crate) fn is_present(&mut self, object: &str) -> Outcome<()> {
-        self.scratch.put(Shelf::Objects, object.as_bytes(), &[]).explain(Exit::Usage, noting)
+    pub(crate) fn record_object(&mut self, object: &str) -> Outcome<()> {
+        self.scratch.put(OBJECTS, object.as_bytes(), &[]).explain(Exit::Usage, noting)
     }
 
     /// Notes a row that did not go in, or why nothing was voided.
     pub(crate) fn bad(&mut self, error: &RowError) -> Outcome<()> {
         self.has_errors = true;
-        self.list(Shelf::Errors, error).explain(Exit::Usage, noting)
+        self.list(ERRORS, error).explain(Exit::Usage, noting)
     }
 
     /// Notes departures from the standard of the format.
     pub(crate) fn warned(&mut self, warnings: &[RowError]) -> Outcome<()> {
         let mut warnings = warnings.iter();
-        warnings.try_for_each(|it| self.list(Shelf::Warnings, it)).explain(Exit::Usage, noting)
+        warnings.try_for_each(|it| self.list(WARNINGS, it)).explain(Exit::Usage, noting)
     }
 
     /// Counts rows that are through.
-    pub(crate) fn take(&mut self, items: &[Item]) -> Outcome<()> {
-        self.report.count(items);
-        for Item { draft, fate, .. } in items {
-            match fate {
-                Fate::Bad(error) => self.bad(error)?,
-                Fate::There { index, .. } => {
+    pub(crate) fn take(&mut self, rows: &[PlannedRow]) -> Outcome<()> {
+        self.report.count(rows);
+        for PlannedRow { draft, status, .. } in rows {
+            match status {
+                RowStatus::Rejected(error) => self.bad(error)?,
+                RowStatus::InLog { index, .. } => {
                     self.is_in(*index);
-                    let row = draft.place.map(|place| place.row);
+                    let row = draft.position.map(|position| position.row);
                     let receipt = Receipt { row, object: draft.object.clone(), index: *index };
                     let (key, value) = receipt.to_note(self.next());
-                    self.scratch.put(Shelf::Receipts, &key, &value).explain(Exit::Usage, noting)?;
+                    self.scratch.put(RECEIPTS, &key, &value).explain(Exit::Usage, noting)?;
                 }
-                Fate::New | Fate::Kept(_) | Fate::Taken(_) => {}
+                RowStatus::New | RowStatus::Kept(_) | RowStatus::Conflict(_) => {}
             }
         }
         Ok(())
@@ -70,8 +70,8 @@ impl<'a> Tally<'a> {
         self.needed = self.needed.max(TreeSize::new(index.get().saturating_add(1)));
     }
 
-    fn list(&mut self, shelf: Shelf, error: &RowError) -> io::Result<()> {
-        let (key, value): Note = (
+    fn list(&mut self, shelf: Table, error: &RowError) -> io::Result<()> {
+        let (key, value): Row = (
             [error.line.to_be_bytes(), self.next().to_be_bytes()].concat(),
             serde_json::to_vec(error)?,
         );
@@ -87,3 +87,6 @@ impl<'a> Tally<'a> {
 fn noting() -> String {
     "noting what became of a row".to_owned()
 }
+
+/// The objects of the file.
+pub(super) const OBJECTS: Table = Table::named("objects");

@@ -7,39 +7,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use records::{DOCUMENT_TYP, DocumentClaim, SigningKey, Value};
+use import::draft::Attachment;
+use records::{DOCUMENT_TYP, DocumentClaim, SigningKey};
 use sha2::{Digest, Sha256};
 use tlog::Hash;
 use tlog_client::LogClient;
 
-use super::{Fate, Item};
+use super::planned::{PlannedRow, RowStatus};
 use crate::exit::{Exit, Explain, Failure, Outcome};
-
-/// A public document: a part of the file that is submitted, byte for byte.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Attached {
-    /// Hexadecimal.
-    pub(crate) sha256: String,
-    /// Where in the file it begins.
-    pub(crate) at: u64,
-    pub(crate) len: usize,
-    pub(crate) media: &'static str,
-    /// A document type of OCDS.
-    pub(crate) kind: &'static str,
-}
-
-impl Attached {
-    /// As it stands in a record.
-    pub(crate) fn to_value(&self) -> Value {
-        let size = i64::try_from(self.len).unwrap_or(i64::MAX);
-        Value::map([
-            ("sha256", Value::from(self.sha256.as_str())),
-            ("media", self.media.into()),
-            ("size", Value::Int(size)),
-            ("type", self.kind.into()),
-        ])
-    }
-}
 
 /// Uploads what the records that are about to be sent name. Uploading again is harmless.
 pub(crate) async fn upload(
@@ -47,12 +22,12 @@ pub(crate) async fn upload(
     origin: &str,
     key: &SigningKey,
     file: &Path,
-    items: &[Item],
+    rows: &[PlannedRow],
 ) -> Outcome<()> {
-    let documents: Vec<&Attached> = items
+    let documents: Vec<&Attachment> = rows
         .iter()
-        .filter(|item| matches!(item.fate, Fate::New | Fate::Kept(_)))
-        .filter_map(|item| item.draft.document.as_ref())
+        .filter(|row| matches!(row.status, RowStatus::New | RowStatus::Kept(_)))
+        .filter_map(|row| row.draft.document.as_ref())
         .collect();
     if documents.is_empty() {
         return Ok(());
@@ -70,23 +45,23 @@ async fn upload_one(
     origin: &str,
     key: &SigningKey,
     file: &File,
-    document: &Attached,
+    document: &Attachment,
 ) -> Outcome<()> {
     let mut bytes = vec![0; document.len];
-    file.read_exact_at(&mut bytes, document.at)
+    file.read_exact_at(&mut bytes, document.offset)
         .explain(Exit::Usage, || "reading a document out of the file".to_owned())?;
-    if Hash::new(Sha256::digest(&bytes).into()).to_hex() != document.sha256 {
+    if <[u8; 32]>::from(Sha256::digest(&bytes)) != document.sha256 {
         return Err(Failure::usage(
             "the file was changed while it was read; run the same command again",
         ));
     }
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let claim = DocumentClaim { log: origin, sha256: &document.sha256, size };
+    let sha256 = Hash::new(document.sha256).to_hex();
+    let claim = DocumentClaim { log: origin, sha256: &sha256, size };
     let signature = key.sign_detached_as(DOCUMENT_TYP, &claim.bytes()).to_text();
-    let answer = client.put_document(&document.sha256, Bytes::from(bytes), signature).await?;
-    if (answer.sha256.as_str(), answer.size) != (document.sha256.as_str(), size) {
-        let words =
-            format!("uploaded {}, the log says that it has {}", document.sha256, answer.sha256);
+    let answer = client.put_document(&sha256, Bytes::from(bytes), signature).await?;
+    if (answer.sha256.as_str(), answer.size) != (sha256.as_str(), size) {
+        let words = format!("uploaded {sha256}, the log says that it has {}", answer.sha256);
         return Err(Failure::new(Exit::Misbehaved, words));
     }
     Ok(())

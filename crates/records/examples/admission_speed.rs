@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use records::{
-    Algorithm, CheckedSubmission, EntryIndex, Es256Verify, Held, P256Verify, RecordDraft,
+    Algorithm, CheckedSubmission, EntryIndex, Es256Verify, HeldBy, P256Verify, RecordDraft,
     SigningKey, Submission, Value, Verdict, admit, key, seal,
 };
 
@@ -174,7 +174,7 @@ fn of_treasury(
 
 fn payment(number: u32, key: &SigningKey) -> Result<Vec<u8>, Box<dyn Error>> {
     let (name, opened) =
-        seal("/data/payee/name", "name", "Orchard Care Ltd".into(), [7; 16], Held::Log);
+        seal("/data/payee/name", "name", "Orchard Care Ltd".into(), [7; 16], HeldBy::Log);
     let record = RecordDraft::new(ORIGIN, "spending/1", "payment")
         .object(&format!("{BODY}/payment/CFADDAY{number:08}"))
         .submitter(BODY)

@@ -1,10 +1,10 @@
 //! For submitters: making records, sealing fields, putting submissions together.
 //!
 //! ```
-//! use records::{Algorithm, Held, RecordDraft, SigningKey, Submission, Value, seal};
+//! use records::{Algorithm, HeldBy, RecordDraft, SigningKey, Submission, Value, seal};
 //!
 //! let key = SigningKey::generate_from_seed(Algorithm::Ed25519, [7; 32])?;
-//! let (name, disclosure) = seal("/data/payee/name", "name", "Example Ltd".into(), [1; 16], Held::Log);
+//! let (name, disclosure) = seal("/data/payee/name", "name", "Example Ltd".into(), [1; 16], HeldBy::Log);
 //! let record = RecordDraft::new("log.example/1", "spending/1", "payment")
 //!     .object("GB-LAE-DEV/payment/1")
 //!     .submitter("GB-LAE-DEV")
@@ -25,10 +25,11 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::hex;
 use crate::json::{self, Value};
 use crate::record::{Op, Record, RecordHash};
 use crate::refusal::Refusal;
-use crate::sealed::{Disclosure, Held, SealedField};
+use crate::sealed::{Disclosure, HeldBy, SealedField};
 
 /// A record being made. [`RecordDraft::build`] holds it to every rule that needs no state.
 #[derive(Debug, Clone)]
@@ -172,7 +173,7 @@ pub fn seal(
     name: &str,
     value: Value,
     salt: [u8; 16],
-    held: Held,
+    held: HeldBy,
 ) -> (SealedField, Disclosure) {
     let disclosure = Disclosure::new(salt, name, value);
     let field = SealedField {
@@ -199,8 +200,7 @@ pub fn commitment(object: &str, submitter: &str, salt: &[u8; 32], sha256: &[u8; 
         .chain_update(salt)
         .chain_update(sha256)
         .finalize();
-    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    hex::encode(&hash)
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
 //! A small log for tests: one governance key, one treasury, its records.
+//!
+//! Here and not in `testlog`, whose `records` would be another crate to the unit tests of this one.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +11,12 @@ use crate::admit::{Admitted, Verdict, admit};
 use crate::build::{RecordDraft, seal};
 use crate::entry_index::EntryIndex;
 use crate::json::Value;
-use crate::jws::{Algorithm, P256Verify, SigningKey};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::sealed::{Disclosure, Held};
+use crate::sealed::{Disclosure, HeldBy};
+use crate::signing::SigningKey;
 use crate::state;
 use crate::submission::{CheckedSubmission, Submission};
 
@@ -116,7 +120,7 @@ pub(crate) fn numbered_data(number: u32, value: &str) -> Value {
 }
 
 pub(crate) fn payee_name() -> (crate::SealedField, Disclosure) {
-    seal("/data/payee/name", "name", "Orchard Care Ltd".into(), [9; 16], Held::Log)
+    seal("/data/payee/name", "name", "Orchard Care Ltd".into(), [9; 16], HeldBy::Log)
 }
 
 pub(crate) fn payment(number: u32) -> RecordDraft {

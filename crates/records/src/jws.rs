@@ -8,11 +8,9 @@
 use ed25519_dalek::VerifyingKey;
 use signature::Verifier as _;
 
-pub use crate::jwk::{Algorithm, Kid, PublicKey, RawPublicKey};
-pub use crate::signing::{SigningKey, SigningKeyError};
-
 use crate::base64url;
 use crate::json::{self, Limits, Value};
+use crate::jwk::{Algorithm, Kid, PublicKey, RawPublicKey};
 use crate::refusal::{Refusal, RuleId, refuse};
 
 /// `typ` of a signature over a record.

@@ -12,7 +12,8 @@
 //! |---|---|
 //! | [`json`] | strict values and the canonical form |
 //! | [`record`], [`submission`], [`entry`] | the three documents |
-//! | [`sealed`], [`money`], [`date`], [`name`], [`codes`] | what they are made of |
+//! | [`envelope`] | what every record says, whatever its profile |
+//! | [`sealed`], [`money`], [`date`], [`name`], [`codes`], [`hex`] | what they are made of |
 //! | [`profile`], [`registry`] | what the data of each kind must hold |
 //! | [`jwk`], [`jws`], [`signing`] | keys and detached signatures |
 //! | [`state`], [`admit`](mod@admit) | the admission state and the one judgement |
@@ -43,9 +44,11 @@ pub mod date;
 pub mod document;
 pub mod entry;
 mod entry_index;
+pub mod envelope;
 mod fields;
 #[cfg(test)]
 mod fixture;
+pub mod hex;
 pub mod json;
 pub mod jwk;
 pub mod jws;
@@ -69,18 +72,17 @@ pub use document::{DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim};
 pub use entry::{Entry, entry_start, format_millis, parse_millis};
 pub use entry_index::EntryIndex;
 pub use json::{Value, parse, to_canonical};
-pub use jws::{
-    Algorithm, DetachedJws, Es256Verify, Kid, P256Verify, PublicKey, RawPublicKey, SigningKey,
-    SigningKeyError,
-};
+pub use jwk::{Algorithm, Kid, PublicKey, RawPublicKey};
+pub use jws::{DetachedJws, Es256Verify, P256Verify};
 pub use limits::*;
 pub use money::{Money, minor_units, round_float_tail};
-pub use record::{Op, Record, RecordHash, Reference, Target};
+pub use record::{Body, Op, Record, RecordHash, Reference, Target};
 pub use refusal::{Refusal, RuleId, rules};
 pub use registry::{Genesis, RegistryRecord};
 pub use replay::replay;
-pub use sealed::{Disclosure, DisclosureDigest, Held, SealedField, Until};
+pub use sealed::{Disclosure, DisclosureDigest, HeldBy, SealedField, Until};
 pub use signed_refusal::{RefusalStatement, SignedRefusal, SignedRefusalError};
+pub use signing::{SigningKey, SigningKeyError};
 pub use state::{
     KeyRole, KeyState, ObjectHead, Revision, Row, State, StateError, SubmitterState, genesis, key,
     object_head, object_head_key, object_revision, parse_object_head, parse_submitter, submitter,

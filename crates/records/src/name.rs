@@ -2,6 +2,7 @@
 //!
 //! Each function answers whether a text has the form; what to say about it is the caller's part.
 
+use crate::hex;
 use crate::jwk::Kid;
 use crate::limits::{
     CODE_BYTES_MAX, NATIVE_ID_BYTES_MAX, OBJECT_BYTES_MAX, ORIGIN_BYTES_MAX, PARTY_ID_BYTES_MAX,
@@ -145,7 +146,7 @@ pub fn is_media_type(text: &str) -> bool {
 
 /// A SHA-256 as `sha256sum` prints it: 64 lower-case hexadecimal digits.
 pub fn is_sha256_hex(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    hex::decode_32(text).is_some()
 }
 
 #[cfg(test)]

@@ -23,20 +23,19 @@
 
 mod genesis;
 mod kinds;
+mod registration;
 
 use crate::date;
+use crate::envelope::{Envelope, Op};
 use crate::fields::Members;
-use crate::json::Value;
-use crate::jwk::{Kid, PublicKey};
+use crate::jwk::Kid;
 use crate::name::{self, LOG_SUBMITTER};
-use crate::profile::Profile;
-use crate::record::{Op, Record};
 use crate::refusal::{At, Refusal, RuleId};
 
-pub use genesis::{Continues, Genesis, OperatorKey};
+pub use genesis::{Continues, Genesis, OperatorKey, Rotation};
+pub use registration::{REGISTRY_PROFILE, RegistryRecord, SubmitterAdd, Withheld};
 
-/// The profile of registry records.
-pub const REGISTRY_PROFILE: &str = "registry/1";
+use kinds::{SUBMITTER_WORDS, submitter_add, take_key};
 
 /// The kinds of engine version 1.
 pub const KINDS: &[&str] = &[
@@ -60,138 +59,12 @@ pub const KINDS: &[&str] = &[
 /// Kinds that are reserved and refused by this engine version.
 pub const RESERVED_KINDS: &[&str] = &["index.root"];
 
-/// What a registry record says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RegistryRecord {
-    /// Entry 0.
-    Genesis(Genesis),
-    /// A submitter and its first key.
-    SubmitterAdd(SubmitterAdd),
-    /// A further key of a submitter.
-    KeyAdd {
-        /// The submitter.
-        submitter: String,
-        /// The new key.
-        key: PublicKey,
-    },
-    /// The end of a key.
-    KeyRevoke {
-        /// The key.
-        kid: Kid,
-        /// Since when it is said to be compromised.
-        since: Option<String>,
-    },
-    /// A profile for this log.
-    ProfilePublish(Box<Profile>),
-    /// The end of a profile: it takes only corrections.
-    ProfileRetire {
-        /// The profile.
-        profile: String,
-    },
-    /// A part of a code list; parts are numbered from 1, and no code is ever taken out.
-    CodelistPublish {
-        /// The list.
-        list: String,
-        /// Which part of it.
-        part: u32,
-        /// Its codes.
-        codes: Vec<String>,
-    },
-    /// A submitter lets another write for a body of its own.
-    SubmitterDelegate {
-        /// Who lets.
-        submitter: String,
-        /// Whom.
-        to: String,
-        /// For which body.
-        body: String,
-        /// By which profiles; none: no longer.
-        profiles: Vec<String>,
-    },
-    /// The end of a submitter.
-    SubmitterClose {
-        /// The submitter.
-        submitter: String,
-    },
-    /// Another engine version judges what follows.
-    EngineActivate {
-        /// The version.
-        engine: u32,
-    },
-    /// The witness policy, line by line.
-    PolicyPublish {
-        /// The lines.
-        policy: Vec<String>,
-    },
-    /// New governance, by keys that were committed to.
-    GovernanceRotate(Rotation),
-    /// A key of the operator.
-    OperatorKey(OperatorKey),
-    /// Something that the log holds beside the tree is withheld.
-    Withhold(Withheld),
-    /// The log takes no more records.
-    LogFreeze,
-}
-
-/// `governance.rotate`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rotation {
-    /// The new keys.
-    pub keys: Vec<PublicKey>,
-    /// The thumbprints of the keys after them.
-    pub next: Vec<Kid>,
-    /// How many of the new keys must sign.
-    pub threshold: usize,
-}
-
-/// `withhold`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Withheld {
-    /// The entry whose disclosures or documents are withheld.
-    pub entry: u64,
-    /// Paths of sealed fields.
-    pub paths: Vec<String>,
-    /// Documents by their SHA-256.
-    pub documents: Vec<String>,
-    /// The legal ground, a code.
-    pub why: String,
-}
-
-/// `submitter.add`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubmitterAdd {
-    /// Its id.
-    pub submitter: String,
-    /// The bodies it may write for.
-    pub bodies: Vec<String>,
-    /// The profiles it may use.
-    pub profiles: Vec<String>,
-    /// The roles it has, e.g. `bank`.
-    pub roles: Vec<String>,
-    /// Its first key.
-    pub key: PublicKey,
-}
-
-impl RegistryRecord {
-    /// The keys that this record brings itself and that may sign it.
-    pub fn own_keys(&self) -> &[PublicKey] {
-        match self {
-            Self::Genesis(genesis) => &genesis.governance,
-            Self::SubmitterAdd(add) => std::slice::from_ref(&add.key),
-            Self::KeyAdd { key, .. } => std::slice::from_ref(key),
-            Self::GovernanceRotate(rotation) => &rotation.keys,
-            Self::OperatorKey(operator) => std::slice::from_ref(&operator.key),
-            _ => &[],
-        }
-    }
-}
-
 /// Checks a registry record as far as that needs no state.
-pub(crate) fn check(record: &Record, at: &At<'_>) -> Result<RegistryRecord, Refusal> {
+pub(crate) fn check(record: &Envelope, at: &At<'_>) -> Result<RegistryRecord, Refusal> {
     check_envelope(record, at)?;
     let here = at.member("data");
     let mut data = Members::of(record.data().clone(), here, RuleId::REGISTRY)?;
-    let (said, object) = match record.kind() {
+    let (registration, object) = match record.kind() {
         "genesis" => {
             let genesis = Genesis::take(&mut data, here, record.log())?;
             (RegistryRecord::Genesis(genesis), GENESIS_OBJECT.to_owned())
@@ -232,35 +105,13 @@ pub(crate) fn check(record: &Record, at: &At<'_>) -> Result<RegistryRecord, Refu
             "name the object after what the record is about",
         ));
     }
-    Ok(said)
+    Ok(registration)
 }
 
 /// The object of the genesis.
 pub const GENESIS_OBJECT: &str = "log/genesis";
 
-const PROFILE_WORDS: &str = "a profile such as spending/1";
-
-/// A submitter can be granted any profile but the log's own; whether the log has it is judged later.
-fn is_grantable(profile: &str) -> bool {
-    name::is_profile(profile) && profile != REGISTRY_PROFILE
-}
-
-const SUBMITTER_WORDS: &str = "a submitter such as GB-LAE-DEV";
-
-fn submitter_add(data: &mut Members<'_>, at: &At<'_>) -> Result<SubmitterAdd, Refusal> {
-    let submitter = data.text_of("submitter", SUBMITTER_WORDS, name::is_body)?;
-    let bodies = data.texts_of("bodies", "a body such as GB-LAE-DEV", name::is_body)?;
-    let profiles = data.texts_of("profiles", PROFILE_WORDS, is_grantable)?;
-    let roles = data.optional_texts_of("roles", "a role such as bank", name::is_word)?;
-    let key = take_key(data, at)?;
-    Ok(SubmitterAdd { submitter, bodies, profiles, roles, key })
-}
-
-fn take_key(data: &mut Members<'_>, at: &At<'_>) -> Result<PublicKey, Refusal> {
-    PublicKey::from_jwk_at(&data.required("key")?, &at.member("key"))
-}
-
-fn check_envelope(record: &Record, at: &At<'_>) -> Result<(), Refusal> {
+fn check_envelope(record: &Envelope, at: &At<'_>) -> Result<(), Refusal> {
     let refused = |name, expected, got, fix| {
         Err(at.member(name).refuse(RuleId::REGISTRY, expected, got, fix))
     };
@@ -272,7 +123,7 @@ fn check_envelope(record: &Record, at: &At<'_>) -> Result<(), Refusal> {
             "registry records are the log's own",
         );
     }
-    let is_again = record.op() == Op::Next && kinds::SAID_ANEW.contains(&record.kind());
+    let is_again = record.op() == Op::Next && kinds::REPEATABLE.contains(&record.kind());
     if record.op() != Op::Add && !is_again {
         return refused(
             "op",
@@ -314,28 +165,6 @@ fn refuse_kind(kind: &str, at: &At<'_>) -> Refusal {
         got,
         "wait for an engine version that activates it",
     )
-}
-
-/// Takes a list of keys, all different.
-fn take_keys(value: Value, at: At<'_>) -> Result<Vec<PublicKey>, Refusal> {
-    let Value::List(items) = value else {
-        return Err(at.refuse(
-            RuleId::REGISTRY,
-            "a list of JWKs",
-            value.kind(),
-            "write it in brackets",
-        ));
-    };
-    let mut keys: Vec<PublicKey> = Vec::with_capacity(items.len());
-    for (position, item) in items.into_iter().enumerate() {
-        let here = at.item(position);
-        let key = PublicKey::from_jwk_at(&item, &here)?;
-        if keys.contains(&key) {
-            return Err(here.refuse(RuleId::REGISTRY, "each key once", "it again", "remove one"));
-        }
-        keys.push(key);
-    }
-    Ok(keys)
 }
 
 #[cfg(test)]

@@ -18,14 +18,14 @@ use crate::refusal::{At, Refusal, RuleId, refuse};
 
 /// Who holds the disclosure of a sealed field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Held {
+pub enum HeldBy {
     /// The log, beside the tree, erasable.
     Log,
     /// The submitter alone.
     Submitter,
 }
 
-impl Held {
+impl HeldBy {
     /// `log` or `submitter`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ pub struct SealedField {
     /// The digest of its disclosure.
     pub digest: DisclosureDigest,
     /// Who holds the disclosure.
-    pub held: Held,
+    pub held: HeldBy,
     /// Why it is sealed, a code; comes with `until`.
     pub why: Option<String>,
     /// Until when it is sealed; comes with `why`.
@@ -120,8 +120,8 @@ impl SealedField {
             members.wrong("digest", "base64url of a SHA-256", "another text", "hash the disclosure")
         })?;
         let held = match members.text("held")?.as_str() {
-            "log" => Held::Log,
-            "submitter" => Held::Submitter,
+            "log" => HeldBy::Log,
+            "submitter" => HeldBy::Submitter,
             _ => {
                 return Err(members.wrong(
                     "held",
@@ -324,7 +324,7 @@ pub(crate) fn check_disclosures(
     disclosures: &[Disclosure],
 ) -> Result<(), Refusal> {
     let list = At::Fixed("/disclosures");
-    let held: Vec<&SealedField> = fields.iter().filter(|field| field.held == Held::Log).collect();
+    let held: Vec<&SealedField> = fields.iter().filter(|field| field.held == HeldBy::Log).collect();
     for (position, disclosure) in disclosures.iter().enumerate() {
         let here = list.item(position);
         let Some(field) = held.get(position) else {

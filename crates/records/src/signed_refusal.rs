@@ -17,9 +17,11 @@
 use crate::base64url;
 use crate::entry_index::EntryIndex;
 use crate::json::{self, Limits, Value};
-use crate::jws::{DetachedJws, Es256Verify, Kid, PublicKey, REFUSAL_TYP, SigningKey};
+use crate::jwk::{Kid, PublicKey};
+use crate::jws::{DetachedJws, Es256Verify, REFUSAL_TYP};
 use crate::record::RecordHash;
 use crate::refusal::{Refusal, RuleId};
+use crate::signing::SigningKey;
 
 /// What an operator key signs for: the use that `operator_keys` of entry 0 names.
 pub const REFUSALS_USE: &str = "refusals";

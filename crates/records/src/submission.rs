@@ -5,7 +5,8 @@
 //! of a signature never goes stale.
 
 use crate::json::{self, Limits, Value};
-use crate::jws::{DetachedJws, Es256Verify, Kid, PublicKey};
+use crate::jwk::{Kid, PublicKey};
+use crate::jws::{DetachedJws, Es256Verify};
 use crate::limits::SIGNATURES_MAX;
 use crate::record::Record;
 use crate::refusal::{At, Refusal, RuleId};

@@ -6,12 +6,13 @@ use tlog::{
     Frontier, Integration, LeafIndex, ProveError, TreeHead, TreeSize, root_from_tiles, tile_of_size,
 };
 
-use crate::checkpoints::{CheckpointNotes, head_of};
+use crate::checkpoint_row::{CheckpointNotes, head_of};
+use crate::error::ReadError;
 use crate::kv::{Direction, Family, KeyRange, Kv, KvError};
 use crate::layout::{parse_index, parse_tile_key};
 use crate::open::{last_entry, stored_head};
 use crate::recheck::RecheckError;
-use crate::store::{ReadError, Store, last_index};
+use crate::store::{Store, last_index};
 
 /// What an audit went through without finding anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

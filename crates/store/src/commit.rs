@@ -4,10 +4,11 @@ use std::sync::PoisonError;
 
 use tlog::{ENTRY_BYTES_MAX, Frontier, Integration, LeafIndex, TreeHead, TreeSize};
 
+use crate::error::Fatal;
 use crate::kv::{Batch, Family, Kv, Row};
 use crate::layout::{META_HEAD, STATE_KEY_BYTES_MAX, encode_head, index_key, tile_key};
 use crate::rocks::RocksKv;
-use crate::store::{Fatal, Store};
+use crate::store::Store;
 
 /// The writing side of an open log. There is one, its owner is the sequencer, and it can neither be
 /// cloned nor made anew without opening the store again.

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use tlog::{
-    Checkpoint, CosignatureSigner, CosignedCheckpoint, Ed25519Signer, Note, Origin, Policy,
-    TreeHead, UnixSeconds, leaf_hash,
-};
+use testlog::Quorum;
+use tlog::{CosignedCheckpoint, Origin, TreeHead, UnixSeconds, leaf_hash};
 
 use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Row, RowVisitor};
 use crate::{Committed, MemoryKv, NewBatch, NewEntry, Store, Writer};
@@ -93,18 +91,11 @@ pub(crate) fn dump<K: Kv>(kv: &K) -> BTreeMap<Family, BTreeMap<Vec<u8>, Vec<u8>>
 
 /// A checkpoint of this log that its one witness cosigned at a time.
 pub(crate) fn cosigned(head: TreeHead, at: u64) -> CosignedCheckpoint {
-    cosigned_for(origin(), head, at)
+    cosigned_for(&origin(), head, at)
 }
 
-pub(crate) fn cosigned_for(origin: Origin, head: TreeHead, at: u64) -> CosignedCheckpoint {
-    let log = Ed25519Signer::new(origin.key_name(), [1; 32]);
-    let witness = CosignatureSigner::new("witness.example/w1".parse().unwrap(), [2; 32]);
-    let policy =
-        format!("log {}\nwitness w1 {}\nquorum w1\n", log.verifier_key(), witness.verifier_key());
-    let text = Checkpoint::new(origin, head).to_text();
-    let signatures = vec![log.sign(&text), witness.sign(&text, UnixSeconds::new(at))];
-    let note = Note::new(text, signatures).unwrap();
-    Policy::parse(&policy).unwrap().check(&note).unwrap()
+pub(crate) fn cosigned_for(origin: &Origin, head: TreeHead, at: u64) -> CosignedCheckpoint {
+    Quorum::new(origin.as_str(), 1).cosigned(head, UnixSeconds::new(at))
 }
 
 /// A database that fails on demand.

@@ -18,9 +18,6 @@ pub trait Kv: Send + Sync + 'static {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, KvError>;
 
     /// The values of many keys, in the order of the keys. Faster when the keys are sorted.
-    ///
-    /// # Errors
-    /// [`KvError`] when any of them could not be read.
     fn multi_get(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, KvError> {
         keys.iter().map(|key| self.get(family, key)).collect()
     }
@@ -44,15 +41,9 @@ pub trait Kv: Send + Sync + 'static {
     fn write(&self, batch: &Batch) -> Result<(), KvError>;
 
     /// How many flushes and compactions have failed since the database was opened.
-    ///
-    /// # Errors
-    /// [`KvError`] when the database could not say.
     fn background_errors(&self) -> Result<u64, KvError>;
 
     /// Moves what is in memory and in the write-ahead log into synced files.
-    ///
-    /// # Errors
-    /// [`KvError`] when it failed.
     fn flush(&self) -> Result<(), KvError>;
 
     /// Rewrites the files of a family without the rows that were deleted or replaced. A database
@@ -66,9 +57,6 @@ pub trait Kv: Send + Sync + 'static {
     }
 
     /// Figures for operators.
-    ///
-    /// # Errors
-    /// [`KvError`] when the database could not say.
     fn usage(&self) -> Result<Usage, KvError> {
         Ok(Usage { background_errors: self.background_errors()?, ..Usage::default() })
     }

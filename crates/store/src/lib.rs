@@ -15,7 +15,7 @@
 //! | `store` | reading, by any number of threads |
 //! | `commit` | the one writer and the one commit |
 //! | `open` | creating and opening, with every check before anything is handed out |
-//! | `checkpoints` | publishing and its history |
+//! | `checkpoints` | publishing and its history, in rows that `checkpoint_row` reads and writes |
 //! | `withdraw` | taking disclosures away, and keeping why |
 //! | `recheck` | hashing again what will be served, before a signature |
 //! | `audit()`, `rebuild()` | checking the whole log; making the derived families anew |
@@ -34,8 +34,10 @@
 
 mod audit;
 mod cache;
+mod checkpoint_row;
 mod checkpoints;
 mod commit;
+mod error;
 #[cfg(test)]
 mod fixtures;
 mod kv;
@@ -51,10 +53,10 @@ mod wal;
 mod withdraw;
 
 pub use audit::{AuditError, AuditReport, audit};
-pub use checkpoints::{
-    ALL_KEPT_FOR_MS, CheckpointNotes, DatedNote, PRUNED_PER_CALL_MAX, PublishError, Published,
-};
+pub use checkpoint_row::{CheckpointNotes, DatedNote, PublishedNote};
+pub use checkpoints::{ALL_KEPT_FOR_MS, PRUNED_PER_CALL_MAX, PublishError};
 pub use commit::{BATCH_ENTRIES_MAX, CommitError, Committed, NewBatch, NewEntry, Writer};
+pub use error::{Fatal, ReadError};
 pub use kv::{
     Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Op, Row, RowVisitor, Usage,
 };
@@ -64,6 +66,6 @@ pub use open::{OpenError, SnapshotError};
 pub use rebuild::{RebuildError, RebuildReport, StateSoFar, rebuild, rebuild_on};
 pub use recheck::RecheckError;
 pub use rocks::RocksKv;
-pub use store::{ENTRIES_PER_READ_MAX, Fatal, ReadError, Store};
+pub use store::{ENTRIES_PER_READ_MAX, Store};
 pub use tuning::Settings;
 pub use withdraw::WithdrawError;

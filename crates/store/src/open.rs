@@ -4,18 +4,21 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use tlog::{Frontier, FrontierError, LeafIndex, Origin, ProveError, TreeHead, TreeSize};
+use tlog::{
+    Frontier, FrontierError, LeafIndex, Origin, ProveError, TreeHead, TreeSize, root_from_tiles,
+};
 
 use crate::cache::TileCache;
-use crate::checkpoints::{self, PruneCursor};
+use crate::checkpoint_row::{PublishedNote, head_of, newest};
 use crate::commit::Writer;
+use crate::error::{Fatal, ReadError};
 use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, KvErrorKind};
 use crate::layout::{
     FORMAT_VERSION, META_FORMAT, META_HEAD, META_ORIGIN, META_REBUILDING, encode_head, parse_head,
     parse_index,
 };
 use crate::rocks::RocksKv;
-use crate::store::{Fatal, ReadError, Shared, Store, StoredTiles, last_index};
+use crate::store::{Shared, Store, StoredTiles, last_index};
 use crate::tuning::Settings;
 
 impl Store<RocksKv> {
@@ -49,9 +52,6 @@ impl Store<RocksKv> {
 
     /// Opens a log for reading alone, with the same checks, and changes no byte of its folder. It
     /// takes no lock: only for a folder that nobody writes, such as a backup.
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub fn open_read_only(
         path: &Path,
         origin: &Origin,
@@ -68,9 +68,6 @@ impl Store<RocksKv> {
 
     /// Makes a second database of everything that is committed by now, in a folder that must not
     /// exist; see [`RocksKv::checkpoint`]. Commits go on meanwhile.
-    ///
-    /// # Errors
-    /// [`SnapshotError`].
     pub fn snapshot(&self, to: &Path) -> Result<(), SnapshotError> {
         // What a failed write left behind is not what anybody was promised.
         self.alive()?;
@@ -81,9 +78,6 @@ impl Store<RocksKv> {
 
 impl<K: Kv> Store<K> {
     /// Makes an empty log in a database without rows.
-    ///
-    /// # Errors
-    /// [`OpenError::Database`] when writing failed.
     pub fn create_on(kv: &K, origin: &Origin) -> Result<(), OpenError> {
         let mut batch = Batch::default();
         batch.put(Family::Meta, META_FORMAT, &FORMAT_VERSION.to_be_bytes());
@@ -94,9 +88,6 @@ impl<K: Kv> Store<K> {
     }
 
     /// Opens a log in a database, with the same checks as [`Store::open`].
-    ///
-    /// # Errors
-    /// [`OpenError`].
     pub fn open_on(
         kv: K,
         origin: &Origin,
@@ -109,13 +100,13 @@ impl<K: Kv> Store<K> {
         let head = stored_head(&kv)?.ok_or(OpenError::Unfinished)?;
         let frontier = load_frontier(&kv, &head)?;
         check_last_entry(&kv, head.size)?;
-        let published = checkpoints::load_published(&kv, origin, &head)?;
+        let published = load_published(&kv, origin, &head)?;
         let shared = Shared {
             kv,
             origin: origin.clone(),
             head: RwLock::new(head),
             published: RwLock::new(published),
-            publishing: Mutex::new(PruneCursor::default()),
+            publishing: Mutex::new(None),
             fatal: OnceLock::new(),
             tiles: TileCache::new(tile_cache_bytes),
         };
@@ -164,6 +155,29 @@ fn load_frontier<K: Kv>(kv: &K, head: &TreeHead) -> Result<Frontier, OpenError> 
         return Err(OpenError::Head { stored: *head, from_tiles });
     }
     Ok(frontier)
+}
+
+/// Reads the newest published checkpoint at open and holds the stored tree against it: a tree that
+/// is smaller or has another root there lost something that was published.
+fn load_published<K: Kv>(
+    kv: &K,
+    origin: &Origin,
+    head: &TreeHead,
+) -> Result<Option<Arc<PublishedNote>>, OpenError> {
+    let Some(notes) = newest(kv)? else { return Ok(None) };
+    let published = head_of(&notes.last.note, origin).ok_or(OpenError::PublishedNote)?;
+    if published.size != notes.size {
+        return Err(OpenError::PublishedNote);
+    }
+    if published.size > head.size {
+        return Err(OpenError::Published { published, tree: *head });
+    }
+    let root = root_from_tiles(published.size, &StoredTiles { kv })?;
+    if root != published.root {
+        let tree = TreeHead { size: published.size, root };
+        return Err(OpenError::Published { published, tree });
+    }
+    Ok(Some(Arc::new(PublishedNote { head: published, note: notes.last.note })))
 }
 
 /// The last entry is where the head says, and none comes after it.

@@ -11,12 +11,12 @@ use std::path::Path;
 use tlog::{Frontier, LeafIndex, Origin, TreeHead, TreeSize, leaf_hash};
 
 use crate::commit::put_tiles;
+use crate::error::ReadError;
 use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError, Row};
 use crate::layout::{
     META_HEAD, META_REBUILDING, STATE_KEY_BYTES_MAX, encode_head, index_key, parse_index,
 };
 use crate::open::{OpenError, check_identity, open_database, stored_head};
-use crate::store::ReadError;
 use crate::tuning::Settings;
 
 /// What a rebuild made.
@@ -35,9 +35,6 @@ pub struct StateSoFar<'a, K> {
 
 impl<K: Kv> StateSoFar<'_, K> {
     /// A value of the admission state.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say. That is never "not there".
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         match self.pending.get(key) {
             Some(value) => Ok(Some(value.clone())),
@@ -64,9 +61,6 @@ pub fn rebuild<E: Error + 'static>(
 }
 
 /// [`rebuild`] in a database.
-///
-/// # Errors
-/// As [`rebuild`].
 pub fn rebuild_on<K: Kv, E: Error + 'static>(
     kv: &K,
     origin: &Origin,

@@ -10,8 +10,9 @@ use tlog::{
     TileError, TileReader, TreeHead, TreeSize, leaf_hash, root_from_tiles,
 };
 
+use crate::error::ReadError;
 use crate::kv::Kv;
-use crate::store::{ReadError, Store, StoredTiles};
+use crate::store::{Store, StoredTiles};
 
 impl<K: Kv> Store<K> {
     /// Hashes the stored entries from `from` up to `head`, integrates them anew, and compares every

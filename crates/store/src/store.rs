@@ -4,13 +4,14 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tlog::{
-    BundleCoord, BundleError, Hash, LeafIndex, TILE_WIDTH_MAX, Tile, TileCoord, TileError,
-    TileReader, TreeHead, TreeSize, encode_bundle,
+    BundleCoord, Hash, LeafIndex, TILE_WIDTH_MAX, Tile, TileCoord, TileReader, TreeHead, TreeSize,
+    encode_bundle,
 };
 
 use crate::cache::TileCache;
-use crate::checkpoints::{PruneCursor, Published};
-use crate::kv::{Direction, Family, KeyRange, Kv, KvError, KvErrorKind, Row, Usage};
+use crate::checkpoint_row::PublishedNote;
+use crate::error::{Fatal, ReadError};
+use crate::kv::{Direction, Family, KeyRange, Kv, Row, Usage};
 use crate::layout::{index_key, parse_index, tile_key};
 use crate::rocks::RocksKv;
 
@@ -29,9 +30,10 @@ pub(crate) struct Shared<K> {
     pub(crate) origin: tlog::Origin,
     // Both are locked to copy a value in or out, never while the database is asked.
     pub(crate) head: RwLock<TreeHead>,
-    pub(crate) published: RwLock<Option<Arc<Published>>>,
-    // Orders publishing and pruning. Held while they write; readers never take it.
-    pub(crate) publishing: Mutex<PruneCursor>,
+    pub(crate) published: RwLock<Option<Arc<PublishedNote>>>,
+    // Orders publishing and pruning. Held while they write; readers never take it. Every checkpoint
+    // before this size has been thinned out by this process.
+    pub(crate) publishing: Mutex<Option<TreeSize>>,
     // Set once, never cleared: fatal means dead.
     pub(crate) fatal: OnceLock<Fatal>,
     pub(crate) tiles: TileCache,
@@ -145,17 +147,11 @@ impl<K: Kv> Store<K> {
 
     /// What the log holds for an entry's sealed fields; `None` when there was nothing or it was
     /// erased.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn disclosures(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.shared.kv.get(Family::Disclosures, &index_key(index))?)
     }
 
     /// Where the entry with this leaf hash is. If the same bytes were committed twice, the later.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say. That is never "not there".
     pub fn index_of_leaf(&self, leaf: &Hash) -> Result<Option<LeafIndex>, ReadError> {
         let Some(row) = self.shared.kv.get(Family::ByLeaf, leaf.as_bytes())? else {
             return Ok(None);
@@ -165,18 +161,12 @@ impl<K: Kv> Store<K> {
     }
 
     /// A value of the admission state.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say. That is never "not there".
     pub fn state_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.shared.kv.get(Family::State, key)?)
     }
 
     /// Up to `limit` rows of the admission state whose keys begin with `prefix` and come after
     /// `after`, in key order.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn state_scan(
         &self,
         prefix: &[u8],
@@ -209,9 +199,6 @@ impl<K: Kv> Store<K> {
     }
 
     /// Figures for operators. Reads a folder, so not for every request.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn usage(&self) -> Result<Usage, ReadError> {
         Ok(self.shared.kv.usage()?)
     }
@@ -313,102 +300,6 @@ fn first_key_after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
         }
     }
     None
-}
-
-/// Why something could not be read. None of these means "absent".
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The database failed.
-    #[error(transparent)]
-    Database(#[from] KvError),
-    /// An entry of the range is not there.
-    #[error("entry {index} is missing")]
-    MissingEntry {
-        /// Which.
-        index: LeafIndex,
-    },
-    /// The bytes of an entry do not have the hash that is in the tree.
-    #[error("entry {index} does not have the hash that is in the tree")]
-    ChangedEntry {
-        /// Which.
-        index: LeafIndex,
-    },
-    /// A tile is not there, or narrower than asked for.
-    #[error("tile {index} of level {level} holds {stored} hashes, expected {expected}")]
-    MissingTile {
-        /// Tile level.
-        level: u8,
-        /// Tile index within the level.
-        index: u64,
-        /// How many hashes were asked for.
-        expected: u16,
-        /// How many there are.
-        stored: u16,
-    },
-    /// A row is not a tile.
-    #[error("tile {index} of level {level} is malformed")]
-    MalformedTile {
-        /// Tile level.
-        level: u8,
-        /// Tile index within the level.
-        index: u64,
-        /// What is wrong with it.
-        #[source]
-        source: TileError,
-    },
-    /// A row does not have the layout of its family.
-    #[error("a row of {family} is malformed")]
-    MalformedRow {
-        /// Which family.
-        family: Family,
-    },
-    /// The entries do not make a bundle.
-    #[error("the entries do not fit a bundle")]
-    Bundle(#[from] BundleError),
-    /// More entries than one read may return.
-    #[error("expected a range of at most {max} entries, got {got}")]
-    RangeTooLong {
-        /// The limit.
-        max: u64,
-        /// How many were asked for.
-        got: u64,
-    },
-}
-
-impl ReadError {
-    /// Whether what is stored is not what was stored: something damaged it or put it there.
-    pub fn is_damage(&self) -> bool {
-        !matches!(self, Self::Database(error) if error.kind() != KvErrorKind::Corrupt)
-    }
-}
-
-/// Why this process may never commit or sign again. A restart recovers what is on the disk and
-/// checks it; nothing less does, because after a failed fsync a read sees the page cache and not
-/// the disk.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fatal {
-    /// A write failed, and whether it happened is unknown.
-    #[error("a write failed, its outcome is unknown; restart the process")]
-    WriteFailed {
-        /// What the database said.
-        #[source]
-        source: KvError,
-    },
-    /// Flushes or compactions failed.
-    #[error("{count} background operations of the database failed; restart the process")]
-    BackgroundErrors {
-        /// How many.
-        count: u64,
-    },
-    /// The database could not say whether background operations failed.
-    #[error("the database does not answer whether it works; restart the process")]
-    Unanswered {
-        /// What the database said.
-        #[source]
-        source: KvError,
-    },
 }
 
 /// The most entries that [`Store::entries`] returns at once.

@@ -89,9 +89,6 @@ pub(crate) fn leave_out_torn_write(options: &mut Options) {
 /// behind compaction in the end. A thread inherits the niceness of the one that starts it, so the
 /// pool is started from a short-lived thread that made itself nice. All databases of a process share
 /// the pool, and those opened later find it running.
-///
-/// # Errors
-/// What the system says to a thread, or RocksDB when it has no environment to run in.
 pub(crate) fn start_compaction_threads(settings: &Settings) -> Result<(), KvError> {
     let flushing = (settings.background_threads / 4).max(1);
     let compacting = settings.background_threads.saturating_sub(flushing).max(1);

@@ -39,9 +39,6 @@ pub(crate) enum Finding {
 }
 
 /// Reads all files of the write-ahead log of a database that nobody has open.
-///
-/// # Errors
-/// What the operating system said.
 pub(crate) fn look_at_logs(database: &Path) -> io::Result<Finding> {
     let logs = logs_in_order(database)?;
     for (position, path) in logs.iter().enumerate() {
@@ -64,9 +61,6 @@ pub(crate) fn look_at_logs(database: &Path) -> io::Result<Finding> {
 ///
 /// One flipped bit makes a whole fragment one of a reused log file; RocksDB takes that for the end of the
 /// log, silently, before it looks at the checksum, or reads it again and again for ever.
-///
-/// # Errors
-/// What the operating system said.
 pub(crate) fn mistakable_fragment(database: &Path) -> io::Result<Option<(PathBuf, usize)>> {
     let mut files = logs_in_order(database)?;
     let current = fs::read_to_string(database.join("CURRENT")).unwrap_or_default();
@@ -181,39 +175,13 @@ fn fragment_at(log: &[u8], at: usize) -> Option<(u8, usize)> {
         return None;
     }
     let checked = log.get(at + KIND_AT..at + HEADER_BYTES + length)?;
-    (masked(crc32c(checked)) == stored).then_some((header[KIND_AT], length))
+    (masked(crc32c::crc32c(checked)) == stored).then_some((header[KIND_AT], length))
 }
 
-/// RocksDB stores no plain checksums, so that a checksum over data with checksums in it stays one.
+/// A checksum as RocksDB stores it. A plain one, over data that holds plain checksums, is degenerate.
 const fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
-
-/// CRC-32C (Castagnoli), RFC 3720 appendix B.4.
-fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        // An index below 256.
-        TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8)
-    };
-    !bytes.iter().fold(!0, step)
-}
-
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let (mut index, mut of_index) = (0, 0_u32);
-    while index < 256 {
-        let mut crc = of_index;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
-            bit += 1;
-        }
-        table[index] = crc;
-        index += 1;
-        of_index += 1;
-    }
-    table
-};
 
 const BLOCK_BYTES: usize = 32 * 1024;
 const HEADER_BYTES: usize = 7;
@@ -224,16 +192,3 @@ const FULL: u8 = 1;
 const FIRST: u8 = 2;
 const MIDDLE: u8 = 3;
 const LAST: u8 = 4;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn computes_the_checksum_of_the_standard() {
-        // RFC 3720 appendix B.4.
-        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
-        assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
-        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
-    }
-}

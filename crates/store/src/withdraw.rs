@@ -9,23 +9,18 @@ use std::ops::ControlFlow;
 use tlog::LeafIndex;
 
 use crate::commit::Writer;
+use crate::error::{Fatal, ReadError};
 use crate::kv::{Batch, Direction, Family, KeyRange, Kv, KvError};
 use crate::layout::{index_key, parse_withdrawn_key, withdrawn_key};
-use crate::store::{Fatal, ReadError, Store};
+use crate::store::Store;
 
 impl<K: Kv> Store<K> {
     /// What is said about disclosures of an entry that were taken away; `None` when none were.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn withdrawn(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.shared.kv.get(Family::Meta, &withdrawn_key(index))?)
     }
 
     /// The same for every entry of which something was taken away, in the order of the entries.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the database could not say.
     pub fn all_withdrawn(&self) -> Result<Vec<(LeafIndex, Vec<u8>)>, ReadError> {
         let mut rows = Vec::new();
         let mut malformed = false;
@@ -76,9 +71,6 @@ impl<K: Kv> Writer<K> {
     /// Rewrites the files that hold disclosures without what was withdrawn, and lets go of the
     /// write-ahead log that brought it. Whoever has to be sure searches the files afterwards, with
     /// the store closed: the database reports no failed compaction here.
-    ///
-    /// # Errors
-    /// [`WithdrawError::Database`] when flushing failed.
     pub fn wipe(&mut self) -> Result<(), WithdrawError> {
         let store = self.store();
         store.shared.alive()?;

@@ -50,6 +50,4 @@ pub use trust::{Trust, TrustError};
 pub use witness::WitnessClient;
 
 #[cfg(test)]
-mod fake_server;
-#[cfg(test)]
 mod network_tests;

@@ -96,9 +96,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_witness_below_a_path_is_asked_there() {
-        let server =
-            crate::fake_server::FakeServer::start(|_| crate::fake_server::Reply::new(503, "later"))
-                .await;
+        let server = testlog::Server::start(|_| testlog::Reply::new(503, "later")).await;
         let url = format!("{}/w/", server.url);
         let client = WitnessClient::new(&url, &HttpSettings::default()).unwrap();
         assert!(matches!(client.ask(&request()).await, Ok(WitnessAnswer::TryLater)));

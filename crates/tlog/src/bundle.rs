@@ -20,9 +20,6 @@ pub struct BundleCoord {
 
 impl BundleCoord {
     /// The bundle with this `index` (below 2^56) and `width` entries (1..=256).
-    ///
-    /// # Errors
-    /// [`TileError`] naming the part outside its range.
     pub const fn new(index: u64, width: u16) -> Result<Self, TileError> {
         match TileCoord::new(0, index, width) {
             Ok(tile) => Ok(Self { tile }),

@@ -30,9 +30,6 @@ impl Checkpoint {
     }
 
     /// Reads the text of a checkpoint, its last line feed included.
-    ///
-    /// # Errors
-    /// [`CheckpointError`] naming the line that is not as it must be.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
         let body = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?;
         let mut lines = body.split('\n');

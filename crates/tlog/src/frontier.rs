@@ -29,9 +29,6 @@ impl Frontier {
 
     /// Reads the partial tiles of a tree: at most eight. Whether [`Frontier::head`] is the head
     /// that was expected is for the caller to compare.
-    ///
-    /// # Errors
-    /// [`FrontierError`] when a tile cannot be read or is not as wide as asked for.
     pub fn load<R: TileReader>(size: TreeSize, tiles: &R) -> Result<Self, FrontierError<R::Error>> {
         let mut levels = Vec::new();
         for level in 0..TREE_TILE_LEVELS {

@@ -64,9 +64,6 @@ impl Hash {
     }
 
     /// Reads what [`Hash::to_base64`] writes, and nothing else.
-    ///
-    /// # Errors
-    /// [`HashError`] when the text is not strict base64 of 32 bytes.
     pub fn from_base64(text: &str) -> Result<Self, HashError> {
         let bytes = encoding::from_base64(text).ok_or(HashError::Base64)?;
         Self::from_slice(&bytes).ok_or(HashError::Length { got: bytes.len() })

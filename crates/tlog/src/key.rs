@@ -134,9 +134,6 @@ impl VerifierKey {
     }
 
     /// Checks the signature bytes of a note line over the text of the note.
-    ///
-    /// # Errors
-    /// [`SignatureError`] when they do not verify, are malformed, or the key's type is unknown.
     pub fn verify(&self, text: &str, signature: &[u8]) -> Result<SignedAt, SignatureError> {
         match &self.public {
             PublicKey::Ed25519(key) => {
@@ -336,7 +333,7 @@ fn parse_p256(spki: &[u8]) -> Result<p256::ecdsa::VerifyingKey, KeyError> {
 /// The RFC 6962 identity of a log: the hash of its public key.
 ///
 /// Spec: RFC 6962 §3.2 `LogID`.
-pub(crate) fn log_id(spki: &[u8]) -> Hash {
+fn log_id(spki: &[u8]) -> Hash {
     sha256(&[spki])
 }
 

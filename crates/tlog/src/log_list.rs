@@ -18,23 +18,20 @@ use crate::key::{KeyError, VerifierKey};
 use crate::origin::{Origin, OriginError};
 
 /// Reads a log list: its logs in the order of the file, each origin once.
-///
-/// # Errors
-/// [`LogListError`] naming the first line that is wrong.
 pub fn parse_log_list(text: &str) -> Result<Vec<ListedLog>, LogListError> {
     if text.len() > LOG_LIST_BYTES_MAX {
         return Err(LogListError::TooLong { got: text.len() });
     }
-    let mut reader = Reader::default();
+    let mut parser = Parser::default();
     for (number, line) in (1_usize..).zip(text.split('\n')) {
         let line = line.trim_matches([' ', '\t']);
         // SPEC tlog-list: comments have their own line; empty lines say nothing.
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        reader.line(line).map_err(|source| LogListError::Line { line: number, source })?;
+        parser.line(line).map_err(|source| LogListError::Line { line: number, source })?;
     }
-    reader.finish()
+    parser.finish()
 }
 
 /// A log as a list describes it.
@@ -51,7 +48,7 @@ pub struct ListedLog {
 }
 
 #[derive(Default)]
-struct Reader {
+struct Parser {
     has_header: bool,
     logs: Vec<ListedLog>,
     origins: BTreeSet<Origin>,
@@ -65,7 +62,7 @@ struct Open {
     requests_per_day: Option<u32>,
 }
 
-impl Reader {
+impl Parser {
     fn line(&mut self, line: &str) -> Result<(), LogListLineError> {
         if !self.has_header {
             self.has_header = line == HEADER;

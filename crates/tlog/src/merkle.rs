@@ -22,9 +22,6 @@ use crate::position::{LeafIndex, TreeHead, TreeSize};
 
 /// Checks that a leaf is in a tree. `proof`: at most 63 hashes, the leaf's sibling first.
 ///
-/// # Errors
-/// [`ProofError`] naming what does not hold.
-///
 /// Spec: RFC 9162 §2.1.3.2 (the tree of RFC 6962).
 pub fn verify_inclusion(
     leaf: &Hash,
@@ -48,9 +45,6 @@ pub fn verify_inclusion(
 
 /// Checks that a tree is a prefix of another. Trees of equal size need an empty proof and equal
 /// roots; the empty tree is a prefix of every tree and has no proof.
-///
-/// # Errors
-/// [`ProofError`] naming what does not hold.
 ///
 /// Spec: RFC 9162 §2.1.4.2; the cases without a proof as in c2sp.org/tlog-witness.
 pub fn verify_consistency(

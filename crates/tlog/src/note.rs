@@ -43,9 +43,6 @@ impl Note {
     }
 
     /// A note of a text, which ends in a line feed, and 1 to 64 signatures.
-    ///
-    /// # Errors
-    /// [`NoteError`] when a note may not have this text or this many signatures.
     pub fn new(text: String, signatures: Vec<NoteSignature>) -> Result<Self, NoteError> {
         if !text.ends_with('\n') {
             return Err(NoteError::TextEnd);
@@ -120,9 +117,6 @@ impl FromStr for Note {
 }
 
 /// Reads signature lines, each ending in a line feed: the end of a note, or what a witness answers.
-///
-/// # Errors
-/// [`NoteError`] when a line is malformed or there are none or too many.
 pub(crate) fn parse_signature_lines(lines: &str) -> Result<Vec<NoteSignature>, NoteError> {
     if lines.is_empty() {
         return Err(NoteError::NoSignatures);
@@ -151,9 +145,6 @@ pub struct NoteSignature {
 
 impl NoteSignature {
     /// Reads `— <name> <base64>`, without line feed.
-    ///
-    /// # Errors
-    /// [`NoteError::SignatureLine`] for anything else.
     pub fn parse_line(line: &str) -> Result<Self, NoteError> {
         Self::parse_line_or_none(line).ok_or(NoteError::SignatureLine)
     }

@@ -38,9 +38,6 @@ pub struct TlogProof {
 
 impl TlogProof {
     /// Reads a proof file.
-    ///
-    /// # Errors
-    /// [`TlogProofError`] naming the part that is not as it must be.
     pub fn parse(bytes: &[u8]) -> Result<Self, TlogProofError> {
         let text = std::str::from_utf8(bytes).map_err(|_| TlogProofError::Utf8)?;
         if end_of_first(text) < text.len() {
@@ -50,9 +47,6 @@ impl TlogProof {
     }
 
     /// Reads a receipt file: one proof or several, one after the other.
-    ///
-    /// # Errors
-    /// [`TlogProofError`] when any of them cannot be read, or there are too many.
     pub fn parse_many(bytes: &[u8]) -> Result<Vec<Self>, TlogProofError> {
         let text = std::str::from_utf8(bytes).map_err(|_| TlogProofError::Utf8)?;
         let mut proofs = Vec::new();

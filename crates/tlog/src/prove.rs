@@ -22,9 +22,6 @@ use crate::tile::{TILE_HASHES_MAX, TILE_HEIGHT, Tile, TileCoord, TileReader, til
 
 /// Proves that a leaf is in the tree of this size: at most 63 hashes, the leaf's sibling first.
 ///
-/// # Errors
-/// [`ProveError`] when the tree has no such leaf or a tile cannot be read.
-///
 /// Spec: RFC 6962 §2.1.1.
 pub fn prove_inclusion<R: TileReader>(
     index: LeafIndex,
@@ -38,9 +35,6 @@ pub fn prove_inclusion<R: TileReader>(
 /// Proves that the tree of size `from` is a prefix of the tree of size `to`: at most 63 hashes.
 /// Empty when the sizes are equal or `from` is 0.
 ///
-/// # Errors
-/// [`ProveError`] when `from` is larger than `to` or a tile cannot be read.
-///
 /// Spec: RFC 6962 §2.1.2.
 pub fn prove_consistency<R: TileReader>(
     from: TreeSize,
@@ -53,9 +47,6 @@ pub fn prove_consistency<R: TileReader>(
 
 /// Computes the root of the tree of this size from its tiles.
 ///
-/// # Errors
-/// [`ProveError`] when a tile cannot be read.
-///
 /// Spec: RFC 6962 §2.1.
 pub fn root_from_tiles<R: TileReader>(
     size: TreeSize,
@@ -66,27 +57,8 @@ pub fn root_from_tiles<R: TileReader>(
 }
 
 /// The tiles that [`prove_inclusion`] reads, each once, to be fetched beforehand.
-///
-/// # Errors
-/// [`ProofError`] when the tree has no such leaf.
 pub fn tiles_for_inclusion(index: LeafIndex, size: TreeSize) -> Result<Vec<TileCoord>, ProofError> {
     plan_inclusion(index, size).map(|plan| plan.tiles())
-}
-
-/// The tiles that [`prove_consistency`] reads, each once, to be fetched beforehand.
-///
-/// # Errors
-/// [`ProofError`] when `from` is larger than `to`.
-pub fn tiles_for_consistency(from: TreeSize, to: TreeSize) -> Result<Vec<TileCoord>, ProofError> {
-    plan_consistency(from, to).map(|plan| plan.tiles())
-}
-
-/// The tiles that [`root_from_tiles`] reads, each once, to be fetched beforehand.
-///
-/// # Errors
-/// [`ProofError::TreeTooLarge`] above [`TREE_SIZE_MAX`].
-pub fn tiles_for_root(size: TreeSize) -> Result<Vec<TileCoord>, ProofError> {
-    plan_root(size).map(|plan| plan.tiles())
 }
 
 /// Which hashes to compute: one row of complete subtrees for each.

@@ -1,4 +1,6 @@
 //! The tree as the RFCs write it down, recursion and all: what the code is compared with in tests.
+//!
+//! Here and not in `testlog`, whose `tlog` would be another crate to the unit tests of this one.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

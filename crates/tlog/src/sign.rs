@@ -15,8 +15,7 @@ pub use p256::pkcs8::der::zeroize::Zeroizing;
 
 use crate::checkpoint::Checkpoint;
 use crate::cosignature;
-use crate::hash::Hash;
-use crate::key::{VerifierKey, log_id};
+use crate::key::VerifierKey;
 use crate::note::{KeyName, NoteSignature};
 use crate::sth::{TreeHeadSignature, tree_head_signature_input};
 use crate::time::{UnixMillis, UnixSeconds};
@@ -35,9 +34,6 @@ impl Ed25519Signer {
     }
 
     /// Reads a key file.
-    ///
-    /// # Errors
-    /// [`SignerError::Pem`] when it is not an Ed25519 key in PKCS#8 PEM.
     pub fn from_pkcs8_pem(name: KeyName, pem: &str) -> Result<Self, SignerError> {
         Ok(Self::from_secret(name, ed25519_from_pem(pem)?))
     }
@@ -48,9 +44,6 @@ impl Ed25519Signer {
     }
 
     /// Writes the key file. The text is wiped when dropped.
-    ///
-    /// # Errors
-    /// [`SignerError::Encode`] when the encoder fails.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, SignerError> {
         ed25519_to_pem(&self.secret)
     }
@@ -83,9 +76,6 @@ impl CosignatureSigner {
     }
 
     /// Reads a key file.
-    ///
-    /// # Errors
-    /// [`SignerError::Pem`] when it is not an Ed25519 key in PKCS#8 PEM.
     pub fn from_pkcs8_pem(name: KeyName, pem: &str) -> Result<Self, SignerError> {
         Ok(Self::from_secret(name, ed25519_from_pem(pem)?))
     }
@@ -96,9 +86,6 @@ impl CosignatureSigner {
     }
 
     /// Writes the key file. The text is wiped when dropped.
-    ///
-    /// # Errors
-    /// [`SignerError::Encode`] when the encoder fails.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, SignerError> {
         ed25519_to_pem(&self.secret)
     }
@@ -137,9 +124,6 @@ impl MlDsaSigner {
     }
 
     /// Reads a key file.
-    ///
-    /// # Errors
-    /// [`SignerError::Pem`] when it is not the seed of an ML-DSA-44 key in PKCS#8 PEM.
     pub fn from_pkcs8_pem(name: KeyName, pem: &str) -> Result<Self, SignerError> {
         let secret = ml_dsa::SigningKey::from_pkcs8_pem(pem).map_err(|_| SignerError::Pem)?;
         Self::from_secret(name, secret)
@@ -158,9 +142,6 @@ impl MlDsaSigner {
     }
 
     /// Writes the key file. The text is wiped when dropped.
-    ///
-    /// # Errors
-    /// [`SignerError::Encode`] when the encoder fails.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, SignerError> {
         self.secret.to_pkcs8_pem(LineEnding::LF).map_err(|_| SignerError::Encode)
     }
@@ -188,24 +169,17 @@ impl MlDsaSigner {
 #[derive(Clone)]
 pub struct Rfc6962Signer {
     secret: p256::ecdsa::SigningKey,
-    spki: Vec<u8>,
     verifier: VerifierKey,
 }
 
 impl Rfc6962Signer {
     /// The signer of this name with this private key, big-endian.
-    ///
-    /// # Errors
-    /// [`SignerError::Scalar`] unless the number is in 1..n.
     pub fn new(name: KeyName, scalar: [u8; 32]) -> Result<Self, SignerError> {
         let secret = p256::SecretKey::from_slice(&scalar).map_err(|_| SignerError::Scalar)?;
         Self::from_secret(name, &secret)
     }
 
     /// Reads a key file.
-    ///
-    /// # Errors
-    /// [`SignerError::Pem`] when it is not a P-256 key in PKCS#8 PEM.
     pub fn from_pkcs8_pem(name: KeyName, pem: &str) -> Result<Self, SignerError> {
         let secret = p256::SecretKey::from_pkcs8_pem(pem).map_err(|_| SignerError::Pem)?;
         Self::from_secret(name, &secret)
@@ -214,14 +188,11 @@ impl Rfc6962Signer {
     fn from_secret(name: KeyName, secret: &p256::SecretKey) -> Result<Self, SignerError> {
         let public = secret.public_key();
         let spki = public.to_public_key_der().map_err(|_| SignerError::Encode)?.as_bytes().to_vec();
-        let verifier = VerifierKey::rfc6962(name, public.into(), spki.clone());
-        Ok(Self { secret: secret.into(), spki, verifier })
+        let verifier = VerifierKey::rfc6962(name, public.into(), spki);
+        Ok(Self { secret: secret.into(), verifier })
     }
 
     /// Writes the key file. The text is wiped when dropped.
-    ///
-    /// # Errors
-    /// [`SignerError::Encode`] when the encoder fails.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, SignerError> {
         p256::SecretKey::from(&self.secret)
             .to_pkcs8_pem(LineEnding::LF)
@@ -231,18 +202,6 @@ impl Rfc6962Signer {
     /// The public half.
     pub fn verifier_key(&self) -> VerifierKey {
         self.verifier.clone()
-    }
-
-    /// The public key as RFC 6962 clients are given it: `SubjectPublicKeyInfo`, DER.
-    pub fn spki_der(&self) -> &[u8] {
-        &self.spki
-    }
-
-    /// The identity of the log to RFC 6962 clients.
-    ///
-    /// Spec: RFC 6962 §3.2 `LogID`.
-    pub fn log_id(&self) -> Hash {
-        log_id(&self.spki)
     }
 
     /// Signs the tree head of a checkpoint; the same input gives the same bytes (RFC 6979).

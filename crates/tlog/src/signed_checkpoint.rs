@@ -50,11 +50,6 @@ impl SignedCheckpoint {
     pub fn note(&self) -> &Note {
         &self.note
     }
-
-    /// Gives the note back.
-    pub fn into_note(self) -> Note {
-        self.note
-    }
 }
 
 #[cfg(test)]

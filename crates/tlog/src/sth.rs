@@ -71,13 +71,6 @@ impl TreeHeadSignature {
     }
 }
 
-/// Time and `digitally-signed` structure of a type 0x05 note line: two fields of `ct/v1/get-sth`.
-/// `None` when the line holds none.
-pub fn tree_head_signature_bytes(signature: &NoteSignature) -> Option<(UnixMillis, Vec<u8>)> {
-    let signature = TreeHeadSignature::from_note_signature(signature)?;
-    Some((signature.at(), signature.digitally_signed()))
-}
-
 const VERSION_V1: u8 = 0;
 const SIGNATURE_TYPE_TREE_HASH: u8 = 1;
 const HASH_SHA256: u8 = 4;

@@ -20,9 +20,6 @@ pub struct TileCoord {
 
 impl TileCoord {
     /// A tile at `level` (0..=63), `index` (below 2^56), holding `width` hashes (1..=256).
-    ///
-    /// # Errors
-    /// [`TileError`] naming the part outside its range.
     pub const fn new(level: u8, index: u64, width: u16) -> Result<Self, TileError> {
         if level > TILE_LEVEL_MAX {
             return Err(TileError::Level { got: level });

@@ -19,9 +19,6 @@ pub enum TilePath {
 
 impl TilePath {
     /// Reads a path such as `tile/0/x001/234.p/8`.
-    ///
-    /// # Errors
-    /// [`TileError::Path`] for every text that [`TilePath`] would not print.
     pub fn parse(path: &str) -> Result<Self, TileError> {
         let parsed = Self::parse_loosely(path).ok_or(TileError::Path)?;
         // One path per tile: what would print differently (`x000/001`, `.p/08`) is refused here.

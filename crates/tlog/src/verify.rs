@@ -10,9 +10,6 @@ use crate::proof::TlogProof;
 /// Checks a proof from end to end: the entry is a leaf of the tree, the log signed that tree, and
 /// the witnesses of the policy cosigned it. Without `entry`, the one inside the proof is checked.
 ///
-/// # Errors
-/// [`VerifyError`] naming the link that failed.
-///
 /// Spec: c2sp.org/tlog-proof §Verification.
 pub fn verify(
     proof: &TlogProof,

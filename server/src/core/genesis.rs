@@ -1,18 +1,17 @@
 //! Entry 0, which names the log's keys, its first witness policy and its operators.
 
 use anyhow::{Context as _, ensure};
-use records::json::Value;
-use records::{Entry, Record};
+use records::{Entry, Genesis};
 use store::{Kv, Store};
 use tlog::{LeafIndex, TreeSize};
 
-/// Entry 0 of a store that has one.
-pub(crate) fn entry<K: Kv>(store: &Store<K>) -> anyhow::Result<Entry> {
+/// What entry 0 of a store says, once its bytes were found to be those in the tree.
+pub(crate) fn of<K: Kv>(store: &Store<K>) -> anyhow::Result<Genesis> {
     let entry = store
         .entry_in_tree(LeafIndex::new(0))
         .context("reading entry 0")?
         .context("entry 0 is not in the database")?;
-    Entry::parse(&entry).context("entry 0")
+    parse(&entry)
 }
 
 /// The keys in use must be the ones that entry 0 names.
@@ -22,16 +21,16 @@ pub(crate) fn check<K: Kv>(store: &Store<K>, vkeys: &[String; 2]) -> anyhow::Res
         "the database has no entry 0: `init` did not finish; remove the folder `db` in the data \
          folder, keep `keys`, and run `init --genesis` again"
     );
-    check_record(entry(store)?.record(), vkeys)
+    refuse_other_keys(&of(store)?, vkeys)
 }
 
 /// The same of an entry 0 that is not in a database yet.
 pub(crate) fn check_entry(entry: &[u8], vkeys: &[String; 2]) -> anyhow::Result<()> {
-    check_record(Entry::parse(entry).context("entry 0")?.record(), vkeys)
+    refuse_other_keys(&parse(entry)?, vkeys)
 }
 
-fn check_record(record: &Record, vkeys: &[String; 2]) -> anyhow::Result<()> {
-    let named = self::vkeys(record);
+fn refuse_other_keys(genesis: &Genesis, vkeys: &[String; 2]) -> anyhow::Result<()> {
+    let named = &genesis.vkeys;
     ensure!(
         named == vkeys,
         "entry 0 names the log's keys {named:?}, the key files are of {vkeys:?}: these are not \
@@ -40,17 +39,7 @@ fn check_record(record: &Record, vkeys: &[String; 2]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The verifier keys that a genesis record names: Ed25519, then P-256.
-pub(crate) fn vkeys(record: &Record) -> Vec<String> {
-    texts(record, "vkeys")
-}
-
-/// The lines of the witness policy that a genesis record names.
-pub(crate) fn policy(record: &Record) -> Vec<String> {
-    texts(record, "policy")
-}
-
-fn texts(record: &Record, name: &str) -> Vec<String> {
-    let list = record.data().as_map().and_then(|it| it.get(name)).and_then(Value::as_list);
-    list.into_iter().flatten().filter_map(Value::as_text).map(str::to_owned).collect()
+fn parse(entry: &[u8]) -> anyhow::Result<Genesis> {
+    let entry = Entry::parse(entry).context("entry 0")?;
+    entry.record().body().genesis().cloned().context("entry 0 is no genesis")
 }

@@ -46,9 +46,6 @@ pub struct Metrics {
 
 impl Metrics {
     /// Registers everything.
-    ///
-    /// # Errors
-    /// When a name is registered twice.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let to = Registering(registry);
         let metrics = Self {
@@ -122,63 +119,56 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// A batch was committed.
-    pub fn committed(&self, entries: usize, took_ms: u64, size: TreeSize) {
+    pub(crate) fn committed(&self, entries: usize, took_ms: u64, size: TreeSize) {
         self.submissions.with_label_values(&["committed"]).inc_by(entries as u64);
         self.commit_seconds.observe(seconds(took_ms));
         self.batch_entries.observe(f64::from(u32::try_from(entries).unwrap_or(u32::MAX)));
         self.committed_size.set(as_gauge(size.get()));
     }
 
-    /// A submission was in the log already.
-    pub fn duplicate(&self) {
+    pub(crate) fn duplicate(&self) {
         self.submissions.with_label_values(&["duplicate"]).inc();
     }
 
-    /// A submission was refused.
-    pub fn refused(&self) {
+    pub(crate) fn refused(&self) {
         self.submissions.with_label_values(&["refused"]).inc();
     }
 
-    /// A submission was not judged.
-    pub fn not_judged(&self) {
+    pub(crate) fn not_judged(&self) {
         self.submissions.with_label_values(&["not_judged"]).inc();
     }
 
-    /// A request found no room.
-    pub fn overloaded(&self) {
+    pub(crate) fn overloaded(&self) {
         self.overloaded.inc();
     }
 
     /// So much may still be written. `folder` is one of [`FOLDERS`].
-    pub fn disk_free(&self, folder: &'static str, bytes: u64) {
+    pub(crate) fn disk_free(&self, folder: &'static str, bytes: u64) {
         self.disk_free.with_label_values(&[folder]).set(as_gauge(bytes));
     }
 
-    /// A head was published.
-    pub fn published(&self, size: TreeSize, unix_ms: u64) {
+    pub(crate) fn published(&self, size: TreeSize, unix_ms: u64) {
         self.published_size.set(as_gauge(size.get()));
         self.published_unix_seconds.set(as_gauge(unix_ms / 1000));
     }
 
     /// This process commits and signs nothing any more, or may.
-    pub fn read_only(&self, is_read_only: bool) {
+    pub(crate) fn read_only(&self, is_read_only: bool) {
         self.fatal.set(i64::from(is_read_only));
     }
 
     /// A witness was asked. `outcome` is one of [`WITNESS_OUTCOMES`].
-    pub fn witness_asked(&self, name: &str, outcome: &'static str) {
+    pub(crate) fn witness_asked(&self, name: &str, outcome: &'static str) {
         self.witness_requests.with_label_values(&[name, outcome]).inc();
     }
 
     /// A witness has cosigned a head of this size.
-    pub fn witness_cosigned(&self, name: &str, size: TreeSize, unix_ms: u64) {
+    pub(crate) fn witness_cosigned(&self, name: &str, size: TreeSize, unix_ms: u64) {
         self.witness_size.with_label_values(&[name]).set(as_gauge(size.get()));
         self.witness_unix_seconds.with_label_values(&[name]).set(as_gauge(unix_ms / 1000));
     }
 
-    /// What is in flight now.
-    pub fn pool(&self, submissions: usize, bytes: usize) {
+    pub(crate) fn pool(&self, submissions: usize, bytes: usize) {
         self.pool_submissions.set(as_gauge(submissions as u64));
         self.pool_bytes.set(as_gauge(bytes as u64));
     }

@@ -49,7 +49,7 @@ pub struct ModeSwitch {
 
 impl ModeSwitch {
     /// A process starts by waiting for its witnesses.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let words = "waiting for witnesses to confirm the tree signed last".to_owned();
         Self { sender: watch::Sender::new(Mode::Starting(words)) }
     }
@@ -156,12 +156,6 @@ impl Drop for PanicGuard {
         if std::thread::panicking() {
             self.mode.read_only(format!("{} panicked; see the log", self.part));
         }
-    }
-}
-
-impl Default for ModeSwitch {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

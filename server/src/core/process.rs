@@ -23,9 +23,6 @@ pub struct Core<K: Kv> {
 
 impl<K: Kv> Core<K> {
     /// The core of a process that waits for its witnesses.
-    ///
-    /// # Errors
-    /// When the registry has metrics of these names already.
     pub fn new(
         store: Store<K>,
         clock: Arc<dyn Clock>,

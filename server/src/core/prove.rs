@@ -54,9 +54,6 @@ pub fn inclusion<K: Kv>(
 }
 
 /// That the tree of `to` entries extends that of `from`. Both lie within `known`, a head of this log.
-///
-/// # Errors
-/// As [`inclusion`].
 pub fn consistency<K: Kv>(
     store: &Store<K>,
     from: TreeSize,
@@ -67,9 +64,6 @@ pub fn consistency<K: Kv>(
 }
 
 /// The head of this log at a size within `known`, which proves that it is.
-///
-/// # Errors
-/// As [`inclusion`].
 pub fn head_at<K: Kv>(
     store: &Store<K>,
     size: TreeSize,

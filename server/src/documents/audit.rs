@@ -6,22 +6,20 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-use super::{each, hash_of, withdrawn};
+use super::folder::each;
+use super::name::hash_of;
+use super::notice::{Notice, notice_path};
 use crate::config::Config;
-use crate::operate::withdraw::Act;
+use crate::core::withdrawn::Act;
 
 /// What an audit of the documents went through without finding anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Audited {
-    /// Documents that were hashed.
-    pub documents: u64,
+pub(crate) struct Audited {
+    pub(crate) documents: u64,
 }
 
 /// Hashes every document and compares it with its name. Nothing that was erased may be there.
-///
-/// # Errors
-/// Names the first document that is not what it is named by.
-pub fn audit(config: &Config) -> anyhow::Result<Audited> {
+pub(crate) fn audit(config: &Config) -> anyhow::Result<Audited> {
     audit_folder(&config.documents_dir())
 }
 
@@ -36,9 +34,9 @@ pub(super) fn audit_folder(folder: &Path) -> anyhow::Result<Audited> {
         let found = File::open(path).and_then(|mut file| hash_of(&mut file));
         let found = found.map_err(|error: io::Error| anyhow::Error::new(error))?;
         ensure!(found == id, "the bytes of the document {id} have the hash {found}");
-        let said = withdrawn::read(folder, id)?;
+        let notice = Notice::read(&notice_path(folder, id))?;
         ensure!(
-            said.is_none_or(|it| it.act != Act::Erased),
+            notice.is_none_or(|it| it.act != Act::Erased),
             "the document {id} was erased, and it is there: `erase` it again"
         );
         audited.documents += 1;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
-use super::DocumentId;
+use super::name::DocumentId;
 
 /// The ledger: one line for each document, `<sha256> <bytes> <submitter> <time>`, only ever added to.
 #[derive(Debug)]

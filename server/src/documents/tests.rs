@@ -1,6 +1,14 @@
-use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
 
+use records::DOCUMENT_BYTES_MAX;
+use service::FreeSpace;
+use sha2::{Digest as _, Sha256};
+
+use super::folder::LEDGER;
 use super::*;
+use crate::config::Config;
 
 /// A disk with so much room left.
 #[derive(Debug)]
@@ -12,12 +20,12 @@ impl FreeSpace for Room {
     }
 }
 
-struct Place {
+struct DocumentsFolder {
     folder: tempfile::TempDir,
     config: Config,
 }
 
-impl Place {
+impl DocumentsFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("server.toml");
@@ -67,7 +75,7 @@ fn a_name_has_one_spelling() {
 
 #[test]
 fn what_is_other_or_longer_or_shorter_than_announced_gets_no_name() {
-    let place = Place::new();
+    let place = DocumentsFolder::new();
     let documents = place.open(u64::MAX).expect("documents");
     let id = id_of(b"announced");
     for bytes in [b"annoUnced".as_slice(), b"announce", b"announced and more"] {
@@ -85,7 +93,7 @@ fn what_is_other_or_longer_or_shorter_than_announced_gets_no_name() {
 
 #[test]
 fn room_is_taken_at_the_beginning_and_given_back() {
-    let place = Place::new();
+    let place = DocumentsFolder::new();
     let documents = place.open(1_040).expect("documents");
     let first = documents.begin("GB-X-1", id_of(b"a"), 40).expect("room");
     let full = documents.begin("GB-X-1", id_of(b"b"), 41);
@@ -102,7 +110,7 @@ fn room_is_taken_at_the_beginning_and_given_back() {
 
 #[test]
 fn the_ledger_remembers_and_forgives_only_its_last_line() {
-    let place = Place::new();
+    let place = DocumentsFolder::new();
     let documents = place.open(u64::MAX).expect("documents");
     upload(&documents, "GB-X-1", &[1; 60]).expect("stored");
     drop(documents);

@@ -6,13 +6,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use records::DOCUMENT_BYTES_MAX;
 use sha2::{Digest as _, Sha256};
 
-use super::{DocumentId, Documents, path_of};
+use super::folder::Documents;
+use super::name::{DocumentId, path_of};
 
 /// An upload under way. Dropping it removes what came, and gives the room back.
 #[derive(Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     documents: Arc<Documents>,
     submitter: String,
     id: DocumentId,
@@ -26,8 +28,7 @@ pub struct Upload {
 
 /// How an upload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
-    /// It is a new document.
+pub(crate) enum Stored {
     New,
     /// The same bytes came in the meantime.
     Duplicate,
@@ -36,44 +37,48 @@ pub enum Stored {
 /// Why a document was not taken in.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum UploadError {
+pub(crate) enum UploadError {
     /// Reject: longer than a document may be.
-    #[error("a document has at most {} bytes, this one {size}", records::DOCUMENT_BYTES_MAX)]
-    TooLarge {
-        /// Its length.
-        size: u64,
-    },
+    #[error("a document has at most {DOCUMENT_BYTES_MAX} bytes, this one {size}")]
+    TooLarge { size: u64 },
     /// Reject: the submitter has no room left.
     #[error("the documents of one submitter take at most {bytes_max} bytes here")]
-    Quota {
-        /// What one submitter may take.
-        bytes_max: u64,
-    },
+    Quota { bytes_max: u64 },
     /// Reject: the bytes are not those that were announced.
     #[error("expected {expected} in {size} bytes, got {got} in {written} bytes")]
-    OtherBytes {
-        /// The name it was to have.
-        expected: DocumentId,
-        /// The length it was to have.
-        size: u64,
-        /// The hash of what came.
-        got: DocumentId,
-        /// How much came.
-        written: u64,
-    },
+    OtherBytes { expected: DocumentId, size: u64, got: DocumentId, written: u64 },
     /// Retry: the disk is almost full.
     #[error("the disk of the documents has {free} bytes left")]
-    DiskAlmostFull {
-        /// What is left.
-        free: u64,
-    },
+    DiskAlmostFull { free: u64 },
     /// Retry: the disk refused. The document may be there or not; sending it again is safe.
     #[error("the disk refused")]
     Disk(#[source] io::Error),
 }
 
+impl Documents {
+    /// Begins to take a document in, and takes the room for it.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        submitter: &str,
+        id: DocumentId,
+        size: u64,
+    ) -> Result<Upload, UploadError> {
+        if size > DOCUMENT_BYTES_MAX {
+            return Err(UploadError::TooLarge { size });
+        }
+        let free = self.space.free_bytes(&self.folder).map_err(UploadError::Disk)?;
+        if free < self.free_bytes_min.saturating_add(size) {
+            return Err(UploadError::DiskAlmostFull { free });
+        }
+        if !self.ledger().reserve(submitter, size, self.bytes_per_submitter_max) {
+            return Err(UploadError::Quota { bytes_max: self.bytes_per_submitter_max });
+        }
+        Upload::begin(self, submitter, id, size)
+    }
+}
+
 impl Upload {
-    pub(super) fn begin(
+    fn begin(
         documents: &Arc<Documents>,
         submitter: &str,
         id: DocumentId,
@@ -101,16 +106,13 @@ impl Upload {
         })
     }
 
-    /// The document that this is to become.
-    pub const fn id(&self) -> DocumentId {
+    pub(crate) const fn id(&self) -> DocumentId {
         self.id
     }
 
     /// Takes the next bytes.
-    ///
-    /// # Errors
-    /// [`UploadError::OtherBytes`] as soon as there are more than announced.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    /// Refused as soon as there are more than announced.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
         self.hash.update(bytes);
         self.written = self.written.saturating_add(bytes.len() as u64);
         if self.written > self.size {
@@ -120,10 +122,8 @@ impl Upload {
     }
 
     /// Ends it: the bytes are synced, then they get their name, then who brought them is written down.
-    ///
-    /// # Errors
-    /// [`UploadError::OtherBytes`] unless they are exactly those that were announced.
-    pub fn finish(mut self, now: &str) -> Result<Stored, UploadError> {
+    /// Refused unless they are exactly those that were announced.
+    pub(crate) fn finish(mut self, now: &str) -> Result<Stored, UploadError> {
         if self.written != self.size || DocumentId::of(self.hash.clone()) != self.id {
             return Err(self.other_bytes());
         }

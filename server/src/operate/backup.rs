@@ -8,8 +8,8 @@
 //! tree, the witness policy, the documents, and a manifest with a checksum of every file. It never holds the private
 //! keys: those are copied once, offline, and must not lie wherever the last thirty backups lie.
 //!
-//! A backup is an *old copy* from the moment it is made. [`crate::operate::restore`] puts one back in a way
-//! that lets the witnesses say so before anything is signed.
+//! A backup is an *old copy* from the moment it is made. `restore` puts one back in a way that
+//! lets the witnesses say so before anything is signed.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,52 +26,45 @@ use crate::config::Config;
 use crate::documents::{DocumentId, path_of};
 use crate::sign::anchor::{AnchorCopy, AnchorError, AnchorFile};
 
-pub mod copy;
-pub mod documents;
+pub(crate) mod copy;
+pub(crate) mod documents;
 mod list;
-pub mod manifest;
+pub(crate) mod manifest;
 mod snapshot;
-pub mod verify;
+pub(crate) mod verify;
 
-pub use list::{Listed, backups};
-pub use snapshot::{Place, SNAPSHOTS_MAX, Snapshot, SnapshotMade, SnapshotMaker};
+pub(crate) use list::{Listed, backups};
+pub(crate) use snapshot::{Snapshot, SnapshotFolder, SnapshotMade, SnapshotMaker};
 
 use copy::{FileSum, Progress, copy_synced, files_below, remove_folder};
 use manifest::Manifest;
 
 /// The backups of the list that are there and hold this document, under whatever name it is kept.
-///
-/// # Errors
-/// When the list cannot be read.
-pub fn holding(config: &Config, id: DocumentId) -> anyhow::Result<Vec<Listed>> {
+pub(crate) fn holding(config: &Config, id: DocumentId) -> anyhow::Result<Vec<Listed>> {
     let mut all = backups(config)?;
     all.retain(|it| path_of(&it.folder.join(documents::DOCUMENTS), id).exists());
     Ok(all)
 }
 
-/// The copy of the anchor in a backup.
-pub const ANCHOR: &str = "anchor";
+pub(crate) const ANCHOR: &str = "anchor";
 
-/// The copy of the witness policy in a backup.
-pub const POLICY: &str = "policy.txt";
+pub(crate) const POLICY: &str = "policy.txt";
 
-/// The database in a backup.
-pub const DATABASE: &str = "db";
+pub(crate) const DATABASE: &str = "db";
 
-/// What to back up, and where to.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub(crate) struct BackupRequest<'a> {
     /// The folder that holds backups.
-    pub to: &'a Path,
+    pub(crate) to: &'a Path,
     /// How many backups of this log stay there; without it, all.
-    pub keep: Option<usize>,
+    pub(crate) keep: Option<usize>,
     /// Where the running server's admin port is; without it, as configured.
-    pub admin: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// A backup that was made, for standard output.
 #[derive(Debug, Serialize)]
-pub struct MadeBackup {
+pub(crate) struct MadeBackup {
     backup: PathBuf,
     origin: String,
     made_at: String,
@@ -85,7 +78,6 @@ pub struct MadeBackup {
     removed: Vec<PathBuf>,
 }
 
-/// What a snapshot holds.
 struct Seen {
     head: TreeHead,
     anchored: TreeHead,
@@ -93,29 +85,27 @@ struct Seen {
 }
 
 /// Makes a backup, whether the server runs or not.
-///
-/// # Errors
-/// In words, with the cause. What was not finished begins with `.unfinished-`, and the next backup
-/// into the same folder removes it.
-pub fn backup(config: &Config, order: &Order<'_>) -> anyhow::Result<MadeBackup> {
-    let place = Place::of(config);
+/// What was not finished begins with `.unfinished-`, and the next backup into the same folder removes
+/// it.
+pub(crate) fn backup(config: &Config, request: &BackupRequest<'_>) -> anyhow::Result<MadeBackup> {
+    let snapshots = SnapshotFolder::of(config);
     let database = config.database_dir();
     ensure!(database.is_dir(), "there is no database at {}", database.display());
-    for folder in [place.folder(), order.to] {
+    for folder in [snapshots.folder(), request.to] {
         files::create_folder(folder, files::Access::Owner)
             .with_context(|| format!("making the folder {}", folder.display()))?;
     }
-    let to = order.to.canonicalize().context("the folder for backups")?;
-    let _one_backup = files::lock_folder(place.folder())?;
+    let to = request.to.canonicalize().context("the folder for backups")?;
+    let _one_backup = files::lock_folder(snapshots.folder())?;
     let _one_writer = files::lock_folder(&to)?;
     remove_unfinished(&to)?;
-    place.remove_all()?;
-    let made = make(config, order, &place, &to);
+    snapshots.remove_all()?;
+    let made = make(config, request, &snapshots, &to);
     // Also after a failure: both take space, and a full disk may have been the cause.
-    place.remove_all()?;
+    snapshots.remove_all()?;
     remove_unfinished(&to)?;
     let mut made = made?;
-    if let Some(keep) = order.keep {
+    if let Some(keep) = request.keep {
         made.removed = remove_older(config, &to, keep)?;
     }
     Ok(made)
@@ -123,17 +113,17 @@ pub fn backup(config: &Config, order: &Order<'_>) -> anyhow::Result<MadeBackup> 
 
 fn make(
     config: &Config,
-    order: &Order<'_>,
-    place: &Place,
+    request: &BackupRequest<'_>,
+    snapshots: &SnapshotFolder,
     to: &Path,
 ) -> anyhow::Result<MadeBackup> {
     let clock = SystemClock::new();
-    let made = take_snapshot(config, order, place, &clock)?;
-    let snapshot = place.find(&made).with_context(|| {
+    let made = take_snapshot(config, request, snapshots, &clock)?;
+    let snapshot = snapshots.find(&made).with_context(|| {
         format!(
             "the server that was asked made no snapshot in {}: it is another log's server, or sees \
              another data folder",
-            place.folder().display()
+            snapshots.folder().display()
         )
     })?;
     let seen = look_at(config, &snapshot)?;
@@ -180,8 +170,8 @@ fn make(
 /// Whoever holds the anchor makes the snapshot: we do if nobody else does.
 fn take_snapshot(
     config: &Config,
-    order: &Order<'_>,
-    place: &Place,
+    request: &BackupRequest<'_>,
+    snapshots: &SnapshotFolder,
     clock: &SystemClock,
 ) -> anyhow::Result<SnapshotMade> {
     match AnchorFile::lock(&config.anchor) {
@@ -189,9 +179,9 @@ fn take_snapshot(
             let settings = store::Settings::default();
             let (store, _writer) = Store::open(&config.database_dir(), &config.origin, &settings)
                 .context("opening the database of the stopped server")?;
-            place.make(&store, clock)
+            snapshots.make(&store, clock)
         }
-        Err(AnchorError::Locked { .. }) => ask_server(order.admin.unwrap_or(config.listen.admin)),
+        Err(AnchorError::Locked { .. }) => ask_server(request.admin.unwrap_or(config.listen.admin)),
         Err(error) => Err(error.into()),
     }
 }

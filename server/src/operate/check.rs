@@ -10,7 +10,7 @@ use tlog::{LeafIndex, Origin};
 
 use crate::config::Config;
 use crate::core::state::RebuiltState;
-use crate::operate::withdraw::{self, List};
+use crate::core::withdrawn::{self, List};
 use crate::sign::anchor::Anchor;
 
 /// Entries between two lines of progress.
@@ -34,7 +34,7 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
     crate::sign::guard::guard(&store, anchor.head(), anchor.head())
         .context("the tree signed last is not the beginning of the tree in the database")?;
     judge_again(&store)?;
-    withdraw::audit(&List::read(config)?, &store)?;
+    withdrawn::audit(&List::read(config)?, &store)?;
     crate::documents::audit(config)?;
     Ok(AuditSummary { entries: size.get(), root: store.head().root.to_base64(), report })
 }
@@ -44,16 +44,11 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
 pub struct AuditSummary {
     /// Entries re-hashed and judged again.
     pub entries: u64,
-    /// The root they give.
     pub root: String,
-    /// What the store counted.
     pub report: store::AuditReport,
 }
 
 /// Re-hashes every entry and every tile.
-///
-/// # Errors
-/// Names the first entry, tile or row that does not hold.
 pub(crate) fn hash_again(store: &Store) -> anyhow::Result<store::AuditReport> {
     let progress = |done, total| {
         if done % PROGRESS_EVERY == 0 && done > 0 {
@@ -64,9 +59,6 @@ pub(crate) fn hash_again(store: &Store) -> anyhow::Result<store::AuditReport> {
 }
 
 /// Judges every admission again and compares the state that this gives with the stored one.
-///
-/// # Errors
-/// Names the first entry or row that does not hold.
 pub(crate) fn judge_again(store: &Store) -> anyhow::Result<()> {
     compare_state(store, &replay(store)?)
 }
@@ -136,25 +128,15 @@ impl<'a> Judge<'a> {
 /// Why an entry could not be judged again as it was judged at first.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum JudgeError {
-    /// The rules give another verdict.
+pub(crate) enum JudgeError {
     #[error("entry {index} should not be in the log as it is: {refusal}")]
-    Refused {
-        /// Which.
-        index: LeafIndex,
-        /// What the rules say.
-        refusal: Refusal,
-    },
-    /// The state it is judged by could not be read.
+    Refused { index: LeafIndex, refusal: Refusal },
     #[error("judging entry {index} again")]
     Failed {
-        /// Which.
         index: LeafIndex,
-        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The entry could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -187,10 +169,7 @@ fn compare_state(store: &Store, expected: &StateMap) -> anyhow::Result<()> {
 }
 
 /// Computes tiles, leaf index and admission state anew from the entries.
-///
-/// # Errors
-/// When the database cannot be read or written, or an entry would be refused today.
-pub fn rebuild(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn rebuild(config: &Config) -> anyhow::Result<()> {
     let _anchor = Anchor::open(&config.anchor, &config.origin)?;
     let mut judge = Judge::new(&config.origin);
     let settings = store::Settings::default();

@@ -14,59 +14,55 @@ use store::{Kv, NewBatch, NewEntry, Store, Writer};
 use tlog::Frontier;
 
 use crate::admit::check::AwsLcEs256;
-use crate::cli::{InitArguments, KeygenArguments};
 use crate::config::Config;
-use crate::core::genesis;
-use crate::serve::refuse::RefusalKey;
 use crate::sign::anchor::Anchor;
 use crate::sign::keys::LogKeys;
+use crate::sign::refusal_key::RefusalKey;
 
-/// Makes the log's keys and returns their verifier keys; or the key for refusals, and returns its
-/// thumbprint.
-///
-/// # Errors
-/// When there are keys already, or they cannot be written.
-pub fn keygen(config: &Config, arguments: &KeygenArguments) -> anyhow::Result<Vec<String>> {
-    if let Some(path) = &arguments.refusals {
-        let public = RefusalKey::generate(&config.keys_dir(), path)?;
-        return Ok(vec![public.kid().to_string()]);
-    }
+/// Makes the log's keys and returns their verifier keys.
+pub(crate) fn make_keys(config: &Config) -> anyhow::Result<[String; 2]> {
     let keys = LogKeys::generate(&config.keys_dir(), &config.origin)?;
-    Ok(keys.verifier_keys().map(|it| it.to_string()).to_vec())
+    Ok(keys.verifier_keys().map(|it| it.to_string()))
 }
 
-/// The verifier keys of an existing log.
-///
-/// # Errors
-/// When the key files cannot be read.
-pub fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
+/// Makes the key that signs refusals, and its public half in the file `jwk`; returns its thumbprint.
+pub(crate) fn make_refusal_key(config: &Config, jwk: &Path) -> anyhow::Result<String> {
+    let public = RefusalKey::generate(&config.keys_dir(), jwk)?;
+    Ok(public.kid().to_string())
+}
+
+pub(crate) fn verifier_keys(config: &Config) -> anyhow::Result<[String; 2]> {
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     Ok(keys.verifier_keys().map(|it| it.to_string()))
 }
 
-/// Runs `init`: writes the draft, or creates the log from the signed file.
-///
-/// # Errors
-/// In words, with the cause. A second `init` in the same folder is refused.
-pub fn init(config: &Config, arguments: &InitArguments) -> anyhow::Result<()> {
-    match (&arguments.draft, &arguments.genesis) {
-        (Some(draft), None) => write_draft(config, arguments, draft),
-        (None, Some(genesis)) => create(config, genesis),
-        _ => bail!("give either --draft or --genesis"),
-    }
+/// What the first entry is to say. Each path is the public half of a key, as JWK.
+#[derive(Debug)]
+pub(crate) struct DraftRequest<'a> {
+    pub(crate) governance: &'a [PathBuf],
+    pub(crate) threshold: u32,
+    /// The keys that governance may rotate to; only their thumbprints are published.
+    pub(crate) governance_next: &'a [PathBuf],
+    /// The operator's keys, for signed refusals.
+    pub(crate) operator_keys: &'a [PathBuf],
 }
 
-fn write_draft(config: &Config, arguments: &InitArguments, path: &Path) -> anyhow::Result<()> {
+/// Writes entry 0 to a file, unsigned.
+pub(crate) fn write_draft(
+    config: &Config,
+    request: &DraftRequest<'_>,
+    path: &Path,
+) -> anyhow::Result<()> {
     let (_, policy_text) = config.policy()?;
-    let governance = read_keys(&arguments.governance)?;
-    let threshold = arguments.threshold;
+    let governance = read_keys(request.governance)?;
+    let threshold = request.threshold;
     ensure!(
         threshold >= 1 && usize::try_from(threshold).is_ok_and(|it| it <= governance.len()),
         "--threshold is {threshold}; it must be 1 to {}, the number of governance keys",
         governance.len()
     );
-    let next = read_keys(&arguments.governance_next)?;
-    let operators = read_keys(&arguments.operator_key)?;
+    let next = read_keys(request.governance_next)?;
+    let operators = read_keys(request.operator_keys)?;
     let today = records::format_millis(SystemClock::new().unix_millis());
     let record = genesis_record(
         config,
@@ -138,22 +134,25 @@ fn genesis_record(
     ])
 }
 
-fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
+/// Creates database and anchor from the signed file of entry 0.
+/// A second `init` in the same folder is refused.
+pub(crate) fn create(config: &Config, path: &Path) -> anyhow::Result<()> {
     let (_, policy_text) = config.policy()?;
     let vkeys = verifier_keys(config)?;
     let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let submission = read_genesis(config, &bytes)
         .with_context(|| format!("the genesis file {}", path.display()))?;
-    let record = submission.record();
+    let genesis = submission.record().body().genesis();
+    let genesis = genesis.with_context(|| format!("{} holds no genesis", path.display()))?;
     ensure!(
-        genesis::vkeys(record) == vkeys,
+        genesis.vkeys == vkeys,
         "{} names other keys than this data folder has: make the draft anew",
         path.display()
     );
     let policy: Vec<&str> =
         policy_text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
     ensure!(
-        genesis::policy(record) == policy,
+        genesis.policy == policy,
         "{} holds another witness policy than {}: make the draft anew",
         path.display(),
         config.policy_path.display()

@@ -29,42 +29,39 @@ use crate::sequence::batch_state::BatchState;
 use crate::sign::keys::LogKeys;
 
 mod disclosures;
-mod held;
+mod locked_anchor;
 mod mirror;
 mod target;
 
-pub use mirror::Mirror;
-
 use disclosures::Disclosures;
-use held::Held;
-use target::{Sources, Target};
+use locked_anchor::LockedAnchor;
+use mirror::Mirror;
+use target::{Sources, find_target};
 
 /// Entries in one commit: eight full bundles, which are fetched at once.
-pub const BATCH_ENTRIES: u64 = 2048;
+pub(crate) const BATCH_ENTRIES: u64 = 2048;
 
 /// Entries between two lines of progress.
 const PROGRESS_EVERY: u64 = 51_200;
 
-/// What to recover from.
 #[derive(Debug)]
-pub struct Order<'a> {
+pub(crate) struct RecoverRequest<'a> {
     /// A URL that serves the log, or a folder with the same paths.
-    pub from: &'a str,
+    pub(crate) from: &'a str,
     /// A checkpoint to go for; without it, the mirror's own.
-    pub checkpoint: Option<&'a Path>,
+    pub(crate) checkpoint: Option<&'a Path>,
     /// A size that is known to be the least.
-    pub at_least: Option<TreeSize>,
+    pub(crate) at_least: Option<TreeSize>,
     /// The anchor is gone for good and may be made anew.
-    pub anchor_is_lost: bool,
+    pub(crate) anchor_is_lost: bool,
 }
 
 /// What was brought back, for standard output.
 #[derive(Debug, Serialize)]
-pub struct Recovered {
+pub(crate) struct Recovered {
     origin: String,
     size: u64,
     root: String,
-    /// The size that the database had.
     size_before: u64,
     disclosures_found: u64,
     disclosures_missing: u64,
@@ -72,24 +69,22 @@ pub struct Recovered {
 }
 
 /// Refills the database up to a cosigned head, moves the anchor there, and marks it.
-///
-/// # Errors
-/// In words, with the cause. What was committed before is right and stays.
-pub fn recover(config: &Config, order: &Order<'_>) -> anyhow::Result<Recovered> {
+/// What was committed before an error is right and stays.
+pub(crate) fn recover(config: &Config, request: &RecoverRequest<'_>) -> anyhow::Result<Recovered> {
     let clock = SystemClock::new();
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkeys = keys.verifier_keys();
-    let mut held = Held::open(config, order.anchor_is_lost)?;
-    let mirror = Mirror::open(order.from, &config.http_settings()?)?;
-    let target = Target::find(
+    let mut anchor = LockedAnchor::open(config, request.anchor_is_lost)?;
+    let mirror = Mirror::open(request.from, &config.http_settings()?)?;
+    let target = find_target(
         config,
         &Sources {
             mirror: &mirror,
-            checkpoint: order.checkpoint,
-            policies_before: held.policies(),
+            checkpoint: request.checkpoint,
+            policies_before: anchor.policies(),
             own_key: &vkeys[0],
-            anchored: held.head().size,
-            at_least: order.at_least,
+            anchored: anchor.head().size,
+            at_least: request.at_least,
         },
     )?;
     let head = target.cosigned.head();
@@ -98,12 +93,12 @@ pub fn recover(config: &Config, order: &Order<'_>) -> anyhow::Result<Recovered> 
     let (store, mut writer) = open_database(config, &mirror, head, &vkeys)?;
     let before = store.head();
     refuse_other_tree(&store, &mirror, head)?;
-    let disclosures = refill(&mut writer, &mirror, head, &mut held)?;
+    let disclosures = refill(&mut writer, &mirror, head, &mut anchor)?;
     // A database that was begun anew had no entry 0 to be checked before.
     genesis::check(&store, &vkeys.each_ref().map(ToString::to_string))?;
     // From the disk once more, as before every signature.
     store.recheck(before.size.min(head.size), &head).context("reading back what was recovered")?;
-    let _anchor = held.take_over(config, &store, &target, &vkeys[0])?;
+    let _anchor = anchor.take_over(config, &store, &target, &vkeys[0])?;
     // After the anchor: what is published is never ahead of it.
     store
         .publish(&target.cosigned, UnixMillis::new(clock.unix_millis()))
@@ -175,12 +170,8 @@ fn refuse_other_tree(store: &Store, mirror: &Mirror, head: TreeHead) -> anyhow::
 /// Proves with the mirror's tiles, and the verifier that everybody uses, that one tree is the
 /// beginning of the other.
 fn refuse_unless_beginning(mirror: &Mirror, from: TreeHead, to: TreeHead) -> anyhow::Result<()> {
-    let proof = if from.size == TreeSize::ZERO || from.size == to.size {
-        Vec::new()
-    } else {
-        tlog::prove_consistency(from.size, to.size, mirror)
-            .context("making the proof from the mirror's tiles")?
-    };
+    let proof = tlog::prove_consistency(from.size, to.size, mirror)
+        .context("making the proof from the mirror's tiles")?;
     tlog::verify_consistency(&from, &to, &proof)?;
     Ok(())
 }
@@ -190,7 +181,7 @@ fn refill(
     writer: &mut Writer,
     mirror: &Mirror,
     head: TreeHead,
-    anchor: &mut Held,
+    anchor: &mut LockedAnchor,
 ) -> anyhow::Result<Disclosures> {
     let store = writer.store().clone();
     let mut judge =

@@ -10,19 +10,18 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use tlog::TreeSize;
 
 use crate::config::Config;
 use crate::core::genesis;
 use crate::operate::backup::copy::{Progress, copy_synced, remove_folder};
 use crate::operate::backup::verify::{Trust, Whole, check_all};
 use crate::operate::backup::{DATABASE, documents};
-use crate::sign::anchor::{Adoption, Anchor, AnchorCopy, AnchorFile, AnchorMedium as _};
+use crate::sign::anchor::{Anchor, AnchorCopy, AnchorFile, AnchorMedium as _};
 use crate::sign::keys::LogKeys;
 
 /// What was put back, for standard output.
 #[derive(Debug, Serialize)]
-pub struct Restored {
+pub(crate) struct Restored {
     origin: String,
     size: u64,
     root: String,
@@ -35,10 +34,8 @@ pub struct Restored {
 }
 
 /// Puts a backup in place. It is verified first, all of it.
-///
-/// # Errors
-/// In words; the data folder then has no database, as before. Run again, it starts anew.
-pub fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
+/// After an error the data folder has no database, as before; run again, it starts anew.
+pub(crate) fn restore(config: &Config, from: &Path) -> anyhow::Result<Restored> {
     let database = config.database_dir();
     let folder = config.anchor.parent().unwrap_or(Path::new("."));
     for folder in [config.data_dir.as_path(), folder] {
@@ -144,19 +141,9 @@ fn adopt_published(
     if to <= from {
         return Ok(());
     }
-    let proof = if from == TreeSize::ZERO {
-        Vec::new()
-    } else {
-        tlog::prove_consistency(from, to, &whole.store)
-            .context("proving that the published head extends the anchored one")?
-    };
-    let adoption = Adoption {
-        cosigned: &published.cosigned,
-        policy: &published.policy,
-        own_key,
-        proof: &proof,
-    };
-    anchor.adopt(&adoption).context("moving the anchor to the published head")
+    published
+        .adopt(from, &whole.store, own_key, |it| anchor.adopt(it))?
+        .context("moving the anchor to the published head")
 }
 
 fn say_what_follows(restored: &Restored) {

@@ -266,7 +266,7 @@ impl Publisher {
         witness.asked = None;
         match answer {
             Some(WitnessAnswer::Cosigned(signatures)) => {
-                self.cosigned(now_ms, id, round, signatures, effects);
+                self.cosigned(now_ms, id, round, &signatures, effects);
             }
             Some(WitnessAnswer::Conflict { size }) if size > self.signed.size => {
                 let claim = Claim::KnowsMore { theirs: size, ours: self.signed.size };
@@ -294,7 +294,7 @@ impl Publisher {
         now_ms: u64,
         id: WitnessId,
         number: RoundNumber,
-        signatures: Vec<NoteSignature>,
+        signatures: &[NoteSignature],
         effects: &mut Vec<Effect>,
     ) {
         let Some(round) = self.rounds.get_mut(&number) else {
@@ -304,11 +304,7 @@ impl Publisher {
         };
         let WitnessStatus { key, is_former, .. } = &self.witnesses[id.0];
         let is_former = *is_former;
-        let Some(signature) = signatures.into_iter().find(|it| {
-            it.name == *key.name()
-                && it.id == key.id()
-                && key.verify(round.note.text(), &it.bytes).is_ok()
-        }) else {
+        let Some(signature) = key.verified_line(round.note.text(), signatures).cloned() else {
             self.failed(now_ms, id, number);
             return;
         };

@@ -22,9 +22,6 @@ pub struct Foreign {
 
 /// Judges a checkpoint that a witness shows. `None` when our key did not sign it, or when it is a
 /// head of this very tree.
-///
-/// # Errors
-/// When the root at its size cannot be derived.
 pub fn judge<K: Kv>(
     note: Note,
     own_key: &VerifierKey,
@@ -48,9 +45,6 @@ pub fn judge<K: Kv>(
 
 /// What convinces a stranger that our key signed two histories: the foreign head beside the one that
 /// this log published last. `None` while what is published does not reach that far.
-///
-/// # Errors
-/// When the published checkpoint or its proof cannot be read.
 pub fn evidence<K: Kv>(
     foreign: &Foreign,
     own_key: &VerifierKey,
@@ -72,9 +66,6 @@ pub fn evidence<K: Kv>(
 
 /// Keeps it as a file of its own, named by size and root, and returns where: the checkpoint, and
 /// beside it what [`evidence`] found. What is there already is never replaced.
-///
-/// # Errors
-/// When a file cannot be written.
 pub fn keep(
     folder: &Path,
     foreign: &Foreign,

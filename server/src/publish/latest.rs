@@ -74,10 +74,9 @@ pub struct SignedTreeHead {
 impl SignedTreeHead {
     /// The line of the log's P-256 key in a published note, checked.
     pub fn of(note: &Note, key: &VerifierKey) -> Option<Self> {
-        let line = note.signatures().iter().find(|line| key.owns(line))?;
-        key.verify(note.text(), &line.bytes).ok()?;
-        let (at, signature) = tlog::tree_head_signature_bytes(line)?;
-        Some(Self { at, signature })
+        let line = key.verified_line(note.text(), note.signatures())?;
+        let signature = tlog::TreeHeadSignature::from_note_signature(line)?;
+        Some(Self { at: signature.at(), signature: signature.digitally_signed() })
     }
 }
 

@@ -149,9 +149,6 @@ pub fn fit<K: Kv>(parts: Parts<K>) -> anyhow::Result<Opened<K>> {
 }
 
 /// Opens the database; where it is damaged, with a word on what to do.
-///
-/// # Errors
-/// In words, with the database's own.
 pub(crate) fn open_store(
     config: &Config,
 ) -> anyhow::Result<(Store<store::RocksKv>, Writer<store::RocksKv>)> {
@@ -282,7 +279,7 @@ fn policies_before<K: Kv>(
 ) -> anyhow::Result<Vec<Policy>> {
     let mut texts = anchor.policies().to_vec();
     if texts.is_empty() {
-        texts.push(genesis::policy(genesis::entry(store)?.record()).join("\n"));
+        texts.push(genesis::of(store)?.policy.join("\n"));
     }
     texts
         .iter()

@@ -5,31 +5,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service::Shutdown;
+use store::Kv;
 use tlog::UnixSeconds;
 
 use crate::admit::clock_rule::median;
 use crate::config::Config;
+use crate::core::Core;
 use crate::core::mode::{Mode, ModeSwitch};
-use crate::run::shared::Shared;
+use crate::serve::App;
 
 /// For load balancers and operators: whether this process does its whole work, or why not.
-pub(super) fn readiness(config: &Config, shared: &Shared) -> service::Readiness {
-    let (shared, age_max_ms) = (shared.clone(), config.publish.ready_age_max_ms);
+pub(super) fn readiness(config: &Config, app: &Arc<App>) -> service::Readiness {
+    let (app, age_max_ms) = (Arc::clone(app), config.publish.ready_age_max_ms);
     Arc::new(move || {
-        match shared.core.mode.current() {
+        match app.core.mode.current() {
             Mode::Running => {}
             Mode::Starting(words) => return Err(words),
             Mode::ReadOnly(because) => return Err(format!("read-only: {}", because.words())),
             Mode::Stopping => return Err("stopping".to_owned()),
         }
-        shared.low_water.check().map_err(|it| it.to_string())?;
-        let published = shared.latest.current().ok_or("nothing is published yet")?;
-        if !shared.clock_rule.knows_witness_time() {
+        app.low_water.check().map_err(|it| it.to_string())?;
+        let published = app.latest.current().ok_or("nothing is published yet")?;
+        if !app.clock_rule.knows_witness_time() {
             return Err("no quorum of witnesses told its time yet".to_owned());
         }
         // The quorum's own time, not ours, and not that of a witness whose clock runs ahead.
         let cosigned = median(published.checkpoint().cosigners());
-        let now_s = shared.core.clock.unix_millis() / 1000;
+        let now_s = app.core.clock.unix_millis() / 1000;
         let age_s = now_s.saturating_sub(cosigned.map_or(0, UnixSeconds::get));
         if age_s.saturating_mul(1000) > age_max_ms {
             return Err(format!("the published head is {age_s} s old"));
@@ -45,44 +47,44 @@ pub(super) async fn stop_admission(shutdown: Shutdown, mode: ModeSwitch) {
 }
 
 /// Waits until everything committed is published, or until it never will be.
-pub(super) async fn published_all(shared: &Shared) {
-    let Some(last) = shared.core.store.head().size.get().checked_sub(1) else {
+pub(super) async fn published_all(app: &App) {
+    let Some(last) = app.core.store.head().size.get().checked_sub(1) else {
         return;
     };
-    let mut changes = shared.core.mode.subscribe();
+    let mut changes = app.core.mode.subscribe();
     let read_only = changes.wait_for(|it| matches!(it, Mode::ReadOnly(_)));
     tokio::select! {
-        _ = shared.latest.covering(tlog::LeafIndex::new(last)) => {}
+        _ = app.latest.covering(tlog::LeafIndex::new(last)) => {}
         _ = read_only => {}
     }
 }
 
 /// Sets the gauges that no event of their own sets.
-pub(super) async fn watch_gauges(shared: Shared, pool_bytes_max: usize) {
+pub(super) async fn watch_gauges(app: Arc<App>, pool_bytes_max: usize) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
-        shared.core.notice_fatal();
-        shared.core.metrics.read_only(shared.core.mode.is_read_only());
-        let bytes = pool_bytes_max.saturating_sub(shared.budget.bytes_free());
-        shared.core.metrics.pool(shared.pool.len(), bytes);
+        app.core.notice_fatal();
+        app.core.metrics.read_only(app.core.mode.is_read_only());
+        let bytes = pool_bytes_max.saturating_sub(app.budget.bytes_free());
+        app.core.metrics.pool(app.pool.len(), bytes);
         // Also while nobody submits: that it turned is to be in the log when it turns.
-        let _ = shared.low_water.check();
-        for (folder, bytes) in shared.low_water.free_bytes() {
-            shared.core.metrics.disk_free(folder, bytes);
+        let _ = app.low_water.check();
+        for (folder, bytes) in app.low_water.free_bytes() {
+            app.core.metrics.disk_free(folder, bytes);
         }
     }
 }
 
 /// Thins out the history of published checkpoints, a little at a time.
-pub(super) async fn prune_history(shared: Shared) {
+pub(super) async fn prune_history<K: Kv>(core: Core<K>) {
     let mut tick = tokio::time::interval(Duration::from_secs(PRUNE_EVERY_S));
     loop {
         tick.tick().await;
-        if shared.core.mode.is_read_only() {
+        if core.mode.is_read_only() {
             return;
         }
-        let pruning = shared.core.clone();
+        let pruning = core.clone();
         let pruned = tokio::task::spawn_blocking(move || {
             let now = tlog::UnixMillis::new(pruning.clock.unix_millis());
             pruning.store.prune_checkpoints(now)
@@ -91,13 +93,10 @@ pub(super) async fn prune_history(shared: Shared) {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::debug!(count, "forgot old checkpoints"),
             Ok(Err(error)) => {
-                shared.core.mode.fail(&error);
+                core.mode.fail(&error);
             }
             Err(error) if error.is_panic() => {
-                shared
-                    .core
-                    .mode
-                    .read_only("forgetting old checkpoints panicked; see the log".to_owned());
+                core.mode.read_only("forgetting old checkpoints panicked; see the log".to_owned());
             }
             // The runtime is shutting down.
             Err(_) => return,

@@ -17,7 +17,8 @@ use tlog::{Hash, LeafIndex, TreeHead, TreeSize};
 use crate::admit::check::AwsLcEs256;
 use crate::admit::clock_rule::AdmissionClock;
 use crate::admit::low_water::LowWater;
-use crate::admit::pool::{self, NotJudged, Outcome, Pending, Pool, Receipt};
+use crate::admit::outcome::{NotJudged, Outcome, Receipt, Signable};
+use crate::admit::pool::{Pending, Pool};
 use crate::core::Core;
 use crate::core::mode::{Ended, Mode};
 use crate::sequence::batch_state::BatchState;
@@ -108,16 +109,13 @@ impl JudgedBatch {
         refusal: records::Refusal,
         conflicts_with: Option<LeafIndex>,
     ) {
-        let judged = pool::Judged::of(&pending.checked.submission, index);
-        self.refused.push((pending, Outcome::Refused { refusal, conflicts_with, judged }));
+        let signable = Signable::of(&pending.checked.submission, index);
+        self.refused.push((pending, Outcome::Refused { refusal, conflicts_with, signable }));
     }
 }
 
 impl<K: Kv> Sequencer<K> {
     /// Takes over the store's only writer.
-    ///
-    /// # Errors
-    /// [`SequenceError`] when the last entry cannot be read.
     pub fn new(deps: Deps<K>) -> Result<Self, SequenceError> {
         let last_admitted_ms = last_admitted_ms(&deps.core.store)?;
         let pool = CloseOnExit(Arc::clone(&deps.pool));
@@ -137,9 +135,6 @@ impl<K: Kv> Sequencer<K> {
 
     /// Judges, commits and answers one batch. After an error, which makes the process read-only,
     /// the caller drops the sequencer.
-    ///
-    /// # Errors
-    /// [`Ended`], with the reason in the mode.
     pub fn sequence(&mut self, batch: Vec<Pending>) -> Result<(), Ended> {
         self.round(batch).map_err(|error| self.deps.core.mode.fail(&error))
     }
@@ -297,9 +292,6 @@ fn leaf_hash_of<K: Kv>(
 
 /// The admission time of the last entry; 0 in an empty log. A damaged entry could name any time, and
 /// with a late one nothing would be admitted any more.
-///
-/// # Errors
-/// [`SequenceError`] when the entry cannot be read, or is not the one in the tree.
 pub(crate) fn last_admitted_ms<K: Kv>(store: &Store<K>) -> Result<u64, SequenceError> {
     let Some(last) = store.head().size.get().checked_sub(1) else {
         return Ok(0);

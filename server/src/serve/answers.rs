@@ -14,25 +14,24 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::ApiError;
+use super::error::ApiError;
 use crate::core::metrics::Metrics;
 
 /// Answers up to this size hold no room.
-pub const SMALL_ANSWER_BYTES_MAX: u64 = 16 * 1024;
+pub(crate) const SMALL_ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
 /// Room is counted in units of this many bytes.
 const UNIT_BYTES: u64 = 1024;
 
 /// Room for large answers. Reads and writes have one each.
 #[derive(Clone)]
-pub struct AnswerRoom {
+pub(crate) struct AnswerRoom {
     units: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
 impl AnswerRoom {
-    /// Room for so many bytes.
-    pub fn new(bytes_max: usize, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(bytes_max: usize, metrics: Arc<Metrics>) -> Self {
         let units = Arc::new(Semaphore::new(bytes_max / 1024));
         Self { units, metrics }
     }
@@ -44,12 +43,12 @@ impl AnswerRoom {
 }
 
 /// Bytes that give their room back when the last copy of them is gone.
-struct Held {
+struct HeldBytes {
     bytes: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -69,7 +68,7 @@ pub(super) async fn hold(State(room): State<AnswerRoom>, request: Request, next:
     };
     match to_bytes(body, usize::MAX).await {
         Ok(bytes) => {
-            let held = Bytes::from_owner(Held { bytes, _room: permit });
+            let held = Bytes::from_owner(HeldBytes { bytes, _room: permit });
             Response::from_parts(head, Body::from(held))
         }
         Err(error) => ApiError::internal(&error).into_response(),

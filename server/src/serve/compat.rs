@@ -15,10 +15,11 @@ use http::StatusCode;
 use serde::Serialize;
 use tlog::{Hash, TreeSize};
 
-use super::objects::url_pairs;
+use super::app::App;
+use super::error::ApiError;
 use super::proofs::{consistency_proof, unproven};
+use super::query::url_pairs;
 use super::respond::{Caching, json};
-use super::{ApiError, App};
 use crate::core::prove;
 
 #[derive(Serialize)]

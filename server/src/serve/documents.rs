@@ -17,41 +17,18 @@ use records::{
     DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DetachedJws, DocumentClaim, EntryIndex, KeyRole, KeyState,
 };
 use serde::Serialize;
-use service::{Clock, discard_body};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use service::discard_body;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::app::App;
+use super::error::{ApiError, DISCARD_TIME_MAX};
 use super::respond::{Caching, json};
-use super::submit::DISCARD_TIME_MAX;
-use super::{ApiError, App};
 use crate::admit::check::AwsLcEs256;
-use crate::config::DocumentLimits;
 use crate::core::state::CommittedState;
 use crate::documents::{DocumentId, Documents, Found, Stored, Upload, UploadError, hash_of};
 
 /// Requests about documents that are looked at at once, refused ones included.
 pub(super) const REQUESTS_MAX: usize = 256;
-
-/// What the handlers of documents work with.
-pub struct DocumentDesk {
-    documents: Arc<Documents>,
-    uploads: Arc<Semaphore>,
-    downloads: Arc<Semaphore>,
-    upload_timeout: std::time::Duration,
-    clock: Arc<dyn Clock>,
-}
-
-impl DocumentDesk {
-    /// A desk with as many places as the limits say.
-    pub fn new(documents: Arc<Documents>, limits: &DocumentLimits, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            documents,
-            uploads: Arc::new(Semaphore::new(limits.uploads_max)),
-            downloads: Arc::new(Semaphore::new(limits.downloads_max)),
-            upload_timeout: std::time::Duration::from_millis(limits.upload_timeout_ms),
-            clock,
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct Answer {
@@ -109,12 +86,12 @@ async fn before_the_body(app: &App, id: &str, headers: &HeaderMap) -> Result<Beg
     if !app.core.mode.is_running() {
         return Err(ApiError::Closed(app.core.mode.current()));
     }
-    let desk = &app.documents;
-    let permit = Arc::clone(&desk.uploads).try_acquire_owned();
+    let transfers = &app.documents;
+    let permit = Arc::clone(&transfers.uploads).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::Overloaded)?;
-    let documents = Arc::clone(&desk.documents);
+    let documents = Arc::clone(&transfers.documents);
     blocking(move || match find(&documents, id)? {
-        Found::Withdrawn(said) => Err(ApiError::Withdrawn(Box::new(said))),
+        Found::Withdrawn(notice) => Err(ApiError::Withdrawn(Box::new(notice))),
         Found::Here(_, size) => Ok(Begun::Here(id, size)),
         Found::Nothing => {
             let upload = documents.begin(&submitter, id, size).map_err(|it| refusal_of(&it))?;
@@ -204,7 +181,7 @@ pub(super) async fn get(
     let documents = Arc::clone(&app.documents.documents);
     let (file, size) = blocking(move || match find(&documents, id)? {
         Found::Nothing => Err(ApiError::NotFound("the log has no document of that name")),
-        Found::Withdrawn(said) => Err(ApiError::Withdrawn(Box::new(said))),
+        Found::Withdrawn(notice) => Err(ApiError::Withdrawn(Box::new(notice))),
         Found::Here(mut file, size) => {
             // Bytes that the disk damaged are nobody's document.
             let found = hash_of(&mut file).map_err(|it| ApiError::internal(&it))?;

@@ -1,172 +1,119 @@
 //! Everything that can go wrong for a client, and the one place that chooses the HTTP status.
 //! What went wrong inside is logged, never sent.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use service::Problem;
 use tlog::{LeafIndex, TreeSize};
 
 use crate::admit::clock_rule::ClockError;
-use crate::admit::pool::NotJudged;
+use crate::admit::outcome::NotJudged;
 use crate::core::mode::{Mode, Reason};
-use crate::documents::Said;
-use crate::operate::withdraw::Act;
+use crate::core::withdrawn::Act;
+use crate::documents::Notice;
+
+/// How long is still read from a refused body, at most, so that the client sees the refusal.
+pub(super) const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Seconds after which a client may try again, when there was no room.
-pub const RETRY_AFTER_SECONDS: u32 = 1;
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// Seconds after which a client may try again, when the log takes nothing at present.
-pub const RETRY_AFTER_CLOSED_SECONDS: u32 = 10;
+pub(crate) const RETRY_AFTER_CLOSED_SECONDS: u32 = 10;
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ApiError {
-    /// A rule refuses the record.
+pub(crate) enum ApiError {
     #[error("{refusal}")]
     Refused {
-        /// The rule, the place, the words.
         refusal: records::Refusal,
         /// The entry it contradicts.
         conflicts_with: Option<LeafIndex>,
         /// The same under the operator's signature, for a record whose own signatures verified.
         signed: Option<String>,
     },
-    /// The body is larger than the limit.
     #[error("the body is larger than {bytes_max} bytes")]
-    BodyTooLarge {
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// More lines than the limit.
+    BodyTooLarge { bytes_max: usize },
     #[error("the body has more than {lines_max} lines; send it in several requests")]
-    TooManyLines {
-        /// The limit.
-        lines_max: usize,
-    },
+    TooManyLines { lines_max: usize },
     /// More lines than this log's configuration lets wait at once.
     #[error(
         "this log takes at most {lines_max} lines at once (its `limits.pool_submissions_max`); send \
          them in several requests"
     )]
-    TooManyLinesHere {
-        /// The limit.
-        lines_max: usize,
-    },
-    /// The body ended before it was whole.
+    TooManyLinesHere { lines_max: usize },
     #[error("the body ended before it was whole; nothing of it was taken in")]
     BodyTruncated,
-    /// The body came too slowly.
     #[error("the body did not arrive in time; nothing of it was taken in")]
     BodyTimeout,
-    /// Another media type than the two that are understood.
     #[error(
         "the content type must be application/json (one submission) or application/x-ndjson (one \
          a line)"
     )]
     MediaType,
-    /// A parameter is not understood.
     #[error("{name}: {expected}")]
-    Parameter {
-        /// The parameter.
-        name: &'static str,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// There is no room for more at present.
+    Parameter { name: &'static str, expected: &'static str },
     #[error("the log has no room for more submissions at this moment; try again")]
     Overloaded,
-    /// There is no room for so large an answer at present.
     #[error(
         "the log has no room for so large an answer at this moment; ask again (what was submitted \
          stays submitted, and sending it again is safe)"
     )]
     NoRoomForAnswer,
-    /// The log does not take records at present.
     #[error("the log takes no records at present: {}", mode_words(.0))]
     Closed(Mode),
-    /// The submission was not judged.
     #[error("{0}")]
     NotJudged(NotJudged),
-    /// The thing asked for is not there, or not published.
     #[error("{0}")]
     NotFound(&'static str),
-    /// The index is not, or not yet, under a published head.
     #[error("entry {index} is not published: the published log has {size} entries")]
-    NotPublished {
-        /// The index asked for.
-        index: LeafIndex,
-        /// The published size.
-        size: TreeSize,
-    },
-    /// No checkpoint of that size is kept.
+    NotPublished { index: LeafIndex, size: TreeSize },
     #[error("no checkpoint of that size is kept; the next one kept has {next} entries")]
-    OtherSizeKept {
-        /// The next size.
-        next: TreeSize,
-    },
-    /// The object has more revisions than one answer holds.
+    OtherSizeKept { next: TreeSize },
     #[error("the object has more than {revisions_max} revisions; read its entries one by one")]
-    TooManyRevisions {
-        /// The limit.
-        revisions_max: u32,
-    },
-    /// It was there and is not shown any more.
+    TooManyRevisions { revisions_max: u32 },
     #[error("{} since {}, on the ground {}: {}", words_of(.0.act), .0.since, .0.ground, .0.because)]
-    Withdrawn(Box<Said>),
-    /// A document without its length.
+    Withdrawn(Box<Notice>),
     #[error("a document is sent with its Content-Length")]
     LengthRequired,
-    /// A document without a signature.
     #[error(
         "a document is uploaded with the header `civiclog-signature`: a detached JWS by a registered \
          key over its hash and length"
     )]
     SignatureMissing,
-    /// A document whose signature is nobody's.
     #[error(
         "the signature is not one by a key that is registered for a submitter now, over this log, \
          this hash and this length"
     )]
     NotAnUploader,
-    /// The submitter has no room left for documents.
     #[error("the documents of one submitter take at most {bytes_max} bytes in this log")]
-    DocumentQuota {
-        /// What one submitter may take.
-        bytes_max: u64,
-    },
-    /// The body is not the document that was announced.
+    DocumentQuota { bytes_max: u64 },
     #[error("{0}")]
     OtherDocument(String),
-    /// The disk of the documents is almost full.
     #[error("the log has no room for more documents at this moment; try again later")]
     NoRoomForDocuments,
-    /// A range that the document does not have.
     #[error("the document has {size} bytes; there is nothing in that range")]
-    RangeOutside {
-        /// Its length.
-        size: u64,
-    },
-    /// No such path.
+    RangeOutside { size: u64 },
     #[error("there is nothing at this path")]
     NoSuchPath,
-    /// Another method than the path understands.
     #[error("this path does not understand that method")]
     MethodNotAllowed,
-    /// Something failed inside.
     #[error("the log could not answer; the operator's log says why")]
     Internal,
 }
 
 impl ApiError {
     /// Logs what failed inside and hides it from the client.
-    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %service::error_chain(error), "answering a request");
         Self::Internal
     }
 
     /// The only place where a status is chosen.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Refused { conflicts_with: Some(_), .. } => StatusCode::CONFLICT,
             Self::Refused { refusal, .. } => match refusal.rule.as_str() {
@@ -229,8 +176,7 @@ impl ApiError {
         }
     }
 
-    /// The problem document of this error.
-    pub fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         let status = self.status();
         let title = status.canonical_reason().unwrap_or("Error");
         let mut problem = Problem::new(status, title);
@@ -249,12 +195,12 @@ impl ApiError {
                     None => problem,
                 }
             }
-            Self::Withdrawn(said) => problem
+            Self::Withdrawn(notice) => problem
                 .detail(self.to_string())
-                .with("act", words_of(said.act))
-                .with("since", said.since.as_str())
-                .with("ground", said.ground.as_str())
-                .with("because", said.because.as_str()),
+                .with("act", words_of(notice.act))
+                .with("since", notice.since.as_str())
+                .with("ground", notice.ground.as_str())
+                .with("because", notice.because.as_str()),
             other => {
                 let problem = problem.detail(other.to_string());
                 match other.rule() {

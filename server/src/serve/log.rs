@@ -7,8 +7,10 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 
+use super::app::App;
+use super::error::ApiError;
+use super::registry;
 use super::respond::{Caching, json};
-use super::{ApiError, App, registry};
 
 #[derive(Serialize)]
 struct LogView {
@@ -68,14 +70,14 @@ fn policy_entry(app: &App) -> Result<Option<PolicyView>, ApiError> {
     let Some((index, record)) = registry::newest(app, "log/policy/witnesses")? else {
         return Ok(None);
     };
-    let records::profile::Body::Registry(said) = record.body() else { return Ok(None) };
+    let records::Body::Registry(said) = record.body() else { return Ok(None) };
     let records::RegistryRecord::PolicyPublish { policy } = said.as_ref() else { return Ok(None) };
     let agrees = policy.iter().map(String::as_str).eq(app.policy_text.lines());
     Ok(Some(PolicyView { index, policy: policy.clone(), agrees }))
 }
 
 /// What a policy protects from, in a sentence.
-pub fn policy_words(policy: &tlog::Policy) -> String {
+pub(crate) fn policy_words(policy: &tlog::Policy) -> String {
     let resilience = policy.resilience();
     format!(
         "{} witnesses; at least {} of them would have to lie before two readers could be shown \

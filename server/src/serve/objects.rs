@@ -8,18 +8,21 @@ use http::StatusCode;
 use records::{Entry, Op};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tlog::{LeafIndex, TreeSize};
+use tlog::LeafIndex;
 
+use super::app::App;
+use super::error::ApiError;
+use super::query::url_pairs;
 use super::records::{EntryView, entry_view};
 use super::respond::{Caching, bytes, json};
-use super::{ApiError, App};
+use super::revisions::last_within;
 use crate::core::state::CommittedState;
 
 /// Objects in one answer of the listing.
-pub(super) const LIST_MAX: usize = 1000;
+const LIST_MAX: usize = 1000;
 
 /// Revisions that one answer shows. Of an object with more, read the entries.
-pub(super) const REVISIONS_MAX: u32 = 1000;
+const REVISIONS_MAX: u32 = 1000;
 
 /// Pages of the state that one listing looks through for published objects, at most.
 const SCANS_MAX: usize = 64;
@@ -49,7 +52,6 @@ struct RevisionView {
     /// The revision that it replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u32>,
-    /// The reason code.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     /// Who said it.
@@ -75,7 +77,7 @@ pub(super) async fn object(
     Path(object): Path<String>,
 ) -> Result<Response, ApiError> {
     let none = ApiError::NotFound("nothing is published about an object of that name");
-    let size = app.latest.current().map_or(TreeSize::ZERO, |it| it.size());
+    let size = app.published_size();
     let state = CommittedState(&app.core.store);
     let mut revisions = Vec::new();
     let mut steps = Vec::new();
@@ -176,7 +178,7 @@ pub(super) async fn list(
             }
         }
     }
-    let size = app.latest.current().map_or(TreeSize::ZERO, |it| it.size());
+    let size = app.published_size();
     let start = records::state::object_head_key(&prefix);
     let mut after = after.map(|it: String| records::state::object_head_key(&it));
     let mut text = Vec::new();
@@ -194,8 +196,10 @@ pub(super) async fn list(
             let (object, head) = records::state::parse_object_head(&key, &value)
                 .ok_or_else(|| ApiError::internal(&crate::core::state::DAMAGED))?;
             if shown < LIST_MAX
-                && let Some(view) = last_published(&app, object, head.rev, size)?
+                && let Some((rev, index)) = last_within(&app.core.store, &object, head.rev, size)
+                    .map_err(|it| ApiError::internal(&it))?
             {
+                let view = HeadView { object, rev, index: index.get() };
                 serde_json::to_writer(&mut text, &view).map_err(|it| ApiError::internal(&it))?;
                 text.push(b'\n');
                 shown += 1;
@@ -206,56 +210,6 @@ pub(super) async fn list(
         }
     }
     Ok(bytes(StatusCode::OK, "application/x-ndjson", Caching::NoStore, text.into()))
-}
-
-/// Goes back from the committed head to the last revision that is published.
-fn last_published(
-    app: &App,
-    object: String,
-    head_rev: u32,
-    size: TreeSize,
-) -> Result<Option<HeadView>, ApiError> {
-    let state = CommittedState(&app.core.store);
-    for rev in (0..=head_rev).rev() {
-        let stored = records::state::object_revision(&state, &object, rev)
-            .map_err(|it| ApiError::internal(&it))?;
-        match stored {
-            Some(stored) if stored.index.get() < size.get() => {
-                return Ok(Some(HeadView { object, rev, index: stored.index.get() }));
-            }
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-/// The name-value pairs of a query, percent-decoded.
-pub(super) fn url_pairs(query: &str) -> impl Iterator<Item = (&str, String)> {
-    query.split('&').filter(|it| !it.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name, percent_decode(value))
-    })
-}
-
-/// Decodes `%XX`; what is not of that form stays as it is. Bytes that are not UTF-8 become the
-/// replacement character, which no name contains.
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let decoded = match (first, tail) {
-            (b'%', [high, low, ..]) => hex_pair(*high, *low),
-            _ => None,
-        };
-        bytes.push(decoded.unwrap_or(first));
-        rest = if decoded.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |it: u8| char::from(it).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 #[cfg(test)]
@@ -284,11 +238,5 @@ mod tests {
         assert_eq!(folded(&steps), Some((0, 3)));
         steps.push(step(5, Op::Void, Some(0)));
         assert_eq!(folded(&steps), None);
-    }
-
-    #[test]
-    fn queries_are_percent_decoded() {
-        let pairs: Vec<_> = url_pairs("prefix=GB-LAE%2FDEV%2fx&after=%zz&").collect();
-        assert_eq!(pairs, [("prefix", "GB-LAE/DEV/x".to_owned()), ("after", "%zz".to_owned())]);
     }
 }

@@ -10,8 +10,9 @@ use http::StatusCode;
 use serde::Serialize;
 use tlog::{LeafIndex, Note, TlogProof, TreeSize};
 
+use super::app::App;
+use super::error::ApiError;
 use super::respond::{Caching, bytes, json};
-use super::{ApiError, App};
 use crate::core::prove;
 use crate::publish::latest::Published;
 use crate::serve::receipt;

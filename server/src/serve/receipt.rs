@@ -10,11 +10,12 @@ use records::profile::shipped;
 use records::registry::REGISTRY_PROFILE;
 use records::{Entry, KeyRole, ObjectHead, name};
 use store::{Kv, Store};
-use tlog::{Checkpoint, LeafIndex, Note, TlogProof};
+use tlog::{Checkpoint, LeafIndex, Note, TlogProof, TreeSize};
 
 use crate::core::prove::{Failure, inclusion};
 use crate::core::state::{CommittedState, DAMAGED};
 use crate::publish::latest::Published;
+use crate::serve::revisions::last_within;
 
 /// The proof of one entry under a published checkpoint, with the entry in it.
 ///
@@ -124,21 +125,14 @@ fn lender<K: Kv>(
     body: &str,
     before: LeafIndex,
 ) -> Result<Option<LeafIndex>, Failure> {
-    let state = CommittedState(store);
     let end = format!("/{to}/{body}");
     let mut newest = None;
     for (object, head) in heads(store, "log/delegate/")? {
         if !object.ends_with(&end) {
             continue;
         }
-        for rev in (0..=head.rev).rev() {
-            let stored = records::state::object_revision(&state, &object, rev)?;
-            let index = stored.map(|it| LeafIndex::new(it.index.get()));
-            if let Some(index) = index.filter(|it| *it < before) {
-                newest = newest.max(Some(index));
-                break;
-            }
-        }
+        let last = last_within(store, &object, head.rev, TreeSize::new(before.get()))?;
+        newest = newest.max(last.map(|(_, index)| index));
     }
     Ok(newest)
 }

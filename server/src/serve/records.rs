@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tlog::LeafIndex;
 
+use super::app::App;
+use super::error::ApiError;
 use super::proofs::published_index;
 use super::respond::{Caching, json};
-use super::{ApiError, App};
-use crate::operate::withdraw::{self, Withdrawal, Withdrawals};
+use crate::core::withdrawn::{self, Withdrawal, Withdrawals};
 
 /// An entry as JSON answers carry it.
 #[derive(Serialize)]
@@ -51,8 +52,8 @@ pub(super) fn entry_view(app: &App, index: LeafIndex) -> Result<EntryView, ApiEr
         .ok_or(ApiError::NotFound("no such entry"))?;
     let leaf_hash = tlog::leaf_hash(&entry).to_base64();
     let disclosures = app.core.store.disclosures(index).map_err(|it| ApiError::internal(&it))?;
-    let withdrawn =
-        withdraw::of_entry(&app.core.store, index).map_err(|it| ApiError::internal(it.as_ref()))?;
+    let withdrawn = withdrawn::of_entry(&app.core.store, index)
+        .map_err(|it| ApiError::internal(it.as_ref()))?;
     let disclosures = disclosures.map(|it| what_may_be_shown(&entry, &it, &withdrawn));
     let disclosures = disclosures.transpose()?.flatten();
     Ok(EntryView { index: index.get(), entry: raw(&entry)?, leaf_hash, disclosures, withdrawn })

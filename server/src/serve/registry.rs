@@ -9,11 +9,12 @@ use records::Record;
 use records::profile::shipped;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tlog::{LeafIndex, TreeSize};
 
+use super::app::App;
+use super::error::ApiError;
 use super::respond::{Caching, json};
-use super::{ApiError, App};
-use crate::core::state::CommittedState;
+use super::revisions::last_within;
+use crate::core::state::{CommittedState, DAMAGED};
 
 /// Submitters in one answer.
 pub(super) const SUBMITTERS_MAX: usize = 10_000;
@@ -32,7 +33,7 @@ struct SubmitterView {
 
 /// `GET /v1/submitters`
 pub(super) async fn submitters(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let size = published_size(&app);
+    let size = app.published_size();
     let found = app
         .core
         .store
@@ -40,8 +41,8 @@ pub(super) async fn submitters(State(app): State<Arc<App>>) -> Result<Response, 
         .map_err(|it| ApiError::internal(&it))?;
     let mut answer = Vec::new();
     for (key, value) in found {
-        let state = records::parse_submitter(&key, &value)
-            .ok_or_else(|| ApiError::internal(&crate::core::state::DAMAGED))?;
+        let state =
+            records::parse_submitter(&key, &value).ok_or_else(|| ApiError::internal(&DAMAGED))?;
         if state.added.get() < size.get() {
             answer.push(SubmitterView {
                 submitter: state.submitter,
@@ -93,7 +94,7 @@ pub(super) async fn profile(
     } else if let Some(profile) = shipped(&id) {
         (kinds_of(profile), Some(raw(profile)?))
     } else if let Some((_, record)) = &published
-        && let records::profile::Body::Registry(said) = record.body()
+        && let records::Body::Registry(said) = record.body()
         && let records::RegistryRecord::ProfilePublish(profile) = said.as_ref()
     {
         (kinds_of(profile), Some(raw(profile)?))
@@ -124,24 +125,16 @@ fn raw(profile: &records::profile::Profile) -> Result<Box<RawValue>, ApiError> {
 
 /// The newest published record about an object of the registry, and where it stands.
 pub(super) fn newest(app: &App, object: &str) -> Result<Option<(u64, Record)>, ApiError> {
-    let state = CommittedState(&app.core.store);
-    let size = published_size(app);
-    let head = records::object_head(&state, object).map_err(|it| ApiError::internal(&it))?;
+    let head = records::object_head(&CommittedState(&app.core.store), object)
+        .map_err(|it| ApiError::internal(&it))?;
     let Some(head) = head else { return Ok(None) };
     // The newest that is committed may not be published yet: then one before it counts.
-    for rev in (0..=head.rev).rev() {
-        let stored = records::state::object_revision(&state, object, rev)
-            .map_err(|it| ApiError::internal(&it))?;
-        let index = stored.map(|it| LeafIndex::new(it.index.get()));
-        let Some(index) = index.filter(|it| it.is_within(size)) else { continue };
-        let entry = app.core.store.entry(index).map_err(|it| ApiError::internal(&it))?;
-        let entry = entry.ok_or_else(|| ApiError::internal(&crate::core::state::DAMAGED))?;
-        let entry = records::Entry::parse(&entry).map_err(|it| ApiError::internal(&it))?;
-        return Ok(Some((index.get(), entry.record().clone())));
-    }
-    Ok(None)
-}
-
-fn published_size(app: &App) -> TreeSize {
-    app.latest.current().map_or(TreeSize::ZERO, |it| it.size())
+    let published = last_within(&app.core.store, object, head.rev, app.published_size());
+    let Some((_, index)) = published.map_err(|it| ApiError::internal(&it))? else {
+        return Ok(None);
+    };
+    let entry = app.core.store.entry(index).map_err(|it| ApiError::internal(&it))?;
+    let entry = entry.ok_or_else(|| ApiError::internal(&DAMAGED))?;
+    let entry = records::Entry::parse(&entry).map_err(|it| ApiError::internal(&it))?;
+    Ok(Some((index.get(), entry.record().clone())))
 }

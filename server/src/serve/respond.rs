@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::ApiError;
+use super::error::ApiError;
 
 /// How long an answer may be kept.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,6 @@ impl Caching {
     }
 }
 
-/// An answer in JSON.
 pub(super) fn json<T: Serialize>(status: StatusCode, caching: Caching, value: &T) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => bytes(status, "application/json", caching, body.into()),
@@ -33,7 +32,6 @@ pub(super) fn json<T: Serialize>(status: StatusCode, caching: Caching, value: &T
     }
 }
 
-/// An answer in another media type.
 pub(super) fn bytes(
     status: StatusCode,
     media_type: &'static str,

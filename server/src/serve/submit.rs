@@ -5,53 +5,28 @@
 //! proof under a head that the witnesses cosigned.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use records::limits::{BATCH_BYTES_MAX, SUBMISSION_BYTES_MAX};
-use serde::Serialize;
 use service::{BodyError, discard_body, read_body_metered};
-use tlog::LeafIndex;
-use tokio::sync::oneshot;
 
-use super::lines::lines;
-use super::respond::{Caching, json};
-use super::{ApiError, App, proofs};
-use crate::admit::check::{AdmitError, check};
-use crate::admit::pool::{NotJudged, Outcome, Pending, Receipt, Room};
+use super::app::App;
+use super::error::{ApiError, DISCARD_TIME_MAX};
+use crate::admit::budget::Room;
+use crate::admit::outcome::NotJudged;
 use crate::publish::latest::Published;
 
-/// What is still read of a refused body, at most, so that the client sees the refusal.
-const DISCARD_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
+mod judge;
+mod lines;
+mod one;
 
-/// How long is still read from a refused body, at most.
-pub(super) const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
-
-/// What the client wants to wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    Committed,
-    Published,
-}
-
-/// The two kinds of body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    One,
-    Lines,
-}
-
-impl Kind {
-    fn body_bytes_max(self) -> usize {
-        match self {
-            Self::One => SUBMISSION_BYTES_MAX,
-            Self::Lines => BATCH_BYTES_MAX,
-        }
-    }
-}
+use judge::{Answer, judge};
+use lines::{lines, split_lines};
+use one::one;
 
 /// `POST /v1/records`
 pub(super) async fn post_records(
@@ -78,42 +53,63 @@ async fn answer(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, mut body) = request.into_parts();
-    let (wait, kind, room) = match before_the_body(app, query, &head.headers) {
-        Ok(admitted) => admitted,
+    let read = match before_the_body(app, query, &head.headers) {
+        Ok((wait, kind, room)) => {
+            read_whole(app, &mut body, kind, room).await.map(|it| (wait, kind, it))
+        }
+        Err(error) => Err(error),
+    };
+    let (wait, kind, (whole, room)) = match read {
+        Ok(read) => read,
         Err(error) => {
             // So that the client, which is still sending, gets to read why.
             discard_body(body, DISCARD_BYTES_MAX, DISCARD_TIME_MAX).await;
             return Err(error);
         }
     };
-    let bytes_max = kind.body_bytes_max();
-    // Room is taken as the bytes arrive: who only announces many of them takes nothing from others.
-    let mut room = room;
-    let take = |bytes: usize| match app.budget.room_for_body(bytes) {
-        Some(more) => {
-            room.extend(more);
-            true
+    let submissions = match kind {
+        Kind::One => vec![whole],
+        Kind::Lines => {
+            let lines = split_lines(&whole)?;
+            // The lines hold the bytes from here on, and only until they are checked.
+            drop(whole);
+            lines
         }
-        None => false,
     };
-    let read = read_body_metered(&mut body, bytes_max, app.body_timeout, take).await;
-    let whole = match read {
-        Ok(whole) => whole,
-        Err(error) => {
-            // What it held is free for others before the rest is thrown away.
-            drop(room);
-            discard_body(body, DISCARD_BYTES_MAX, DISCARD_TIME_MAX).await;
-            return Err(match error {
-                BodyError::TooLarge { .. } => ApiError::BodyTooLarge { bytes_max },
-                BodyError::Timeout { .. } => ApiError::BodyTimeout,
-                BodyError::NoRoom => ApiError::Overloaded,
-                _ => ApiError::BodyTruncated,
-            });
-        }
+    let answers = judge(app, submissions, room).await?;
+    let head = match wait {
+        Wait::Published => head_for(app, &answers).await,
+        Wait::Committed => None,
     };
     match kind {
-        Kind::One => one(app, wait, whole, room).await,
-        Kind::Lines => lines(app, wait, whole, room).await,
+        Kind::One => {
+            let answer = answers.into_iter().next().ok_or(ApiError::Internal)?;
+            one(app, answer, head.as_deref())
+        }
+        Kind::Lines => lines(app, answers, head.as_deref()),
+    }
+}
+
+/// What the client wants to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Committed,
+    Published,
+}
+
+/// The two kinds of body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    One,
+    Lines,
+}
+
+impl Kind {
+    fn body_bytes_max(self) -> usize {
+        match self {
+            Self::One => SUBMISSION_BYTES_MAX,
+            Self::Lines => BATCH_BYTES_MAX,
+        }
     }
 }
 
@@ -165,108 +161,45 @@ fn parse_kind(headers: &HeaderMap) -> Result<Kind, ApiError> {
     }
 }
 
-#[derive(Serialize)]
-struct Published1<'a> {
-    status: &'static str,
-    index: u64,
-    size: u64,
-    leaf_hash: String,
-    duplicate: bool,
-    proof: &'a str,
-}
-
-#[derive(Serialize)]
-struct Committed1 {
-    status: &'static str,
-    index: u64,
-    leaf_hash: String,
-    duplicate: bool,
-}
-
-async fn one(app: &Arc<App>, wait: Wait, body: Bytes, room: Room) -> Result<Response, ApiError> {
-    let submissions = app.budget.room_for_submissions(1).ok_or(ApiError::Overloaded)?;
-    let room = Arc::new(room.join(submissions));
-    let held = Arc::clone(&room);
-    let working = Arc::clone(app);
-    let checked = app
-        .admission
-        .run(Arc::clone(&room), move || check(&working.core.store, working.origin.as_str(), &body))
-        .await
-        .ok_or(ApiError::Internal)?;
-    let checked = checked.map_err(|error| refusal_of(app, error))?;
-    let (answer, outcome) = oneshot::channel();
-    app.pool.put([Pending { checked, answer, room }]);
-    let outcome = outcome.await.unwrap_or(Outcome::NotJudged(NotJudged::OutcomeUnknown));
-    match outcome {
-        Outcome::Committed(receipt) => {
-            drop(held);
-            if receipt.is_duplicate() {
-                app.core.metrics.duplicate();
-            }
-            Ok(receipt_answer(app, wait, receipt).await)
+/// Reads the body. Room is taken as the bytes arrive: who only announces many of them takes nothing from
+/// others. After an error, what was read is gone and its room is free for others.
+async fn read_whole(
+    app: &App,
+    body: &mut Body,
+    kind: Kind,
+    mut room: Room,
+) -> Result<(Bytes, Room), ApiError> {
+    let bytes_max = kind.body_bytes_max();
+    let take = |bytes: usize| match app.budget.room_for_body(bytes) {
+        Some(more) => {
+            room.extend(more);
+            true
         }
-        Outcome::Refused { .. } => Err(refused(app, outcome, held).await),
-        Outcome::NotJudged(because) => Err(ApiError::NotJudged(because)),
-    }
-}
-
-/// A refusal by the sequencer, signed if it may be. Signing is work like checking, and holds the
-/// same room.
-async fn refused(app: &Arc<App>, outcome: Outcome, room: Arc<Room>) -> ApiError {
-    let working = Arc::clone(app);
-    let sign = move || {
-        let signed = signed_refusal(&working, &outcome);
-        (outcome, signed)
+        None => false,
     };
-    match app.admission.run(room, sign).await {
-        Some((Outcome::Refused { refusal, conflicts_with, .. }, signed)) => {
-            ApiError::Refused { refusal, conflicts_with, signed }
-        }
-        _ => ApiError::Internal,
+    match read_body_metered(body, bytes_max, app.body_timeout, take).await {
+        Ok(whole) => Ok((whole, room)),
+        Err(BodyError::TooLarge { .. }) => Err(ApiError::BodyTooLarge { bytes_max }),
+        Err(BodyError::Timeout { .. }) => Err(ApiError::BodyTimeout),
+        Err(BodyError::NoRoom) => Err(ApiError::Overloaded),
+        Err(_) => Err(ApiError::BodyTruncated),
     }
 }
 
-/// The signed text of an outcome that is a refusal and may be signed.
-pub(super) fn signed_refusal(app: &App, outcome: &Outcome) -> Option<String> {
-    let Outcome::Refused { refusal, conflicts_with, judged: Some(judged) } = outcome else {
-        return None;
-    };
-    Some(app.refusals.as_ref()?.sign(judged, refusal, *conflicts_with))
+/// The head under which the answers are shown: one that covers the last entry, and with it all of
+/// them, or, when it takes longer than the configuration allows, the newest there is.
+async fn head_for(app: &App, answers: &[Answer]) -> Option<Arc<Published>> {
+    let indices = answers.iter().filter_map(|it| match it {
+        Answer::Committed(receipt) => Some(receipt.index()),
+        _ => None,
+    });
+    let covering = app.latest.covering(indices.max()?);
+    let in_time = tokio::time::timeout(app.wait_published, covering).await.ok().flatten();
+    in_time.or_else(|| app.latest.current())
 }
 
-async fn receipt_answer(app: &App, wait: Wait, receipt: Receipt) -> Response {
-    let (index, leaf_hash) = (receipt.index().get(), receipt.leaf_hash().to_base64());
-    let duplicate = receipt.is_duplicate();
-    if wait == Wait::Published
-        && let Some(published) = published(app, receipt.index()).await
-        && let Ok(proof) = proofs::proof_text(app, receipt.index(), &published)
-        && let Ok(proof) = std::str::from_utf8(&proof)
-    {
-        let size = published.size().get();
-        let answer = Published1 { status: "published", index, size, leaf_hash, duplicate, proof };
-        return json(StatusCode::OK, Caching::NoStore, &answer);
-    }
-    let answer = Committed1 { status: "committed", index, leaf_hash, duplicate };
-    json(StatusCode::ACCEPTED, Caching::NoStore, &answer)
-}
-
-/// Waits until the entry is published, for as long as the configuration allows.
-pub(super) async fn published(app: &App, index: LeafIndex) -> Option<Arc<Published>> {
-    tokio::time::timeout(app.wait_published, app.latest.covering(index)).await.ok().flatten()
-}
-
-fn refusal_of(app: &App, error: AdmitError) -> ApiError {
-    match error {
-        AdmitError::Refused(refusal) => {
-            app.core.metrics.refused();
-            ApiError::Refused { refusal, conflicts_with: None, signed: None }
-        }
-        other => {
-            other.report(&app.core.mode);
-            ApiError::Internal
-        }
-    }
-}
+/// What is still read of a refused body, at most, so that the client sees the refusal.
+const DISCARD_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 
 #[cfg(test)]
 mod tests {

@@ -13,8 +13,9 @@ use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tlog::{BundleCoord, TileCoord, TilePath, TileReader as _, TreeSize};
 
+use super::app::App;
+use super::error::ApiError;
 use super::respond::{Caching, bytes};
-use super::{ApiError, App};
 
 const NO_TILE: ApiError = ApiError::NotFound("no such tile is published");
 

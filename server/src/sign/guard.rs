@@ -62,9 +62,6 @@ pub enum GuardError {
 /// Lets a committed head through if everything that readers will see supports it.
 ///
 /// `anchored` is the head in the anchor, `to` the head of the store.
-///
-/// # Errors
-/// A [`GuardError`] names what does not hold; the caller signs nothing more.
 pub fn guard<K: Kv>(
     store: &Store<K>,
     anchored: TreeHead,
@@ -88,9 +85,6 @@ pub fn guard<K: Kv>(
 
 /// Holds the text that was signed against the tiles and the anchor once more, before it leaves: a bit
 /// that flipped on the way through anchor and signer makes a signature that nobody ever sees.
-///
-/// # Errors
-/// [`GuardError::SignedAnother`], or what keeps the root from being derived.
 pub fn confirm<K: Kv>(
     store: &Store<K>,
     anchored: TreeHead,

@@ -15,9 +15,6 @@ pub struct LogKeys {
 
 impl LogKeys {
     /// Makes both keys in `folder`, each file readable by its owner only.
-    ///
-    /// # Errors
-    /// When a key file exists already or cannot be written.
     pub fn generate(folder: &Path, origin: &Origin) -> anyhow::Result<Self> {
         for path in [ed25519_path(folder), p256_path(folder)] {
             anyhow::ensure!(
@@ -46,9 +43,6 @@ impl LogKeys {
     }
 
     /// Reads both keys.
-    ///
-    /// # Errors
-    /// When a file is missing, malformed, or readable by others than its owner.
     pub fn load(folder: &Path, origin: &Origin) -> anyhow::Result<Self> {
         let read = |path: PathBuf| {
             files::read_private_key(&path)

@@ -49,9 +49,6 @@ impl LogSigner {
 
     /// Adds the RFC 6962 tree head signature to a head that its witnesses cosigned.
     ///
-    /// # Errors
-    /// [`NoteError`] when the note has no room for another line.
-    ///
     /// Spec: RFC 6962 §3.5; note signature type 0x05.
     pub fn sign_tree_head(
         &self,

@@ -89,9 +89,6 @@ impl<K: Kv> SigningThread<K> {
 
     /// Performs one task, and returns what it signed for the witnesses. After [`Ended`] the caller
     /// drops the thread's anchor and keys.
-    ///
-    /// # Errors
-    /// [`Ended`], with the reason in the mode.
     pub fn perform(&mut self, task: SigningTask) -> Result<Option<SignedCheckpoint>, Ended> {
         match task {
             SigningTask::Sign(head) => self.sign(head).map(Some),
@@ -101,9 +98,6 @@ impl<K: Kv> SigningThread<K> {
     }
 
     /// Takes a head through gate and anchor, and signs it.
-    ///
-    /// # Errors
-    /// [`SigningError`]; the caller signs nothing more.
     pub fn sign(&mut self, head: TreeHead) -> Result<SignedCheckpoint, SigningError> {
         self.may_sign()?;
         let guarded = guard(&self.core.store, self.anchor.head(), head)?;

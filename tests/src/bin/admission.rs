@@ -11,7 +11,7 @@ use std::time::Duration;
 use e2e::drawn::found;
 use e2e::memory_log::{MemoryLog, Said, check};
 use e2e::submitter::key;
-use records::{Algorithm, Held, RecordDraft, SigningKey, Submission, Value, seal};
+use records::{Algorithm, HeldBy, RecordDraft, SigningKey, Submission, Value, seal};
 use service::{Clock as _, SystemClock};
 
 const BODY: &str = "GB-LAE-DEV";
@@ -101,7 +101,7 @@ fn payment(log: &MemoryLog, key: &SigningKey, number: usize) -> Vec<u8> {
     let mut salt = [0; 16];
     salt[..8].copy_from_slice(&(number as u64).to_be_bytes());
     let (name, opened) =
-        seal("/data/payee/name", "name", "Orchard Care Ltd".into(), salt, Held::Log);
+        seal("/data/payee/name", "name", "Orchard Care Ltd".into(), salt, HeldBy::Log);
     let native = format!("CFADDAY{number:08}");
     let data = Value::map([
         ("amount", money("3605.68")),

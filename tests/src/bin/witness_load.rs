@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use e2e::forged::ForgedLog;
 use e2e::load::connection::Connection;
 use e2e::load::figures::Latencies;
 use e2e::process;
 use e2e::witness::own_host;
 use http::Method;
+use testlog::ForgedLog;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

@@ -5,7 +5,8 @@ use std::sync::Barrier;
 use std::thread;
 
 use super::{LEAVES, Subject, shown};
-use crate::forged::ForgedLog;
+use testlog::ForgedLog;
+
 use crate::http::RawConnection;
 use crate::wait;
 

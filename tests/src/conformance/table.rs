@@ -1,9 +1,9 @@
 //! The table: one row for each rule that a single request shows.
 
+use testlog::{ForgedLog, add_checkpoint as body};
 use tlog::{EMPTY_ROOT, Ed25519Signer, Note, NoteSignature, TreeHead, TreeSize};
 
 use super::{Expected, LEAVES, Row};
-use crate::forged::{ForgedLog, body};
 
 /// The names of all rows, in their order.
 pub(super) fn names() -> Vec<&'static str> {

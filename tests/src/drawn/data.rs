@@ -1,7 +1,7 @@
 //! What a record of a kind says: fields by their types, what is sealed of them, what it refers to.
 
 use records::state::object_fold;
-use records::{Disclosure, Held, build, format_millis, seal};
+use records::{Disclosure, HeldBy, build, format_millis, seal};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -264,7 +264,7 @@ fn seal_some(draw: &mut Draw<'_>, kind: &Kind, body: &mut Body) {
         let name = path.rsplit('/').next().unwrap_or_default();
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&draw.random.number().to_be_bytes());
-        let holder = if held == "log" { Held::Log } else { Held::Submitter };
+        let holder = if held == "log" { HeldBy::Log } else { HeldBy::Submitter };
         let (field, opened): (_, Disclosure) =
             seal(&format!("/data{path}"), name, "Orchard Care".into(), salt, holder);
         let mut sealed = json!({
@@ -280,7 +280,7 @@ fn seal_some(draw: &mut Draw<'_>, kind: &Kind, body: &mut Body) {
             }
         }
         body.sealed.push(sealed);
-        if holder == Held::Log {
+        if holder == HeldBy::Log {
             body.disclosures.push(opened.text().to_owned());
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use civiclog_server::admit::pool::Receipt;
+use civiclog_server::admit::outcome::Receipt;
 use sha2::{Digest as _, Sha256};
 use tlog::{Hash, Note, TreeHead, TreeSize, VerifierKey};
 

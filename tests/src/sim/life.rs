@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use civiclog_server::admit::check::{self, AdmitError};
+use civiclog_server::admit::budget::{Budget, Room};
+use civiclog_server::admit::check::{self, CheckError};
 use civiclog_server::admit::clock_rule::AdmissionClock;
 use civiclog_server::admit::low_water::LowWater;
-use civiclog_server::admit::pool::{Budget, Outcome, Pending, Pool, Receipt, Room};
+use civiclog_server::admit::outcome::{Outcome, Receipt};
+use civiclog_server::admit::pool::{Pending, Pool};
 use civiclog_server::admit::posted::Posted;
 use civiclog_server::core::mode::Mode;
 use civiclog_server::core::{Core, prove};
@@ -207,7 +209,7 @@ impl Life {
         }
         let mut checked = match check::check(&self.core.store, fodder::ORIGIN, bytes) {
             Ok(checked) => checked,
-            Err(AdmitError::Refused(_)) => return Handed::Refused,
+            Err(CheckError::Refused(_)) => return Handed::Refused,
             Err(error) => {
                 error.report(&self.core.mode);
                 return Handed::Failed(error.to_string());

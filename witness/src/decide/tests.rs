@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use testlog::{ForgedLog, add_checkpoint as body};
 use tlog::{Ed25519Signer, NoteSignature};
 
 use super::*;
-use crate::test_log::{TestLog, body, cases, own_key, signers};
+use crate::test_log::{cases, forked_log, logs, logs_with, own_key, signers, small_log};
 
 const NOW: UnixSeconds = UnixSeconds::new(1_700_000_000);
 
@@ -12,8 +13,8 @@ fn judge(before: Option<&Cosigned>, body: &[u8], logs: &Logs) -> Result<Decision
     decide(before, &Request::read(body, logs)?, &signers(), NOW)
 }
 
-fn cosigned_at(log: &TestLog, size: u64) -> Cosigned {
-    judge(None, &log.request(0, size), &log.logs()).unwrap().after
+fn cosigned_at(log: &ForgedLog, size: u64) -> Cosigned {
+    judge(None, &log.request(0, size), &logs(log)).unwrap().after
 }
 
 fn status(refusal: &Refusal) -> u16 {
@@ -28,10 +29,10 @@ fn status(refusal: &Refusal) -> u16 {
 
 #[test]
 fn the_whole_status_table() {
-    let log = TestLog::new("log.example/a", 9);
+    let log = small_log("log.example/a", 9);
     for case in cases(&log) {
         let before = case.before.map(|size| cosigned_at(&log, size));
-        match judge(before.as_ref(), &case.body, &log.logs()) {
+        match judge(before.as_ref(), &case.body, &logs(&log)) {
             Ok(decision) => {
                 assert_eq!(case.status, 200, "{}", case.name);
                 let after = &decision.after;
@@ -46,7 +47,7 @@ fn the_whole_status_table() {
                 assert!(own.verify_note(after.note()).unwrap().is_some());
                 assert_eq!(decision.cosignatures.len(), 1);
                 assert!(own.owns(&decision.cosignatures[0]));
-                assert!(log.signer.verifier_key().verify_note(after.note()).unwrap().is_some());
+                assert!(log.vkey().verify_note(after.note()).unwrap().is_some());
             }
             Err(refusal) => {
                 assert_eq!(status(&refusal), case.status, "{}: {refusal}", case.name);
@@ -60,15 +61,15 @@ fn the_whole_status_table() {
 
 #[test]
 fn any_of_several_log_keys_is_enough_and_a_wrong_one_spoils_it() {
-    let log = TestLog::new("log.example/a", 5);
-    let second = Ed25519Signer::new(log.origin.key_name(), [8; 32]);
-    let logs = log.logs_with(vec![log.signer.verifier_key(), second.verifier_key()]);
+    let log = small_log("log.example/a", 5);
+    let second = Ed25519Signer::new(log.origin().key_name(), [8; 32]);
+    let logs = logs_with(&log, vec![log.vkey(), second.verifier_key()]);
     let text = log.text(log.head(5));
     let accepted = |signatures: Vec<NoteSignature>| {
         let note = Note::new(text.clone(), signatures).unwrap();
         judge(None, &body(0, Vec::new(), note), &logs)
     };
-    let by_first = log.signer.sign(&text);
+    let by_first = log.signer().sign(&text);
     let by_second = second.sign(&text);
     assert!(accepted(vec![by_first.clone()]).is_ok());
     assert!(accepted(vec![by_second.clone()]).is_ok());
@@ -80,11 +81,11 @@ fn any_of_several_log_keys_is_enough_and_a_wrong_one_spoils_it() {
 
 #[test]
 fn only_verified_lines_are_kept() {
-    let log = TestLog::new("log.example/a", 5);
+    let log = small_log("log.example/a", 5);
     let stranger = Ed25519Signer::new("stranger.example".parse().unwrap(), [8; 32]);
     let mut note = log.note(5);
     note.push(stranger.sign(note.text())).unwrap();
-    let decision = judge(None, &body(0, Vec::new(), note), &log.logs()).unwrap();
+    let decision = judge(None, &body(0, Vec::new(), note), &logs(&log)).unwrap();
     let names: Vec<&str> =
         decision.after.note().signatures().iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, ["log.example/a", "witness.example/w1"]);
@@ -92,9 +93,9 @@ fn only_verified_lines_are_kept() {
 
 #[test]
 fn an_origin_may_differ_from_the_name_of_its_key() {
-    let log = TestLog::new("log.example/a", 5);
+    let log = small_log("log.example/a", 5);
     let other_name = Ed25519Signer::new("key.example/a".parse().unwrap(), [8; 32]);
-    let logs = log.logs_with(vec![other_name.verifier_key()]);
+    let logs = logs_with(&log, vec![other_name.verifier_key()]);
     let text = log.text(log.head(5));
     let note = Note::new(text.clone(), vec![other_name.sign(&text)]).unwrap();
     assert!(judge(None, &body(0, Vec::new(), note), &logs).is_ok());
@@ -102,9 +103,9 @@ fn an_origin_may_differ_from_the_name_of_its_key() {
 
 #[test]
 fn a_note_is_taken_back_only_with_both_signatures() {
-    let log = TestLog::new("log.example/a", 5);
+    let log = small_log("log.example/a", 5);
     let own = signers().verifier_keys();
-    let keys = [log.signer.verifier_key()];
+    let keys = [log.vkey()];
     let cosigned = cosigned_at(&log, 5);
     let note = cosigned.note().clone();
     assert_eq!(Cosigned::verify(note.clone(), &own, Some(&keys)).unwrap(), cosigned);
@@ -153,8 +154,8 @@ proptest! {
 
     #[test]
     fn never_two_roots_for_a_size_and_never_backwards(steps in steps()) {
-        let (log, fork) = (TestLog::new("log.example/a", 12), TestLog::forked("log.example/a", 12, 4));
-        let (logs, signer) = (log.logs(), signers());
+        let (log, fork) = (small_log("log.example/a", 12), forked_log("log.example/a", 12, 4));
+        let (logs, signer) = (logs(&log), signers());
         let mut before: Option<Cosigned> = None;
         let mut signed = BTreeMap::new();
         for step in steps {
@@ -177,7 +178,7 @@ proptest! {
             before = Some(decision.after);
         }
         // All that was signed lies on one of the two histories.
-        let on = |history: &TestLog| {
+        let on = |history: &ForgedLog| {
             signed.iter().all(|(size, root)| history.head(size.get()).root == *root)
         };
         prop_assert!(on(&log) || on(&fork));

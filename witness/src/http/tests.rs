@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use prometheus::Registry;
 use service::{HttpLimits, ManualClock, Shutdown};
 use tempfile::TempDir;
+use testlog::ForgedLog;
 use tlog::{Note, UnixSeconds, WitnessAnswer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +14,7 @@ use super::*;
 use crate::decide::Logs;
 use crate::metrics::Metrics;
 use crate::state::{self, StateFolder, durable_write};
-use crate::test_log::{TestLog, cases, own_key, signers};
+use crate::test_log::{cases, logs, own_key, signers, small_log};
 
 const NOW_MILLIS: u64 = 1_700_000_000_000;
 
@@ -99,10 +100,10 @@ impl Client {
 #[tokio::test]
 async fn the_whole_status_table_over_one_kept_alive_connection() {
     // One log for each row, so that the rows cannot disturb one another.
-    let rows = cases(&TestLog::new("log.example/0", 9)).len();
-    let tests: Vec<TestLog> =
-        (0..rows).map(|row| TestLog::new(&format!("log.example/{row}"), 9)).collect();
-    let running = Running::start(tests.iter().flat_map(TestLog::logs).collect()).await;
+    let rows = cases(&small_log("log.example/0", 9)).len();
+    let tests: Vec<ForgedLog> =
+        (0..rows).map(|row| small_log(&format!("log.example/{row}"), 9)).collect();
+    let running = Running::start(tests.iter().flat_map(logs).collect()).await;
     let mut client = running.client().await;
     for (row, log) in tests.iter().enumerate() {
         let case = cases(log).swap_remove(row);
@@ -120,7 +121,7 @@ async fn the_whole_status_table_over_one_kept_alive_connection() {
             }
             _ => assert_eq!(answer.content_type, "text/plain; charset=utf-8", "{}", case.name),
         }
-        let shown = client.get(&format!("/{}/checkpoint", log.origin.sha256_hex())).await;
+        let shown = client.get(&format!("/{}/checkpoint", log.origin().sha256_hex())).await;
         match case.after {
             Some(size) => assert_shown(log, size, &shown),
             None => assert_eq!(shown.status, 404, "{}", case.name),
@@ -131,7 +132,7 @@ async fn the_whole_status_table_over_one_kept_alive_connection() {
     running.stop().await;
 }
 
-fn assert_cosigned(log: &TestLog, size: u64, answer: &Answer) {
+fn assert_cosigned(log: &ForgedLog, size: u64, answer: &Answer) {
     let parsed =
         WitnessAnswer::parse(answer.status, Some(&answer.content_type), answer.body.as_bytes());
     let WitnessAnswer::Cosigned(lines) = parsed else { panic!("{parsed:?}") };
@@ -140,19 +141,19 @@ fn assert_cosigned(log: &TestLog, size: u64, answer: &Answer) {
     assert_eq!(at, tlog::SignedAt::Seconds(UnixSeconds::new(NOW_MILLIS / 1_000)));
 }
 
-fn assert_shown(log: &TestLog, size: u64, shown: &Answer) {
+fn assert_shown(log: &ForgedLog, size: u64, shown: &Answer) {
     assert_eq!((shown.status, shown.content_type.as_str()), (200, "text/plain; charset=utf-8"));
     let note = Note::parse(shown.body.as_bytes()).unwrap();
     assert_eq!(note.text(), log.text(log.head(size)));
-    for key in [log.signer.verifier_key(), own_key()] {
+    for key in [log.vkey(), own_key()] {
         assert!(key.verify_note(&note).unwrap().is_some(), "{key}");
     }
 }
 
 #[tokio::test]
 async fn a_body_over_the_cap_is_refused_before_it_is_read() {
-    let log = TestLog::new("log.example/a", 3);
-    let running = Running::start(log.logs()).await;
+    let log = small_log("log.example/a", 3);
+    let running = Running::start(logs(&log)).await;
     // The head alone; a byte of body is never sent.
     let head = "POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 131073\r\n\r\n";
     let answer = running.client().await.send(head.as_bytes()).await;
@@ -165,8 +166,8 @@ async fn a_body_over_the_cap_is_refused_before_it_is_read() {
 
 #[tokio::test]
 async fn a_body_that_ends_early_changes_nothing() {
-    let log = TestLog::new("log.example/a", 3);
-    let running = Running::start(log.logs()).await;
+    let log = small_log("log.example/a", 3);
+    let running = Running::start(logs(&log)).await;
     let request = log.request(0, 3);
     let head = format!(
         "POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: {}\r\n\r\n",
@@ -178,14 +179,14 @@ async fn a_body_that_ends_early_changes_nothing() {
     let mut rest = Vec::new();
     let _ = client.0.read_to_end(&mut rest).await;
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
-    assert_eq!(running.witness.latest_checkpoint(&log.origin.sha256_hex()), None);
+    assert_eq!(running.witness.latest_checkpoint(&log.origin().sha256_hex()), None);
     running.stop().await;
 }
 
 #[tokio::test]
 async fn racing_requests_over_http_have_one_winner() {
-    let log = TestLog::new("log.example/a", 12);
-    let running = Running::start(log.logs()).await;
+    let log = small_log("log.example/a", 12);
+    let running = Running::start(logs(&log)).await;
     let mut racers = Vec::new();
     for size in 5..=12 {
         let (mut client, request) = (running.client().await, log.request(0, size));

@@ -1,27 +1,29 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use prometheus::Registry;
 use tempfile::TempDir;
+use testlog::ForgedLog;
 
 use super::*;
 use crate::config::Listen;
 use crate::identity::Signers;
 use crate::metrics::Metrics;
 use crate::state::{StateFolder, durable_write};
-use crate::test_log::{TestLog, signers};
+use crate::test_log::{forked_log, logs, signers, small_log};
 use crate::witness::{Now, Witness};
 
 struct Scene {
     folder: TempDir,
-    log: TestLog,
+    log: ForgedLog,
 }
 
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         identity::init(folder.path(), &signers()).unwrap();
-        Self { folder, log: TestLog::new("log.example/a", 9) }
+        Self { folder, log: small_log("log.example/a", 9) }
     }
 
     fn config(&self) -> Config {
@@ -30,14 +32,14 @@ impl Scene {
             name: "witness.example/w1".parse().unwrap(),
             dir: self.folder.path().to_owned(),
             listen: Listen { public: any, admin: None },
-            logs: self.log.logs(),
+            logs: logs(&self.log),
             http: service::HttpLimits::default(),
         }
     }
 
     fn cosign(&self, old: u64, size: u64) {
         let write = durable_write();
-        let (keys, logs) = (signers().verifier_keys(), self.log.logs());
+        let (keys, logs) = (signers().verifier_keys(), logs(&self.log));
         let (state, known) = StateFolder::open(self.folder.path(), keys, &logs, write).unwrap();
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let witness = Witness::new(signers(), logs, state, known, metrics);
@@ -47,7 +49,7 @@ impl Scene {
 }
 
 /// What the log shows: a head, cosigned by this witness at that time, if at all.
-fn shown(log: &TestLog, size: u64, at: Option<u64>, claimed: Option<u64>) -> Shown {
+fn shown(log: &ForgedLog, size: u64, at: Option<u64>, claimed: Option<u64>) -> Shown {
     let mut note = log.note(size);
     if let Some(at) = at {
         let checkpoint = Checkpoint::parse(note.text()).unwrap();
@@ -70,7 +72,7 @@ fn list_shows_each_log_and_verifies_the_folder() {
     let forgotten = Config { logs: BTreeMap::new(), ..scene.config() };
     let words = list(&forgotten, UnixSeconds::new(0)).unwrap();
     assert!(words.contains("not configured now"), "{words}");
-    let file = scene.folder.path().join("state").join(scene.log.origin.sha256_hex());
+    let file = scene.folder.path().join("state").join(scene.log.origin().sha256_hex());
     fs::write(file, "other").unwrap();
     assert!(list(&scene.config(), UnixSeconds::new(0)).is_err());
 }
@@ -78,7 +80,7 @@ fn list_shows_each_log_and_verifies_the_folder() {
 #[test]
 fn what_the_folder_does_not_remember_is_an_alarm() {
     let scene = Scene::new();
-    let fork = TestLog::forked("log.example/a", 9, 2);
+    let fork = forked_log("log.example/a", 9, 2);
     let log = &scene.log;
     let config = scene.config();
     let outcome = |shown: Shown| compare(&shown, &config).map_err(|it| it.to_string());
@@ -110,7 +112,7 @@ fn a_line_of_ours_that_is_wrong_and_a_log_that_is_not_ours_are_refused() {
     let other = Checkpoint::parse(scene.log.note(3).text()).unwrap();
     seen.note.push(signers().sign(&other, UnixSeconds::new(5)).remove(0)).unwrap();
     assert!(compare(&seen, &scene.config()).is_err());
-    let stranger = TestLog::new("log.example/b", 9);
+    let stranger = small_log("log.example/b", 9);
     assert!(compare(&shown(&stranger, 5, None, None), &scene.config()).is_err());
     // Whoever uses our name with another key is nobody we know.
     let impostor = Signers::new("witness.example/w1".parse().unwrap(), [9; 32], None).unwrap();

@@ -1,6 +1,7 @@
 //! Values that somebody opened: each must be the one whose digest stands in an entry of the file.
 
-use super::{Broken, Findings, Link};
+use super::broken::{Broken, Link};
+use super::findings::Findings;
 use crate::share::disclosures::Disclosures;
 
 /// Puts the opened values where their digests stand.

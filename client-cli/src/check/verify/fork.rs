@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 
 use tlog::{CosignedCheckpoint, Hash, TreeSize};
 
-use super::{Broken, Link, Proven};
+use super::broken::{Broken, Link};
+use super::proven::Proven;
 
-/// What the proofs of a file said so far.
+/// What the log said in the proofs so far.
 #[derive(Default)]
 pub(super) struct Statements {
+    /// The log that all proofs are of.
+    log: Option<String>,
     /// Which proof named a root for a size first.
     heads: BTreeMap<TreeSize, (usize, Hash)>,
     /// Which proof showed an entry at an index first, by its leaf hash.
@@ -19,12 +22,23 @@ pub(super) struct Statements {
 }
 
 impl Statements {
+    /// The name of the log; empty before the first proof.
+    pub(super) fn log(&self) -> &str {
+        self.log.as_deref().unwrap_or_default()
+    }
+
     /// Compares a proof that holds with those before it.
     pub(super) fn take(
         &mut self,
         one: &Proven,
         checkpoint: &CosignedCheckpoint,
     ) -> Result<(), Broken> {
+        let origin = checkpoint.checkpoint().origin.as_str();
+        let log = self.log.get_or_insert_with(|| origin.to_owned());
+        if log.as_str() != origin {
+            let why = format!("the file mixes proofs of {origin} with those of another log");
+            return Err(one.broken(Link::Checkpoint, why));
+        }
         let head = checkpoint.head();
         let (proof, root) = *self.heads.entry(head.size).or_insert((one.proof, head.root));
         if root != head.root {

@@ -88,8 +88,8 @@ fn admit_payment(log: &FakeLog, number: u32, signer: &SigningKey) -> u64 {
 }
 
 fn submit(log: &FakeLog, submission: &[u8]) -> u64 {
-    let (status, body) = log.lock().admit(submission);
-    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+    let reply = log.lock().admit(submission);
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     u64::try_from(log.size() - 1).unwrap()
 }
 
@@ -438,7 +438,7 @@ fn a_policy_that_is_missing_or_broken_is_a_usage_error() {
     let log = log_with_receipt();
     log.civiclog("verify @file --policy @absent").expect(Exit::Usage);
     log.write("bad.txt", "quorum\n");
-    let unwitnessed = log.read("policy.txt").replace("quorum four", "quorum none");
+    let unwitnessed = log.read("policy.txt").replace("quorum all-witnesses", "quorum none");
     log.write("none.txt", unwitnessed);
     log.civiclog("verify @file --policy @none.txt").expect(Exit::Usage);
     log.civiclog("verify @file --policy @bad.txt").expect(Exit::Usage);

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use tlog::UnixSeconds;
 
-use super::{Broken, EntryFinding, Findings, Link, SignatureFinding, registry};
+use super::broken::{Broken, Link};
+use super::findings::{EntryFinding, Findings, SignatureFinding};
+use super::signatures;
 
 /// The text for a file that holds.
 pub(super) fn verified(file: &str, findings: &Findings) -> String {
@@ -77,13 +78,6 @@ pub(super) fn not_verified(file: &str, broken: &Broken) -> String {
     )
 }
 
-/// A witness's time.
-pub(super) fn time(at: UnixSeconds) -> String {
-    let text = records::format_millis(at.get().saturating_mul(1000));
-    // Seconds are all that witnesses sign.
-    format!("{} UTC", text.replace('T', " ").trim_end_matches('Z').trim_end_matches(".000"))
-}
-
 fn describe(entry: &EntryFinding, log: &str) -> String {
     let mut text = format!("Entry {} of {log}\n", entry.index);
     let revision = match (entry.rev, entry.op) {
@@ -150,7 +144,7 @@ fn signed(signature: &SignatureFinding) -> String {
         _ => format!(
             "signature of key {kid} ({algorithm}): registration NOT CHECKED: {}; get the whole \
              receipt with: civiclog prove.{doubt}",
-            signature.missing.as_deref().unwrap_or(registry::NO_REGISTRATION)
+            signature.missing.as_deref().unwrap_or(signatures::NO_REGISTRATION)
         ),
     }
 }

@@ -82,7 +82,7 @@ fn nothing_in_an_entry_leads_to_the_row_of_a_person() {
     log.civiclog(RUN).expect(Exit::Done);
     let posted: Vec<String> = log
         .lock()
-        .entries
+        .entries()
         .iter()
         .skip(2)
         .map(|entry| String::from_utf8(entry.clone()).unwrap())

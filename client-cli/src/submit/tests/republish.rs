@@ -1,7 +1,13 @@
 //! A file that was published again: rows changed, removed, added.
 
+use import::Scratch;
+use tlog::LeafIndex;
+use tlog_client::{HttpSettings, LogClient, TreeView};
+
 use super::persons::log_with_a_person;
 use super::*;
+use crate::submit::lookup::Lookup;
+use crate::trust;
 
 const AGAIN: &str = "--why cor-pub --complete 2023-10 --json";
 
@@ -9,7 +15,7 @@ const AGAIN: &str = "--why cor-pub --complete 2023-10 --json";
 fn newest(log: &FakeLog, number: u32) -> (String, String) {
     let object = format!("XX-LAE-WMC/payment/T{number}");
     let inner = log.lock();
-    let mut entries = inner.entries.iter().rev().map(|it| records::Entry::parse(it).unwrap());
+    let mut entries = inner.entries().iter().rev().map(|it| records::Entry::parse(it).unwrap());
     let newest = entries.find(|entry| entry.record().object() == object).unwrap();
     let amount = newest.record().data().at("/amount/value").and_then(|it| it.as_text());
     (newest.record().op().as_str().to_owned(), amount.unwrap_or_default().to_owned())

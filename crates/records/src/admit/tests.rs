@@ -8,7 +8,8 @@ use crate::fixture::{
     payment_data, posted, replaced, signed, stranger, submitter_add, treasury,
 };
 use crate::json::Value;
-use crate::jws::{Algorithm, P256Verify};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
 use crate::record::{Op, RecordHash};
 use crate::refusal::RuleId;
 use crate::state::{self, State, StateError};
@@ -99,7 +100,7 @@ fn the_same_row_sealed_twice_is_two_records() {
         "name",
         "Orchard Care Ltd".into(),
         [10; 16],
-        crate::Held::Log,
+        crate::HeldBy::Log,
     );
     let again = payment(1).sealed(field).build().unwrap();
     let verdict = log.judge(&signed(&again, &[&treasury()], &[disclosure])).unwrap();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Form, Limits, Value};
+use super::value::{Form, Limits, Value};
 use crate::limits::MEMBER_NAME_BYTES_MAX;
 use crate::refusal::{Refusal, RuleId, refuse};
 

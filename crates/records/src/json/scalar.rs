@@ -1,7 +1,7 @@
 //! Literals, numbers and strings: the values without members.
 
 use super::read::{Frame, Reader};
-use super::{Form, Value, is_refused_char};
+use super::value::{Form, Value, is_refused_char};
 use crate::limits::INTEGER_MAX;
 use crate::refusal::{Refusal, RuleId, refuse};
 

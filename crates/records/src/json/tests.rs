@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::{DEPTH_MAX, KEYS_MAX, STRING_BYTES_MAX};
 use crate::refusal::{Refusal, RuleId};
 
 fn read(text: &str) -> Result<Value, Refusal> {

@@ -1,6 +1,6 @@
 //! A value as its canonical bytes.
 
-use super::Value;
+use super::value::Value;
 
 /// The RFC 8785 bytes of a value.
 ///

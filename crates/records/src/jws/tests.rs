@@ -2,6 +2,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::fixture::{assert_form, governance, key, stranger, treasury};
+use crate::signing::{SigningKey, SigningKeyError};
 
 const VECTORS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/jws-vectors.json"));

@@ -14,11 +14,11 @@ use super::field::{Fields, Type};
 use super::pattern::Pattern;
 use super::rule::{self, Count, Rule, States};
 use super::sealing::{Sealable, is_path};
+use crate::envelope::{Envelope, Op};
 use crate::fields::Members;
 use crate::json::{self, Limits, Value};
 use crate::limits::{KIND_RULES_MAX, PROFILE_BYTES_MAX, PROFILE_KINDS_MAX, SIGNATURES_MAX};
 use crate::name;
-use crate::record::{Op, Record};
 use crate::refusal::{At, Refusal, RuleId};
 
 /// A profile, ready to judge by.
@@ -322,7 +322,7 @@ impl Kind {
     /// The values by which readers look a record up, with their pointers.
     pub fn index_values<'a>(
         &'a self,
-        record: &'a Record,
+        record: &'a Envelope,
     ) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.index.iter().filter_map(|pointer| Some((pointer.as_str(), record.data().at(pointer)?)))
     }

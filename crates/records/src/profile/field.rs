@@ -1,4 +1,4 @@
-//! The types of fields, and checking the clear data of a record against them.
+//! The types of fields.
 //!
 //! There is no type for text. A name or a description has no place in clear data at all, whatever
 //! a profile says; it can only be sealed.
@@ -22,16 +22,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Kind;
 use crate::date;
 use crate::fields::Members;
 use crate::json::{self, Value};
-use crate::jwk::PublicKey;
 use crate::limits::{FIELD_DEPTH_MAX, INTEGER_MAX};
-use crate::money::Money;
 use crate::name;
-use crate::record::Record;
-use crate::refusal::{At, Refusal, RuleId, shown};
+use crate::refusal::{At, Refusal, RuleId};
 
 /// What one field holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,7 +230,7 @@ const FORMS: &[(&str, Form, &str)] = &[
 ];
 
 impl Form {
-    fn takes(self, text: &str) -> bool {
+    pub(super) fn takes(self, text: &str) -> bool {
         match self {
             Self::Class => name::is_code(text),
             Self::Native => name::is_native_id(text),
@@ -248,197 +244,8 @@ impl Form {
         }
     }
 
-    fn words(self) -> &'static str {
+    pub(super) fn words(self) -> &'static str {
         FORMS.iter().find(|(_, form, _)| *form == self).map_or("a text", |(_, _, words)| words)
-    }
-}
-
-/// Checks the clear data of a record.
-pub(super) fn check_data(kind: &Kind, record: &Record, at: &At<'_>) -> Result<(), Refusal> {
-    check_object(kind.fields(), record.data(), at, &Around { kind, record, data: at })
-}
-
-/// What a check deep inside the data must know of the whole.
-struct Around<'a> {
-    kind: &'a Kind,
-    record: &'a Record,
-    data: &'a At<'a>,
-}
-
-impl Around<'_> {
-    /// Where something stands, from `data` on.
-    fn below(&self, here: &At<'_>) -> String {
-        let pointer = here.pointer();
-        pointer.strip_prefix(&self.data.pointer()).unwrap_or(&pointer).to_owned()
-    }
-
-    fn is_sealed(&self, here: &At<'_>) -> bool {
-        let path = format!("/data{}", self.below(here));
-        self.record.sealed().iter().any(|field| field.path == path)
-    }
-}
-
-fn check_object(
-    fields: &Fields,
-    value: &Value,
-    at: &At<'_>,
-    around: &Around<'_>,
-) -> Result<(), Refusal> {
-    let Value::Map(members) = value else {
-        return Err(at.refuse(RuleId::GRAMMAR, "an object", value.kind(), "write {} around it"));
-    };
-    for (name, value) in members {
-        let here = at.member(name);
-        match fields.fields.get(name) {
-            Some(field) => check_value(&field.holds, value, &here, around)?,
-            None => return Err(unknown(fields, name, &here, around)),
-        }
-    }
-    let missing =
-        |(name, field): &(&String, &Field)| field.is_required && !members.contains_key(*name);
-    if let Some((name, _)) = fields.fields.iter().find(missing) {
-        return Err(at.member(name).refuse(
-            RuleId::GRAMMAR,
-            format_args!("the member {name}"),
-            "nothing",
-            "add it",
-        ));
-    }
-    let is_there = |name: &String| members.contains_key(name) || around.is_sealed(&at.member(name));
-    if !fields.any.is_empty() && !fields.any.iter().any(is_there) {
-        return Err(at.refuse(
-            RuleId::GRAMMAR,
-            format_args!("one of {}, in clear or sealed", fields.any.join(", ")),
-            "none",
-            "add one, or seal one under this path",
-        ));
-    }
-    check_ascending(fields, members, at)
-}
-
-fn check_ascending(
-    fields: &Fields,
-    members: &BTreeMap<String, Value>,
-    at: &At<'_>,
-) -> Result<(), Refusal> {
-    let Some((first, second)) = &fields.ascending else { return Ok(()) };
-    let text = |name: &String| members.get(name).and_then(Value::as_text);
-    match (text(first), text(second)) {
-        // Dates of this form sort as texts.
-        (Some(start), Some(end)) if end < start => Err(at.member(second).refuse(
-            RuleId::GRAMMAR,
-            format_args!("a date on or after {first}"),
-            "an earlier one",
-            "correct the dates",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A member that the profile does not list; such as can only be names or texts are `E07`.
-fn unknown(fields: &Fields, name: &str, here: &At<'_>, around: &Around<'_>) -> Refusal {
-    let below = around.below(here);
-    let is_text = CLEAR_TEXT.contains(&name)
-        || around.kind.sealed().iter().any(|sealable| sealable.path == below);
-    if is_text {
-        return here.refuse(
-            RuleId::PERSON_IN_CLEAR,
-            "names and texts in sealed fields only",
-            "one in clear",
-            "remove it from data and seal it under this path",
-        );
-    }
-    let known: Vec<&str> = fields.fields.keys().map(String::as_str).collect();
-    here.refuse(
-        RuleId::GRAMMAR,
-        format_args!("only the members {}", known.join(", ")),
-        "another one",
-        "remove it; a text is sealed under a path that the profile lists",
-    )
-}
-
-fn check_value(
-    holds: &Type,
-    value: &Value,
-    at: &At<'_>,
-    around: &Around<'_>,
-) -> Result<(), Refusal> {
-    match holds {
-        Type::Money => Money::from_value(value, at).map(drop),
-        Type::Key => PublicKey::from_jwk_at(value, at).map(drop),
-        Type::Object(fields) => check_object(fields, value, at, around),
-        Type::Code(codes) => {
-            check_text(value, at, &codes.join(", "), |text| codes.iter().any(|code| code == text))
-        }
-        Type::Listed(list) => {
-            check_text(value, at, &format!("a code of the list {list}"), name::is_code)
-        }
-        Type::Form(form) => {
-            check_text(value, at, form.words(), |text| form.takes(text))?;
-            if *form == Form::Organisation && value.as_text().is_some_and(name::is_personal_id) {
-                return Err(at.refuse(
-                    RuleId::PERSON_IN_CLEAR,
-                    "identifiers of natural persons in sealed fields only",
-                    "one in clear",
-                    "remove it from data and seal it under this path",
-                ));
-            }
-            Ok(())
-        }
-        Type::Integer(min, max) => match value {
-            Value::Int(number) if (min..=max).contains(&number) => Ok(()),
-            _ => Err(at.refuse(
-                RuleId::GRAMMAR,
-                format_args!("an integer from {min} to {max}"),
-                "another value",
-                "correct the value",
-            )),
-        },
-        Type::Boolean => match value {
-            Value::Bool(_) => Ok(()),
-            other => {
-                Err(at.refuse(RuleId::GRAMMAR, "true or false", other.kind(), "correct the value"))
-            }
-        },
-        Type::List(of, max) => check_list(of, *max, value, at, around),
-    }
-}
-
-fn check_list(
-    of: &Type,
-    max: usize,
-    value: &Value,
-    at: &At<'_>,
-    around: &Around<'_>,
-) -> Result<(), Refusal> {
-    let Value::List(items) = value else {
-        return Err(at.refuse(RuleId::GRAMMAR, "a list", value.kind(), "write it in brackets"));
-    };
-    if items.len() > max {
-        return Err(at.refuse(
-            RuleId::GRAMMAR,
-            format_args!("at most {max} items"),
-            items.len(),
-            "leave some out, or split the record",
-        ));
-    }
-    items
-        .iter()
-        .enumerate()
-        .try_for_each(|(position, item)| check_value(of, item, &at.item(position), around))
-}
-
-fn check_text(
-    value: &Value,
-    at: &At<'_>,
-    expected: &str,
-    is_form: impl Fn(&str) -> bool,
-) -> Result<(), Refusal> {
-    let fix = "correct the value; text goes into a sealed field";
-    match value {
-        Value::Text(text) if is_form(text) => Ok(()),
-        Value::Text(text) => Err(at.refuse(RuleId::GRAMMAR, expected, shown(text), fix)),
-        other => Err(at.refuse(RuleId::GRAMMAR, expected, other.kind(), fix)),
     }
 }
 
@@ -492,11 +299,3 @@ pub(crate) fn lists(fields: &Fields) -> Vec<&str> {
     }
     found
 }
-
-/// Members that name a person or hold free text wherever they occur.
-#[rustfmt::skip]
-const CLEAR_TEXT: &[&str] = &[
-    "address", "area", "bank", "beneficiary", "comment", "contact", "description", "email", "iban",
-    "invoice", "name", "note", "person", "phone", "postcode", "purpose", "remark", "telephone",
-    "text", "title", "type", "vat",
-];

@@ -10,9 +10,9 @@
 
 use std::fmt;
 
+use crate::envelope::Envelope;
 use crate::json::Value;
 use crate::name;
-use crate::record::Record;
 use crate::refusal::{At, Refusal, RuleId};
 
 /// A pattern of object names.
@@ -54,7 +54,7 @@ impl Pattern {
     }
 
     /// Whether a record's object is named so. The data is already known to have its form.
-    pub(crate) fn matches(&self, record: &Record) -> bool {
+    pub(crate) fn matches(&self, record: &Envelope) -> bool {
         let mut rest = Some(record.object());
         for token in &self.0 {
             let Some(text) = rest else { return false };
@@ -71,10 +71,10 @@ impl Pattern {
                     return false;
                 }
                 Token::Field(field) => {
-                    let Some(said) = record.data().get(field).and_then(text_of) else {
+                    let Some(value) = record.data().get(field).and_then(text_of) else {
                         return false;
                     };
-                    match text.strip_prefix(said.as_str()) {
+                    match text.strip_prefix(value.as_str()) {
                         Some("") => None,
                         Some(after) if after.starts_with('/') => after.strip_prefix('/'),
                         _ => return false,

@@ -2,12 +2,10 @@
 //!
 //! Only listed paths can be sealed, so that a free word cannot ride in the name of a sealed member.
 
-use crate::codes;
 use crate::fields::Members;
 use crate::json::{self, Value};
-use crate::record::Record;
 use crate::refusal::{At, Refusal, RuleId};
-use crate::sealed::{Held, SealedField};
+use crate::sealed::{HeldBy, SealedField};
 
 /// One path that may be sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +13,7 @@ pub struct Sealable {
     /// A pointer into `data`; `*` stands for any position of a list.
     pub path: String,
     /// Who may hold the value.
-    pub held: Vec<Held>,
+    pub held: Vec<HeldBy>,
     /// Whether a record must have it.
     pub is_required: bool,
     /// Whether it must say why, and until when.
@@ -45,7 +43,7 @@ impl Sealable {
         Ok(Self { path, held, is_required, needs_reason, with })
     }
 
-    fn covers(&self, field: &SealedField) -> bool {
+    pub(super) fn covers(&self, field: &SealedField) -> bool {
         let Some(below) = field.path.strip_prefix("/data") else { return false };
         if !self.path.contains('*') {
             return self.path == below;
@@ -61,77 +59,13 @@ impl Sealable {
         }
     }
 
-    fn allows(&self, holder: Held) -> bool {
+    pub(super) fn allows(&self, holder: HeldBy) -> bool {
         self.held.contains(&holder)
     }
 }
 
-/// Checks the sealed fields of a record against what its kind lists.
-pub(super) fn check(kind: &super::Kind, record: &Record, at: &At<'_>) -> Result<(), Refusal> {
-    let list = at.member("sealed");
-    for (position, field) in record.sealed().iter().enumerate() {
-        let here = list.item(position);
-        let Some(listed) = kind.sealed().iter().find(|listed| listed.covers(field)) else {
-            let paths: Vec<&str> = kind.sealed().iter().map(|one| one.path.as_str()).collect();
-            return Err(here.member("path").refuse(
-                RuleId::SEALED_FIELD,
-                format_args!("a path that the profile lists, below /data: {}", paths.join(", ")),
-                "another one",
-                "seal the value under the listed path that fits best",
-            ));
-        };
-        if !listed.allows(field.held) {
-            return Err(here.member("held").refuse(
-                RuleId::SEALED_FIELD,
-                format_args!(
-                    "\"{}\", as the profile demands for {}",
-                    words(&listed.held),
-                    listed.path
-                ),
-                field.held.as_str(),
-                "draw a new salt and seal it again",
-            ));
-        }
-        if listed.needs_reason && field.why.is_none() {
-            return Err(here.member("why").refuse(
-                RuleId::SEALED_FIELD,
-                codes::SEALED_WHY_WORDS,
-                "nothing",
-                "say why it is sealed, and until when",
-            ));
-        }
-        let told = |path: &&String| record.data().at(path).is_some();
-        if let Some(path) = listed.with.iter().find(told).filter(|_| field.is_personal()) {
-            return Err(at.member("data").refuse(
-                RuleId::PERSON_IN_CLEAR,
-                format_args!("no {path} in clear beside {} sealed as personal", listed.path),
-                "one",
-                "seal it too, or leave it out",
-            ));
-        }
-    }
-    let is_there = |path: &str| {
-        let named = |field: &SealedField| field.path.strip_prefix("/data") == Some(path);
-        record.sealed().iter().any(named)
-    };
-    match kind.sealed().iter().find(|one| one.is_required && !is_there(&one.path)) {
-        None => Ok(()),
-        Some(missing) => Err(list.refuse(
-            RuleId::SEALED_FIELD,
-            format_args!("the sealed field /data{}", missing.path),
-            "none",
-            "seal the value and add it",
-        )),
-    }
-}
-
-fn held_of(text: &str) -> Option<Held> {
-    [Held::Log, Held::Submitter].into_iter().find(|holder| holder.as_str() == text)
-}
-
-fn words(held: &[Held]) -> String {
-    let names: Vec<&str> = held.iter().map(|holder| holder.as_str()).collect();
-    names.join("\" or \"")
+fn held_of(text: &str) -> Option<HeldBy> {
+    [HeldBy::Log, HeldBy::Submitter].into_iter().find(|holder| holder.as_str() == text)
 }
 
 /// A pointer into `data`: member names, and `*` for list positions, but not at the end.

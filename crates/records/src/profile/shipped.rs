@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::Profile;
+use super::document::Profile;
 
 /// The documents, as people read them.
 pub const DOCUMENTS: &[(&str, &str)] = &[

@@ -1,6 +1,8 @@
-use super::*;
 use crate::fixture::{self, assert_form, payment, payment_data};
-use crate::{Held, RecordDraft, RecordHash, Value, seal};
+use crate::profile::{Profile, shipped};
+use crate::record::Body;
+use crate::refusal::RuleId;
+use crate::{HeldBy, RecordDraft, RecordHash, Value, seal};
 
 fn with(path: &[&str], value: Option<Value>, mut data: Value) -> Value {
     fn place(here: &mut Value, path: &[&str], value: Option<Value>) {
@@ -198,17 +200,17 @@ fn a_party_may_be_known_by_a_sealed_name_alone() {
     let data = with(&["payee", "id"], None, payment_data("1", "GBP"));
     for path in ["/data/payee/name", "/data/payee/id"] {
         let name = path.rsplit('/').next().unwrap();
-        let (field, _) = seal(path, name, "x".into(), [1; 16], Held::Submitter);
+        let (field, _) = seal(path, name, "x".into(), [1; 16], HeldBy::Submitter);
         payment(1).data(data.clone()).sealed(field).build().unwrap();
     }
-    let (other, _) = seal("/data/payee/iban", "iban", "x".into(), [1; 16], Held::Submitter);
+    let (other, _) = seal("/data/payee/iban", "iban", "x".into(), [1; 16], HeldBy::Submitter);
     assert_eq!(payment(1).data(data).sealed(other).build().unwrap_err().pointer, "/data/payee");
 }
 
 #[test]
 fn a_required_member_cannot_be_sealed_away() {
     for (path, parent) in [("/data/amount", "amount"), ("/data/payer/id", "id")] {
-        let (field, _) = seal(path, parent, "x".into(), [1; 16], Held::Submitter);
+        let (field, _) = seal(path, parent, "x".into(), [1; 16], HeldBy::Submitter);
         let clear: Vec<&str> = path.trim_start_matches("/data/").split('/').collect();
         let data = with(&clear, None, payment_data("1", "GBP"));
         let refusal = payment(1).data(data).sealed(field).build().unwrap_err();
@@ -239,7 +241,7 @@ fn a_void_says_nothing_new() {
     let hash = RecordHash::new([1; 32]);
     let void = payment(1).void(1, hash, 0, "dup");
     assert_eq!(void.clone().build().unwrap().body(), &Body::Checked);
-    let (field, _) = seal("/data/x", "x", "x".into(), [1; 16], Held::Submitter);
+    let (field, _) = seal("/data/x", "x", "x".into(), [1; 16], HeldBy::Submitter);
     for bad in [void.clone().data(payment_data("1", "GBP")), void.sealed(field)] {
         assert_eq!(bad.build().unwrap_err().rule, RuleId::OPERATION);
     }
@@ -308,9 +310,9 @@ fn a_document_says_nothing_that_the_engine_does_not_know() {
 #[test]
 fn only_listed_paths_are_sealed_and_only_listed_schemes_classify() {
     for (path, held) in [
-        ("/data/payee/jane_roe", Held::Submitter),
-        ("/data/janeroe", Held::Log),
-        ("/data/payee/iban", Held::Log),
+        ("/data/payee/jane_roe", HeldBy::Submitter),
+        ("/data/janeroe", HeldBy::Log),
+        ("/data/payee/iban", HeldBy::Log),
     ] {
         let name = path.rsplit('/').next().unwrap();
         let (field, _) = seal(path, name, "x".into(), [1; 16], held);

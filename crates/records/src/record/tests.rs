@@ -1,5 +1,6 @@
 use super::*;
 use crate::fixture::{self, assert_form, payment, replaced};
+use crate::refusal::RuleId;
 
 fn good() -> Vec<u8> {
     let hash = RecordHash::new([1; 32]);

@@ -2,9 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Rotation, take_keys};
 use crate::base64url;
 use crate::fields::Members;
+use crate::hex;
 use crate::json::Value;
 use crate::jwk::{Kid, PublicKey};
 use crate::limits::{ENGINE_VERSION, GOVERNANCE_THRESHOLD_MAX};
@@ -50,6 +50,17 @@ pub struct Continues {
     pub size: i64,
     /// Its root.
     pub root: [u8; 32],
+}
+
+/// `governance.rotate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The new keys.
+    pub keys: Vec<PublicKey>,
+    /// The thumbprints of the keys after them.
+    pub next: Vec<Kid>,
+    /// How many of the new keys must sign.
+    pub threshold: usize,
 }
 
 impl Genesis {
@@ -159,6 +170,28 @@ fn operator_keys(data: &mut Members<'_>, at: &At<'_>) -> Result<Vec<OperatorKey>
     Ok(operators)
 }
 
+/// Takes a list of keys, all different.
+fn take_keys(value: Value, at: At<'_>) -> Result<Vec<PublicKey>, Refusal> {
+    let Value::List(items) = value else {
+        return Err(at.refuse(
+            RuleId::REGISTRY,
+            "a list of JWKs",
+            value.kind(),
+            "write it in brackets",
+        ));
+    };
+    let mut keys: Vec<PublicKey> = Vec::with_capacity(items.len());
+    for (position, item) in items.into_iter().enumerate() {
+        let here = at.item(position);
+        let key = PublicKey::from_jwk_at(&item, &here)?;
+        if keys.contains(&key) {
+            return Err(here.refuse(RuleId::REGISTRY, "each key once", "it again", "remove one"));
+        }
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
 pub(super) fn operator_key(members: &mut Members<'_>, at: &At<'_>) -> Result<OperatorKey, Refusal> {
     let key = PublicKey::from_jwk_at(&members.required("key")?, &at.member("key"))?;
     let uses =
@@ -207,9 +240,7 @@ fn is_vkey(vkey: &str, log: &str) -> bool {
     }
     let hash =
         Sha256::new().chain_update(log).chain_update(b"\n").chain_update(&material).finalize();
-    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let expected = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
-    material.len() == 33 && id.chars().eq(expected.take(8))
+    material.len() == 33 && hex::encode(&hash).starts_with(id)
 }
 
 fn vkey_type(vkey: &str) -> Option<u8> {

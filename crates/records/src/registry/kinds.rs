@@ -1,15 +1,16 @@
 //! The kinds that change a log after its founding, as far as they can be read without state.
 
 use super::genesis::{operator_key, policy_lines, rotation};
-use super::{PROFILE_WORDS, RegistryRecord, SUBMITTER_WORDS, Withheld, is_grantable};
+use super::registration::{REGISTRY_PROFILE, RegistryRecord, SubmitterAdd, Withheld};
 use crate::codes;
 use crate::fields::Members;
+use crate::jwk::PublicKey;
 use crate::name;
 use crate::profile::Profile;
 use crate::refusal::{At, Refusal};
 
 /// Kinds of which the newest word counts: they may be said anew as `next`.
-pub(super) const SAID_ANEW: &[&str] = &["policy.publish", "submitter.delegate", "withhold"];
+pub(super) const REPEATABLE: &[&str] = &["policy.publish", "submitter.delegate", "withhold"];
 
 /// Reads a record of one of these kinds, and names its object; `None` for other kinds.
 pub(super) fn take(
@@ -93,4 +94,26 @@ fn withheld(data: &mut Members<'_>) -> Result<Withheld, Refusal> {
         |code: &str| ["court-order", "erasure"].contains(&code) || codes::is_sealed_why(code);
     let why = data.text_of("why", grounds, is_ground)?;
     Ok(Withheld { entry, paths, documents, why })
+}
+
+const PROFILE_WORDS: &str = "a profile such as spending/1";
+
+/// A submitter can be granted any profile but the log's own; whether the log has it is judged later.
+fn is_grantable(profile: &str) -> bool {
+    name::is_profile(profile) && profile != REGISTRY_PROFILE
+}
+
+pub(super) const SUBMITTER_WORDS: &str = "a submitter such as GB-LAE-DEV";
+
+pub(super) fn submitter_add(data: &mut Members<'_>, at: &At<'_>) -> Result<SubmitterAdd, Refusal> {
+    let submitter = data.text_of("submitter", SUBMITTER_WORDS, name::is_body)?;
+    let bodies = data.texts_of("bodies", "a body such as GB-LAE-DEV", name::is_body)?;
+    let profiles = data.texts_of("profiles", PROFILE_WORDS, is_grantable)?;
+    let roles = data.optional_texts_of("roles", "a role such as bank", name::is_word)?;
+    let key = take_key(data, at)?;
+    Ok(SubmitterAdd { submitter, bodies, profiles, roles, key })
+}
+
+pub(super) fn take_key(data: &mut Members<'_>, at: &At<'_>) -> Result<PublicKey, Refusal> {
+    PublicKey::from_jwk_at(&data.required("key")?, &at.member("key"))
 }

@@ -3,7 +3,7 @@ use crate::fixture::{
     registry, signed, stranger, submitter_add, treasury, vkey,
 };
 use crate::json::Value;
-use crate::jws::Algorithm;
+use crate::jwk::Algorithm;
 use crate::refusal::{Refusal, RuleId};
 use crate::registry::{KINDS, RESERVED_KINDS};
 use crate::state::{self, KeyRole};
@@ -272,7 +272,7 @@ fn registry_records_have_one_shape() {
     let hash = crate::RecordHash::new([1; 32]);
     let field = |path: &str| {
         let name = path.rsplit('/').next().unwrap();
-        crate::seal(path, name, "x".into(), [1; 16], crate::Held::Log).0
+        crate::seal(path, name, "x".into(), [1; 16], crate::HeldBy::Log).0
     };
     good().sealed(field("/data/name")).build().unwrap();
     for (draft, pointer) in [

@@ -68,7 +68,7 @@ fn refuses_disclosures_of_another_form_without_repeating_them() {
 
 fn field(path: &str) -> SealedField {
     let name = path.rsplit('/').next().unwrap();
-    seal(path, name, "x".into(), [3; 16], Held::Submitter).0
+    seal(path, name, "x".into(), [3; 16], HeldBy::Submitter).0
 }
 
 fn with(fields: Vec<SealedField>) -> Result<Record, Refusal> {
@@ -179,8 +179,9 @@ fn personal_fields_carry_why_and_until_and_take_the_ids_along() {
 fn disclosures_must_be_exactly_those_the_log_holds() {
     let (name, opened) = fixture::payee_name();
     let (text, opened_text) =
-        seal("/data/description", "description", "Care".into(), [4; 16], Held::Log);
-    let (own, opened_own) = seal("/data/invoice", "invoice", "7".into(), [5; 16], Held::Submitter);
+        seal("/data/description", "description", "Care".into(), [4; 16], HeldBy::Log);
+    let (own, opened_own) =
+        seal("/data/invoice", "invoice", "7".into(), [5; 16], HeldBy::Submitter);
     let record = payment(1).sealed(name).sealed(text).sealed(own).build().unwrap();
     let parse = |disclosures: &[Disclosure]| {
         let posted = fixture::signed(&record, &[&fixture::treasury()], disclosures);
@@ -210,7 +211,7 @@ fn disclosures_must_be_exactly_those_the_log_holds() {
 fn a_disclosure_under_another_name_is_refused() {
     let disclosure = Disclosure::new([4; 16], "other", "x".into());
     let field =
-        SealedField { digest: disclosure.digest(), held: Held::Log, ..field("/data/payee/name") };
+        SealedField { digest: disclosure.digest(), held: HeldBy::Log, ..field("/data/payee/name") };
     assert_eq!(check_disclosures(&[field], &[disclosure]).unwrap_err().rule, RuleId::DISCLOSURE);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each starts with a format byte; numbers are big-endian; texts carry a two-byte length.
 
-use super::{KeyRole, KeyState, ObjectHead, Revision, SubmitterState};
+use super::rows::{KeyRole, KeyState, ObjectHead, Revision, SubmitterState};
 use crate::entry_index::EntryIndex;
 use crate::jwk::{Kid, PublicKey, RawPublicKey};
 use crate::record::{Op, RecordHash};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codec::{Reader, Writer};
-use super::{Put, State, StateError, join, read};
+use super::read::{Put, State, StateError, join, read};
 use crate::json::{self, Limits, Value};
 
 /// The current state of an object, as its profile sees it.
@@ -26,7 +26,7 @@ pub type Facts = BTreeMap<String, Value>;
 
 /// What one revision did, so that it can be undone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct Contribution {
     pub(crate) kind: String,
     pub(crate) submitter: String,
     pub(crate) facts: Facts,
@@ -71,7 +71,7 @@ pub fn object_fold<S: State>(
 pub(crate) fn fold_and_newest<S: State>(
     state: &S,
     object: &str,
-) -> Result<Option<(Fold, Said)>, StateError<S::Error>> {
+) -> Result<Option<(Fold, Contribution)>, StateError<S::Error>> {
     read(state, &join(b"f/", object.as_bytes()), "object state", |bytes| {
         let mut input = Reader::new(bytes)?;
         let fold = Fold {
@@ -81,39 +81,39 @@ pub(crate) fn fold_and_newest<S: State>(
             standing: input.u32()?,
             facts: facts(&mut input)?,
         };
-        let said = said(&mut input)?;
-        input.finish((fold, said))
+        let contribution = read_contribution(&mut input)?;
+        input.finish((fold, contribution))
     })
 }
 
-pub(crate) fn put_fold(object: &str, fold: &Fold, newest: &Said) -> Put {
+pub(crate) fn put_fold(object: &str, fold: &Fold, newest: &Contribution) -> Put {
     let mut out = Writer::new();
     out.text(&fold.status);
     out.text(&fold.opened_as);
     out.text(&fold.opener);
     out.u32(fold.standing);
     write_facts(&mut out, &fold.facts);
-    write_said(&mut out, newest);
+    write_contribution(&mut out, newest);
     (join(b"f/", object.as_bytes()), out.into_bytes())
 }
 
 /// What an older revision did.
-pub(crate) fn said_at<S: State>(
+pub(crate) fn contribution_at<S: State>(
     state: &S,
     object: &str,
     rev: u32,
-) -> Result<Option<Said>, StateError<S::Error>> {
-    read(state, &said_key(object, rev), "revision's effects", |bytes| {
+) -> Result<Option<Contribution>, StateError<S::Error>> {
+    read(state, &contribution_key(object, rev), "revision's effects", |bytes| {
         let mut input = Reader::new(bytes)?;
-        let said = said(&mut input)?;
-        input.finish(said)
+        let contribution = read_contribution(&mut input)?;
+        input.finish(contribution)
     })
 }
 
-pub(crate) fn put_said(object: &str, rev: u32, said: &Said) -> Put {
+pub(crate) fn put_contribution(object: &str, rev: u32, contribution: &Contribution) -> Put {
     let mut out = Writer::new();
-    write_said(&mut out, said);
-    (said_key(object, rev), out.into_bytes())
+    write_contribution(&mut out, contribution);
+    (contribution_key(object, rev), out.into_bytes())
 }
 
 pub(crate) fn total<S: State>(state: &S, key: &[u8]) -> Result<Total, StateError<S::Error>> {
@@ -180,7 +180,7 @@ pub(crate) fn put_number(key: &[u8], number: u64) -> Put {
     (key.to_vec(), out.into_bytes())
 }
 
-fn said_key(object: &str, rev: u32) -> Vec<u8> {
+fn contribution_key(object: &str, rev: u32) -> Vec<u8> {
     let mut key = join(b"v/", object.as_bytes());
     key.push(0);
     key.extend_from_slice(&rev.to_be_bytes());
@@ -202,12 +202,12 @@ fn facts(input: &mut Reader<'_>) -> Option<Facts> {
         .collect()
 }
 
-fn write_said(out: &mut Writer, said: &Said) {
-    out.text(&said.kind);
-    out.text(&said.submitter);
-    write_facts(out, &said.facts);
-    out.len(said.added.len());
-    for added in &said.added {
+fn write_contribution(out: &mut Writer, contribution: &Contribution) {
+    out.text(&contribution.kind);
+    out.text(&contribution.submitter);
+    write_facts(out, &contribution.facts);
+    out.len(contribution.added.len());
+    for added in &contribution.added {
         out.bytes(&added.total);
         out.raw(&added.count.to_be_bytes());
         out.u8(u8::from(added.sum.is_some()));
@@ -216,18 +216,18 @@ fn write_said(out: &mut Writer, said: &Said) {
             out.raw(&sum.to_be_bytes());
         }
     }
-    out.len(said.claims.len());
-    said.claims.iter().for_each(|claim| out.bytes(claim));
-    out.len(said.closed.len());
-    said.closed.iter().for_each(|closed| out.bytes(closed));
-    out.len(said.numbers.len());
-    for (stream, number) in &said.numbers {
+    out.len(contribution.claims.len());
+    contribution.claims.iter().for_each(|claim| out.bytes(claim));
+    out.len(contribution.closed.len());
+    contribution.closed.iter().for_each(|closed| out.bytes(closed));
+    out.len(contribution.numbers.len());
+    for (stream, number) in &contribution.numbers {
         out.bytes(stream);
         out.u64(*number);
     }
 }
 
-fn said(input: &mut Reader<'_>) -> Option<Said> {
+fn read_contribution(input: &mut Reader<'_>) -> Option<Contribution> {
     let (kind, submitter) = (input.text()?, input.text()?);
     let facts = facts(input)?;
     let mut added = Vec::new();
@@ -247,5 +247,5 @@ fn said(input: &mut Reader<'_>) -> Option<Said> {
     let numbers = (0..input.u16()?)
         .map(|_| Some((input.bytes()?.to_vec(), input.u64()?)))
         .collect::<Option<_>>()?;
-    Some(Said { kind, submitter, facts, added, claims, closed, numbers })
+    Some(Contribution { kind, submitter, facts, added, claims, closed, numbers })
 }

@@ -1,7 +1,8 @@
 //! What the registry published: profiles, code lists, delegations, who governs.
 
 use super::codec::{Reader, Writer};
-use super::{Put, State, StateError, join, read};
+use super::read::{Put, State, StateError, join, read};
+use super::registered::genesis;
 use crate::entry_index::EntryIndex;
 use crate::jwk::Kid;
 
@@ -144,7 +145,7 @@ pub fn governance<S: State>(state: &S) -> Result<Option<Governance>, StateError<
     if rotated.is_some() {
         return Ok(rotated);
     }
-    Ok(super::genesis(state)?.map(|genesis| Governance {
+    Ok(genesis(state)?.map(|genesis| Governance {
         keys: genesis.governance.iter().map(|key| key.kid().clone()).collect(),
         threshold: genesis.threshold,
         next: genesis.next,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fixture::{BODY, Log, payment};
+use crate::jwk::PublicKey;
 
 #[test]
 fn heads_can_be_listed_by_prefix() {
@@ -54,11 +55,11 @@ fn every_value_reads_back_as_written_and_no_prefix_of_it_does() {
             b"f/" => fold::fold_and_newest(&one(bytes), &object)
                 .ok()
                 .flatten()
-                .map(|(fold, said)| put_fold(&object, &fold, &said).1),
-            b"v/" => fold::said_at(&one(bytes), &object, 0)
+                .map(|(fold, contribution)| put_fold(&object, &fold, &contribution).1),
+            b"v/" => fold::contribution_at(&one(bytes), &object, 0)
                 .ok()
                 .flatten()
-                .map(|said| put_said(&object, 0, &said).1),
+                .map(|contribution| put_contribution(&object, 0, &contribution).1),
             b"t/" => fold::total(&one(bytes), key).ok().map(|total| put_total(key, &total).1),
             b"u/" => fold::holder(&one(bytes), key)
                 .ok()

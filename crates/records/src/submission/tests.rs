@@ -5,7 +5,8 @@ use crate::fixture::{
     ORIGIN, assert_form, governance, payee_name, payment, posted, replaced, signed, stranger,
     treasury,
 };
-use crate::jws::{Algorithm, P256Verify};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
 use crate::limits::SUBMISSION_BYTES_MAX;
 
 fn refused(bytes: &[u8]) -> (RuleId, String) {

@@ -61,7 +61,7 @@ fn refuses_what_is_not_of_this_tree_or_not_durable() {
     grow(&mut longer, 6);
     let refused = store.publish(&cosigned(other.head(), 1), at(1)).unwrap_err();
     assert!(matches!(refused, PublishError::NotCommitted { .. }));
-    let foreign = cosigned_for("log.example/other".parse().unwrap(), store.head(), 1);
+    let foreign = cosigned_for(&"log.example/other".parse().unwrap(), store.head(), 1);
     assert!(matches!(store.publish(&foreign, at(1)), Err(PublishError::Origin)));
     assert_eq!(store.latest_published(), None);
 }

@@ -1,16 +1,16 @@
+use testlog::{Reply, Server};
 use tlog::{BundleCoord, TileCoord};
 
 use super::*;
 use crate::answer::LineStatus;
-use crate::fake_server::{FakeServer, Reply};
 
-fn client(server: &FakeServer) -> LogClient {
+fn client(server: &Server) -> LogClient {
     LogClient::new(&server.url, &HttpSettings::default()).unwrap()
 }
 
 #[tokio::test]
 async fn a_partial_tile_that_was_dropped_is_cut_from_the_full_one() {
-    let server = FakeServer::start(|path| match path {
+    let server = Server::start(|request| match request.path.as_str() {
         "tile/0/000" => Reply::new(200, (0..=255).flat_map(|n| [n; 32]).collect::<Vec<u8>>()),
         "tile/entries/000" => Reply::new(200, [0, 1, b'x'].repeat(256)),
         _ => Reply::new(404, ""),
@@ -26,7 +26,7 @@ async fn a_partial_tile_that_was_dropped_is_cut_from_the_full_one() {
 
 #[tokio::test]
 async fn a_tile_that_is_too_short_or_no_tile_is_refused() {
-    let server = FakeServer::script([
+    let server = Server::script([
         Reply::new(200, [1; 64]),
         Reply::new(200, [1; 33]),
         Reply::new(200, [0, 9, 1]),
@@ -53,21 +53,21 @@ async fn a_batch_is_sent_as_lines_and_answered_line_by_line() {
         r#"{"line":1,"status":"refused","rule":"E06","pointer":"/record/data","detail":"no"}"#,
         "\n"
     );
-    let server = FakeServer::script([Reply::new(200, answers), Reply::new(200, "")]).await;
+    let server = Server::script([Reply::new(200, answers), Reply::new(200, "")]).await;
     let batch = [Bytes::from_static(b"{1}"), Bytes::from_static(b"{2}")];
     let lines = client(&server).submit_batch(&batch, Wait::Published).await.unwrap();
     assert_eq!((lines[0].status, lines[0].duplicate), (LineStatus::Published, true));
     assert_eq!(lines[1].rule.as_deref(), Some("E06"));
-    let (line, body) = server.seen.lock().unwrap()[0].clone();
-    assert_eq!(line, "POST /v1/records?wait=published");
-    assert_eq!(body, b"{1}\n{2}\n");
+    let sent = server.seen().remove(0);
+    assert_eq!(sent.line(), "POST /v1/records?wait=published");
+    assert_eq!(sent.body, b"{1}\n{2}\n");
     let short = client(&server).submit_batch(&batch, Wait::Published).await;
     assert!(matches!(short, Err(ClientError::LineCount { sent: 2, got: 0 })));
 }
 
 #[tokio::test]
 async fn an_absent_object_is_none_and_other_json_is_an_error() {
-    let server = FakeServer::script([
+    let server = Server::script([
         Reply::new(404, r#"{"title":"no such object"}"#),
         Reply::new(200, "[1]"),
         Reply::new(200, "<html>"),

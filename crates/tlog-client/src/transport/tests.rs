@@ -1,7 +1,8 @@
 use std::io::Write;
 
+use testlog::{Reply, Server};
+
 use super::*;
-use crate::fake_server::{FakeServer, Reply};
 
 fn impatient() -> HttpSettings {
     let read = Retry { attempts_max: 5, backoff_first_ms: 0, backoff_max_ms: 0, ..Retry::PATIENT };
@@ -9,7 +10,7 @@ fn impatient() -> HttpSettings {
     HttpSettings { limits, ..HttpSettings::default() }
 }
 
-async fn read(server: &FakeServer, bytes_max: usize) -> Result<Bytes, ClientError> {
+async fn read(server: &Server, bytes_max: usize) -> Result<Bytes, ClientError> {
     let client = HttpClient::new(LogUrl::parse(&server.url).unwrap(), &impatient()).unwrap();
     client.call(&Call::read("x".to_owned(), bytes_max)).await
 }
@@ -34,14 +35,14 @@ fn only_log_urls_are_taken() {
 #[tokio::test]
 async fn later_is_asked_again_and_then_answered() {
     let busy = || Reply::new(503, r#"{"title":"pool full"}"#).with("retry-after", "0");
-    let server = FakeServer::script([busy(), Reply::new(429, ""), Reply::new(200, "done")]).await;
+    let server = Server::script([busy(), Reply::new(429, ""), Reply::new(200, "done")]).await;
     assert_eq!(read(&server, 100).await.unwrap(), "done");
     assert_eq!(server.requests().len(), 3);
 }
 
 #[tokio::test]
 async fn gives_up_after_the_limit_of_attempts_and_says_what_was_heard() {
-    let server = FakeServer::start(|_| Reply::new(503, r#"{"detail":"pool full"}"#)).await;
+    let server = Server::start(|_| Reply::new(503, r#"{"detail":"pool full"}"#)).await;
     let error = read(&server, 100).await.unwrap_err();
     assert!(error.is_unreachable());
     assert!(error.to_string().contains("pool full"), "{error}");
@@ -51,7 +52,7 @@ async fn gives_up_after_the_limit_of_attempts_and_says_what_was_heard() {
 #[tokio::test]
 async fn a_refusal_is_not_repeated_and_names_its_rule() {
     let body = r#"{"type":"x","title":"t","status":409,"detail":"taken","rule":"E04","index":7}"#;
-    let server = FakeServer::script([Reply::new(409, body)]).await;
+    let server = Server::script([Reply::new(409, body)]).await;
     let Err(ClientError::Refused { status: 409, problem }) = read(&server, 1000).await else {
         panic!("expected a refusal");
     };
@@ -61,7 +62,7 @@ async fn a_refusal_is_not_repeated_and_names_its_rule() {
 
 #[tokio::test]
 async fn nobody_listening_is_unreachable() {
-    let server = FakeServer::script([]).await;
+    let server = Server::script([]).await;
     let url = server.url.clone();
     drop(server);
     // The listener is closed once the aborted task is dropped.
@@ -74,7 +75,7 @@ async fn nobody_listening_is_unreachable() {
 #[tokio::test]
 async fn bodies_are_capped_packed_and_unpacked() {
     let bomb = gzip(&vec![0; 100_000]);
-    let server = FakeServer::script([
+    let server = Server::script([
         Reply::new(200, vec![7; 100]),
         Reply::new(200, vec![7; 101]),
         Reply::new(200, gzip(&[7; 100])).with("content-encoding", "gzip"),

@@ -1,6 +1,5 @@
 //! What can be wrong with a policy file.
 
-use super::{POLICY_BYTES_MAX, POLICY_ENTRIES_MAX};
 use crate::key::KeyError;
 
 /// Why a policy cannot be used.
@@ -78,3 +77,8 @@ pub enum PolicyLineError {
     #[error("expected at most {POLICY_ENTRIES_MAX} of a kind")]
     TooMany,
 }
+
+/// The longest policy file that is read, in bytes.
+pub const POLICY_BYTES_MAX: usize = 1024 * 1024;
+/// The most log keys, the most witnesses and the most groups in a policy, each.
+pub const POLICY_ENTRIES_MAX: usize = 256;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::{PolicyError, PolicyLineError};
-use super::{Group, LogEntry, Member, POLICY_BYTES_MAX, POLICY_ENTRIES_MAX, Policy, Witness};
+use super::check::{Group, LogEntry, Member, Policy, Witness};
+use super::error::{POLICY_BYTES_MAX, POLICY_ENTRIES_MAX, PolicyError, PolicyLineError};
 use crate::encoding;
 use crate::key::{KeyType, VerifierKey};
 
@@ -17,16 +17,16 @@ impl Policy {
         if text.len() > POLICY_BYTES_MAX {
             return Err(PolicyError::TooLong { got: text.len() });
         }
-        let mut reader = Reader::default();
+        let mut parser = Parser::default();
         for (number, line) in (1_usize..).zip(text.split('\n')) {
-            reader.line(line).map_err(|source| PolicyError::Line { line: number, source })?;
+            parser.line(line).map_err(|source| PolicyError::Line { line: number, source })?;
         }
-        reader.finish()
+        parser.finish()
     }
 }
 
 #[derive(Default)]
-struct Reader {
+struct Parser {
     logs: Vec<LogEntry>,
     witnesses: Vec<Witness>,
     groups: Vec<Group>,
@@ -42,7 +42,7 @@ enum QuorumLine {
     Of(Member),
 }
 
-impl Reader {
+impl Parser {
     fn line(&mut self, line: &str) -> Result<(), PolicyLineError> {
         // SPEC tlog-policy: tab, line feed, printable ASCII and bytes above 0x7f.
         if line.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Policy;
+use super::check::Policy;
 use super::error::PolicyError;
 
 /// What a policy withstands.

@@ -1,14 +1,17 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::checkpoint::CheckpointError;
+use crate::chain::VerifyError;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::leaf_hash;
 use crate::key::SignatureError;
-use crate::position::TreeSize;
+use crate::note::Note;
+use crate::position::{TreeHead, TreeSize};
 use crate::sign::{CosignatureSigner, Ed25519Signer, Rfc6962Signer};
-use crate::time::UnixMillis;
+use crate::time::{UnixMillis, UnixSeconds};
 
 const ORIGIN: &str = "log.example/x";
 

@@ -30,7 +30,7 @@ fn a_checkpoint_opens_with_any_known_key_of_its_log() {
     let signed = SignedCheckpoint::open(note.clone(), &keys).unwrap();
     assert_eq!(signed.checkpoint(), &checkpoint());
     assert_eq!(signed.head(), checkpoint().head);
-    assert_eq!(signed.into_note(), note);
+    assert_eq!(signed.note(), &note);
 }
 
 #[test]

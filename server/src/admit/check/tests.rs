@@ -109,17 +109,3 @@ proptest! {
         prop_assert_eq!(fast, reference);
     }
 }
-
-#[tokio::test]
-async fn a_panic_costs_its_own_caller_an_answer_and_nobody_else_a_thread() {
-    let threads = AdmissionThreads::start(1).expect("a thread");
-    let budget = crate::admit::pool::Budget::new(10, 1 << 20);
-    let room = || Arc::new(budget.room_for_submissions(1).expect("room"));
-    for _ in 0..3 {
-        let answer: Option<()> = threads.run(room(), || panic!("on purpose")).await;
-        assert!(answer.is_none());
-    }
-    assert_eq!(threads.run(room(), || 7).await, Some(7));
-    drop(threads);
-    assert_eq!(budget.submissions_free(), 10, "room comes back after a panic, too");
-}

@@ -14,18 +14,16 @@ use sha2::{Digest as _, Sha256};
 /// What a file holds: enough to see whether it still does.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct FileSum {
+pub(crate) struct FileSum {
     /// Below the folder, with slashes.
-    pub path: String,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 in base64.
-    pub sha256: String,
+    pub(crate) path: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
 }
 
 /// Says how far a long copy has come.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     what: &'static str,
     done: u64,
     total: u64,
@@ -33,8 +31,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Nothing of `total` bytes is done.
-    pub fn new(what: &'static str, total: u64) -> Self {
+    pub(crate) fn new(what: &'static str, total: u64) -> Self {
         Self { what, done: 0, total, told: 0 }
     }
 
@@ -49,10 +46,7 @@ impl Progress {
 
 /// Copies a file to a path where there is none. Once it returned, the bytes are on the disk; the
 /// name is when the folder was synced.
-///
-/// # Errors
-/// What the system said.
-pub fn copy_synced(from: &Path, to: &Path, progress: &mut Progress) -> io::Result<FileSum> {
+pub(crate) fn copy_synced(from: &Path, to: &Path, progress: &mut Progress) -> io::Result<FileSum> {
     let mut target = OpenOptions::new().create_new(true).write(true).mode(MODE).open(to)?;
     let sum = sum_of(from, progress, |part| target.write_all(part))?;
     target.sync_all()?;
@@ -60,10 +54,7 @@ pub fn copy_synced(from: &Path, to: &Path, progress: &mut Progress) -> io::Resul
 }
 
 /// Reads a file to its end and sums it up.
-///
-/// # Errors
-/// What the system said.
-pub fn sum_file(path: &Path, progress: &mut Progress) -> io::Result<FileSum> {
+pub(crate) fn sum_file(path: &Path, progress: &mut Progress) -> io::Result<FileSum> {
     sum_of(path, progress, |_| Ok(()))
 }
 
@@ -91,10 +82,7 @@ fn sum_of(
 }
 
 /// The files of a folder and the folders in it, as paths below it with slashes, sorted.
-///
-/// # Errors
-/// When a folder cannot be read, or holds something that is neither file nor folder.
-pub fn files_below(folder: &Path) -> anyhow::Result<Vec<String>> {
+pub(crate) fn files_below(folder: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut waiting: Vec<(PathBuf, String)> = vec![(folder.to_owned(), String::new())];
     while let Some((folder, prefix)) = waiting.pop() {
@@ -117,10 +105,7 @@ pub fn files_below(folder: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// Removes a folder that may not be there.
-///
-/// # Errors
-/// What the system said.
-pub fn remove_folder(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn remove_folder(path: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("removing {}", path.display()))

@@ -1,8 +1,8 @@
 //! The documents of a log in its backups.
 //!
 //! They are copied while the server runs. One that is erased meanwhile may still be in the copy, so the
-//! words on what was withdrawn are copied last; and when they are put back the words come first, those
-//! on this machine before those of the backup.
+//! notices of what was withdrawn are copied last; and when they are put back the notices come first,
+//! those on this machine before those of the backup.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use super::copy::{FileSum, Progress, copy_synced, files_below};
-use crate::documents::{DocumentId, INCOMING, Said, WITHDRAWN};
-use crate::operate::withdraw::Act;
+use crate::core::withdrawn::Act;
+use crate::documents::{DocumentId, INCOMING, Notice, WITHDRAWN};
 
-/// The documents in a backup.
-pub const DOCUMENTS: &str = "documents";
+pub(crate) const DOCUMENTS: &str = "documents";
 
 /// Copies all documents into the folder of a backup; returns what was copied.
 pub(super) fn copy(documents: &Path, backup: &Path) -> anyhow::Result<Vec<FileSum>> {
@@ -23,16 +22,16 @@ pub(super) fn copy(documents: &Path, backup: &Path) -> anyhow::Result<Vec<FileSu
         return Ok(Vec::new());
     }
     let mut copied = Vec::new();
-    for is_word in [false, true] {
+    for takes_notices in [false, true] {
         let mut paths = files_below(documents)?;
-        paths.retain(|it| !it.starts_with(INCOMING) && is_word_on_one(it) == is_word);
+        paths.retain(|it| !it.starts_with(INCOMING) && is_notice(it) == takes_notices);
         let mut progress = Progress::new("documents copied", 0);
         for path in paths {
             let from = documents.join(&path);
             make_folder_of(&to.join(&path))?;
             match copy_synced(&from, &to.join(&path), &mut progress) {
                 Ok(sum) => copied.push(FileSum { path: format!("{DOCUMENTS}/{path}"), ..sum }),
-                // Erased since it was listed; the word on it comes.
+                // Erased since it was listed; its notice comes.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && !from.exists() => {
                     std::fs::remove_file(to.join(&path)).context("removing half a copy")?;
                 }
@@ -47,19 +46,21 @@ pub(super) fn copy(documents: &Path, backup: &Path) -> anyhow::Result<Vec<FileSu
 }
 
 /// Puts the documents of a backup into the folder of a log, which may have some. Nothing that is there
-/// is replaced, but by a word that takes more away. Returns how many documents came back.
-///
-/// # Errors
-/// In words; run again, it goes on.
-pub fn put_back(files: &[FileSum], backup: &Path, documents: &Path) -> anyhow::Result<usize> {
+/// is replaced, but by a notice that takes more away. Returns how many documents came back.
+/// After an error it can be run again, and goes on.
+pub(crate) fn put_back(
+    files: &[FileSum],
+    backup: &Path,
+    documents: &Path,
+) -> anyhow::Result<usize> {
     let mut count = 0;
     let mut of_backup: Vec<&FileSum> = files.iter().filter(|it| below(it).is_some()).collect();
-    of_backup.sort_by_key(|it| !is_word_on_one(&it.path));
+    of_backup.sort_by_key(|it| !is_notice(&it.path));
     let mut progress = Progress::new("documents copied", of_backup.iter().map(|it| it.bytes).sum());
     for expected in of_backup {
         let Some(path) = below(expected) else { continue };
         let (from, to) = (backup.join(&expected.path), documents.join(path));
-        let is_replaced = is_word_on_one(path) && takes_more_away(&from, &to)?;
+        let is_replaced = is_notice(path) && takes_more_away(&from, &to)?;
         if is_erased(&to)? || (to.exists() && !is_replaced) {
             continue;
         }
@@ -78,9 +79,6 @@ pub fn put_back(files: &[FileSum], backup: &Path, documents: &Path) -> anyhow::R
 }
 
 /// Each document in a backup has the hash that it is named by.
-///
-/// # Errors
-/// Names the first that has another.
 pub(super) fn check_names(files: &[FileSum]) -> anyhow::Result<()> {
     for file in files {
         let Some(id) = below(file).and_then(|it| id_of(Path::new(it))) else { continue };
@@ -98,7 +96,7 @@ fn below(file: &FileSum) -> Option<&str> {
     file.path.strip_prefix(DOCUMENTS)?.strip_prefix('/')
 }
 
-fn is_word_on_one(path: &str) -> bool {
+fn is_notice(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|it| it == WITHDRAWN)
 }
 
@@ -110,21 +108,17 @@ fn id_of(path: &Path) -> Option<DocumentId> {
     path.file_name()?.to_str()?.parse().ok()
 }
 
-/// Whether a document was erased on this machine, or by a word that was put back before it.
+/// Whether a document was erased on this machine, or by a notice that was put back before it.
 fn is_erased(document: &Path) -> anyhow::Result<bool> {
     if id_of(document).is_none() {
         return Ok(false);
     }
-    Ok(read_word(&document.with_extension(WITHDRAWN))?.is_some_and(|it| it.act == Act::Erased))
+    Ok(Notice::read(&document.with_extension(WITHDRAWN))?.is_some_and(|it| it.act == Act::Erased))
 }
 
-fn takes_more_away(word: &Path, than: &Path) -> anyhow::Result<bool> {
-    let act = |path| anyhow::Ok(read_word(path)?.map(|it| it.act));
-    Ok(act(word)? > act(than)?)
-}
-
-fn read_word(path: &Path) -> anyhow::Result<Option<Said>> {
-    Ok(files::read_json(path)?)
+fn takes_more_away(notice: &Path, than: &Path) -> anyhow::Result<bool> {
+    let act = |path| anyhow::Ok(Notice::read(path)?.map(|it| it.act));
+    Ok(act(notice)? > act(than)?)
 }
 
 fn remove_file(path: &Path) -> anyhow::Result<()> {
@@ -170,15 +164,15 @@ mod tests {
     }
 
     fn say(document: &Path, act: Act) {
-        let said = Said {
+        let notice = Notice {
             sha256: id_of(document).unwrap().to_string(),
             act,
             since: "2026-01-01T00:00:00.000Z".to_owned(),
             ground: "court-order".to_owned(),
             because: "file 12/26".to_owned(),
         };
-        let word = document.with_extension(WITHDRAWN);
-        std::fs::write(word, serde_json::to_vec(&said).unwrap()).unwrap();
+        let place = document.with_extension(WITHDRAWN);
+        std::fs::write(place, serde_json::to_vec(&notice).unwrap()).unwrap();
     }
 
     #[test]
@@ -208,8 +202,8 @@ mod tests {
         say(&in_back(&erased), Act::Withheld);
         assert_eq!(put_back(&files, &backup, &back).unwrap(), 0);
         assert!(!in_back(&kept).exists() && !in_back(&erased).exists());
-        let word = read_word(&in_back(&erased).with_extension(WITHDRAWN)).unwrap().unwrap();
-        assert_eq!(word.act, Act::Erased);
+        let notice = Notice::read(&in_back(&erased).with_extension(WITHDRAWN)).unwrap().unwrap();
+        assert_eq!(notice.act, Act::Erased);
     }
 
     #[test]

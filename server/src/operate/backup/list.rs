@@ -6,7 +6,6 @@
 
 use std::path::{Path, PathBuf};
 
-use files::Access;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -14,27 +13,20 @@ use crate::config::Config;
 /// One backup that was made, or at least begun.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its folder. It may have been moved, copied or removed by hand since.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// When it was made, as RFC 3339.
-    pub made_at: String,
-    /// How many entries it holds.
-    pub size: u64,
+    pub(crate) made_at: String,
+    pub(crate) size: u64,
 }
 
 /// The backups that were made of a log, oldest first, without those that `--keep` removed.
-///
-/// # Errors
-/// When the list is there and cannot be read.
-pub fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
+pub(crate) fn backups(config: &Config) -> anyhow::Result<Vec<Listed>> {
     Ok(files::read_json(&path(config))?.unwrap_or_default())
 }
 
 /// Adds a backup. Done before the backup has its name, so that none is ever missing here.
-///
-/// # Errors
-/// When the list cannot be read or written.
 pub(super) fn remember(config: &Config, backup: Listed) -> anyhow::Result<()> {
     let mut all = backups(config)?;
     all.push(backup);
@@ -42,9 +34,6 @@ pub(super) fn remember(config: &Config, backup: Listed) -> anyhow::Result<()> {
 }
 
 /// Takes a backup off the list, after it was removed.
-///
-/// # Errors
-/// When the list cannot be read or written.
 pub(super) fn forget(config: &Config, folder: &Path) -> anyhow::Result<()> {
     let mut all = backups(config)?;
     all.retain(|it| it.folder != folder);
@@ -52,7 +41,7 @@ pub(super) fn forget(config: &Config, folder: &Path) -> anyhow::Result<()> {
 }
 
 fn write(config: &Config, all: &[Listed]) -> anyhow::Result<()> {
-    Ok(files::replace_json(&path(config), &all, Access::Everyone)?)
+    Ok(files::replace_json(&path(config), &all, files::Access::Everyone)?)
 }
 
 fn path(config: &Config) -> PathBuf {

@@ -12,28 +12,24 @@ use tlog::{Hash, Origin, TreeHead, TreeSize};
 
 use super::copy::{FileSum, Progress, files_below, sum_file};
 
-/// The manifest's name in a backup.
-pub const MANIFEST: &str = "backup.json";
+pub(crate) const MANIFEST: &str = "backup.json";
 
 const FORMAT: &str = "civiclog-backup/1";
 
-/// A tree head as JSON.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Head {
+pub(crate) struct Head {
     size: u64,
     root: String,
 }
 
-/// The manifest of one backup.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     format: String,
     origin: String,
     /// When it was made, as RFC 3339, by this machine's clock.
     made_at: String,
-    /// The head of the database.
     head: Head,
     /// The head in the copy of the anchor: the beginning of the database's tree.
     anchored: Head,
@@ -47,26 +43,18 @@ pub struct Manifest {
     sha256: Option<String>,
 }
 
-/// What a manifest is made of.
 #[derive(Debug)]
-pub struct Contents<'a> {
-    /// The log.
-    pub origin: &'a Origin,
-    /// When, in Unix milliseconds.
-    pub made_at_ms: u64,
-    /// The head of the database.
-    pub head: TreeHead,
-    /// The head in the anchor.
-    pub anchored: TreeHead,
-    /// The newest published checkpoint.
-    pub published: Option<String>,
-    /// Every file.
-    pub files: Vec<FileSum>,
+pub(crate) struct Contents<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) made_at_ms: u64,
+    pub(crate) head: TreeHead,
+    pub(crate) anchored: TreeHead,
+    pub(crate) published: Option<String>,
+    pub(crate) files: Vec<FileSum>,
 }
 
 impl Manifest {
-    /// A manifest.
-    pub fn new(contents: Contents<'_>) -> Self {
+    pub(crate) fn new(contents: Contents<'_>) -> Self {
         Self {
             format: FORMAT.to_owned(),
             origin: contents.origin.to_string(),
@@ -80,10 +68,7 @@ impl Manifest {
     }
 
     /// Writes it into the folder of its backup, synced.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let whole = Self { sha256: Some(self.checksum()?), ..self.clone() };
         let mut text = serde_json::to_string_pretty(&whole)?;
         text.push('\n');
@@ -92,10 +77,7 @@ impl Manifest {
     }
 
     /// Reads the manifest of a backup, and checks that it is whole.
-    ///
-    /// # Errors
-    /// When the folder holds no finished backup, or the manifest was changed.
-    pub fn read(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(MANIFEST);
         let bytes = std::fs::read(&path).with_context(|| {
             format!("reading {}: without it this is no finished backup", path.display())
@@ -117,10 +99,7 @@ impl Manifest {
     }
 
     /// Reads every file again and compares it; nothing may be missing, nothing too many.
-    ///
-    /// # Errors
-    /// Names the first file that is not as it was.
-    pub fn check_files(&self, folder: &Path) -> anyhow::Result<()> {
+    pub(crate) fn check_files(&self, folder: &Path) -> anyhow::Result<()> {
         let mut there: BTreeSet<String> = files_below(folder)?.into_iter().collect();
         there.remove(MANIFEST);
         let mut progress = Progress::new("checked", self.bytes());
@@ -137,52 +116,33 @@ impl Manifest {
         Ok(())
     }
 
-    /// The log.
-    ///
-    /// # Errors
-    /// When it is no origin.
-    pub fn origin(&self) -> anyhow::Result<Origin> {
+    pub(crate) fn origin(&self) -> anyhow::Result<Origin> {
         self.origin.parse().context("the manifest's origin")
     }
 
-    /// When it was made, as RFC 3339.
-    pub fn made_at(&self) -> &str {
+    pub(crate) fn made_at(&self) -> &str {
         &self.made_at
     }
 
     /// When it was made, in Unix milliseconds; 0 when that is no time.
-    pub fn made_at_ms(&self) -> u64 {
+    pub(crate) fn made_at_ms(&self) -> u64 {
         records::parse_millis(&self.made_at).unwrap_or(0)
     }
 
-    /// The head of the database.
-    ///
-    /// # Errors
-    /// When it is no head.
-    pub fn head(&self) -> anyhow::Result<TreeHead> {
+    pub(crate) fn head(&self) -> anyhow::Result<TreeHead> {
         self.head.parse()
     }
 
-    /// The head in the anchor.
-    ///
-    /// # Errors
-    /// When it is no head.
-    pub fn anchored(&self) -> anyhow::Result<TreeHead> {
+    pub(crate) fn anchored(&self) -> anyhow::Result<TreeHead> {
         self.anchored.parse()
     }
 
-    /// The newest published checkpoint.
-    pub fn published(&self) -> Option<&str> {
-        self.published.as_deref()
-    }
-
     /// Every file but the manifest.
-    pub fn files(&self) -> &[FileSum] {
+    pub(crate) fn files(&self) -> &[FileSum] {
         &self.files
     }
 
-    /// Bytes of all files.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|it| it.bytes).sum()
     }
 
@@ -193,11 +153,7 @@ impl Manifest {
 }
 
 impl FileSum {
-    /// Compares a file with what it was.
-    ///
-    /// # Errors
-    /// In words, with its path.
-    pub fn expect(&self, found: &Self) -> anyhow::Result<()> {
+    pub(crate) fn expect(&self, found: &Self) -> anyhow::Result<()> {
         ensure!(
             found.bytes == self.bytes,
             "{} is damaged: it has {} bytes, it had {}",

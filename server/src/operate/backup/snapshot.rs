@@ -27,42 +27,37 @@ use crate::config::Config;
 
 /// Where one log's snapshots are made, and what is found in them.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(crate) struct SnapshotFolder {
     folder: PathBuf,
     anchor: PathBuf,
 }
 
 /// A snapshot that is whole, as the server tells of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct SnapshotMade {
+pub(crate) struct SnapshotMade {
     /// The name of its folder.
     name: String,
-    /// How long it took.
-    pub took_ms: u64,
+    pub(crate) took_ms: u64,
 }
 
-/// Where the parts of a snapshot are.
 #[derive(Debug)]
-pub struct Snapshot {
-    /// The copy of the anchor.
-    pub anchor: PathBuf,
-    /// The copy of the database.
-    pub database: PathBuf,
+pub(crate) struct Snapshot {
+    pub(crate) anchor: PathBuf,
+    pub(crate) database: PathBuf,
 }
 
-impl Place {
-    /// The place of a log.
-    pub fn of(config: &Config) -> Self {
+impl SnapshotFolder {
+    pub(crate) fn of(config: &Config) -> Self {
         Self { folder: config.data_dir.join("backup"), anchor: config.anchor.clone() }
     }
 
     /// The folder that backups use within the data folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Finds the parts of a snapshot; `None` when there is none of that name.
-    pub fn find(&self, made: &SnapshotMade) -> Option<Snapshot> {
+    pub(crate) fn find(&self, made: &SnapshotMade) -> Option<Snapshot> {
         let is_name = made.name.starts_with(PREFIX) && !made.name.contains('/');
         let folder = self.folder.join(&made.name);
         (is_name && folder.is_dir())
@@ -70,18 +65,12 @@ impl Place {
     }
 
     /// Removes all snapshots: for the one backup that is being made, when it starts and ends.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn remove_all(&self) -> anyhow::Result<()> {
+    pub(crate) fn remove_all(&self) -> anyhow::Result<()> {
         self.names()?.iter().try_for_each(|name| remove_folder(&self.folder.join(name)))
     }
 
     /// Makes a snapshot. Commits go on meanwhile.
-    ///
-    /// # Errors
-    /// When there are [`SNAPSHOTS_MAX`] already, or the system or the database refuses.
-    pub fn make(&self, store: &Store, clock: &dyn Clock) -> anyhow::Result<SnapshotMade> {
+    pub(crate) fn make(&self, store: &Store, clock: &dyn Clock) -> anyhow::Result<SnapshotMade> {
         let started_ms = clock.monotonic_millis();
         let name = format!("{PREFIX}{}", clock.unix_millis());
         let snapshot = self.folder.join(&name);
@@ -125,8 +114,8 @@ impl Place {
 
 /// Makes snapshots inside a running server, one at a time.
 #[derive(Clone)]
-pub struct SnapshotMaker {
-    place: Place,
+pub(crate) struct SnapshotMaker {
+    snapshots: SnapshotFolder,
     store: Store,
     clock: Arc<dyn Clock>,
     // Held while a snapshot is made.
@@ -134,13 +123,12 @@ pub struct SnapshotMaker {
 }
 
 impl SnapshotMaker {
-    /// For the log that this process serves.
-    pub fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { place: Place::of(config), store, clock, one_at_a_time: Arc::default() }
+    pub(crate) fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { snapshots: SnapshotFolder::of(config), store, clock, one_at_a_time: Arc::default() }
     }
 
     /// `POST /backup`, for the admin port: makes a snapshot and says how long it took.
-    pub fn router(self) -> Router {
+    pub(crate) fn router(self) -> Router {
         Router::new().route("/backup", post(move || async move { self.answer().await }))
     }
 
@@ -154,7 +142,7 @@ impl SnapshotMaker {
         let started = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             let _one = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
             // If nobody waits for it any more, the next backup finds it and removes it.
-            let _ = done.send(self.place.make(&self.store, self.clock.as_ref()));
+            let _ = done.send(self.snapshots.make(&self.store, self.clock.as_ref()));
         });
         if let Err(error) = started {
             return failed(&error);
@@ -171,6 +159,6 @@ impl SnapshotMaker {
 }
 
 /// Snapshots that may be there at once: each keeps files alive that the log has no more use for.
-pub const SNAPSHOTS_MAX: usize = 4;
+pub(crate) const SNAPSHOTS_MAX: usize = 4;
 
 const PREFIX: &str = "snapshot-";

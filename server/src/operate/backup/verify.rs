@@ -7,17 +7,19 @@ use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use service::{Clock, SystemClock};
 use store::Store;
-use tlog::{CosignedCheckpoint, LeafIndex, Note, Policy, TreeHead, VerifierKey};
+use tlog::{Note, TreeHead, VerifierKey};
 
 use super::manifest::Manifest;
 use super::{ANCHOR, DATABASE, POLICY, documents};
 use crate::config::Config;
+use crate::core::genesis;
+use crate::operate::accepted::AcceptedHead;
 use crate::operate::check;
 use crate::sign::anchor::AnchorCopy;
 
 /// Whom a backup is compared with.
 #[derive(Debug, Default)]
-pub struct Trust {
+pub(crate) struct Trust {
     /// The log's Ed25519 keys, one of which entry 0 must name; none: whatever entry 0 names.
     keys: Vec<VerifierKey>,
     /// The text of today's witness policy; none: those that the backup holds.
@@ -26,7 +28,7 @@ pub struct Trust {
 
 /// A backup in which everything is right, for standard output.
 #[derive(Debug, Serialize)]
-pub struct Verified {
+pub(crate) struct Verified {
     backup: PathBuf,
     origin: String,
     size: u64,
@@ -45,22 +47,12 @@ pub(crate) struct Whole {
     pub(crate) store: Store,
     pub(crate) manifest: Manifest,
     pub(crate) anchor: AnchorCopy,
-    pub(crate) published: Option<Published>,
-}
-
-/// The newest published head of a backup.
-pub(crate) struct Published {
-    pub(crate) cosigned: CosignedCheckpoint,
-    /// The text of the policy that accepts it.
-    pub(crate) policy: String,
+    pub(crate) published: Option<AcceptedHead>,
 }
 
 impl Trust {
     /// The keys and the policy that a server's configuration names.
-    ///
-    /// # Errors
-    /// When the policy cannot be read, or names no key of this log.
-    pub fn of_config(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn of_config(config: &Config) -> anyhow::Result<Self> {
         let (policy, text) = config.policy()?;
         let keys: Vec<VerifierKey> = policy
             .logs()
@@ -72,21 +64,14 @@ impl Trust {
         Ok(Self { keys, policy: Some(text) })
     }
 
-    /// One verifier key.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn of_key(vkey: &str) -> anyhow::Result<Self> {
+    pub(crate) fn of_key(vkey: &str) -> anyhow::Result<Self> {
         let key = vkey.trim().parse().with_context(|| format!("the verifier key {vkey:?}"))?;
         Ok(Self { keys: vec![key], policy: None })
     }
 }
 
 /// Checks a backup: every file, every hash, every admission, every signature.
-///
-/// # Errors
-/// Names what is damaged.
-pub fn verify(folder: &Path, trust: &Trust) -> anyhow::Result<Verified> {
+pub(crate) fn verify(folder: &Path, trust: &Trust) -> anyhow::Result<Verified> {
     let clock = SystemClock::new();
     let whole = check_all(folder, trust)?;
     documents::check_names(whole.manifest.files())?;
@@ -146,13 +131,8 @@ fn check_anchor(store: &Store, manifest: &Manifest, anchor: &AnchorCopy) -> anyh
 
 /// The log's Ed25519 key: the one that entry 0 names, which must be one that the caller trusts.
 fn log_key(store: &Store, trust: &Trust) -> anyhow::Result<VerifierKey> {
-    let entry = store
-        .entry_in_tree(LeafIndex::new(0))
-        .context("reading entry 0")?
-        .context("the backup is of a log without entry 0")?;
-    let entry = records::Entry::parse(&entry).context("entry 0")?;
-    let named = crate::core::genesis::vkeys(entry.record());
-    let key = named.first().context("entry 0 names no key")?;
+    let genesis = genesis::of(store)?;
+    let key = genesis.vkeys.first().context("entry 0 names no key")?;
     let key: VerifierKey = key.parse().context("the key that entry 0 names")?;
     ensure!(
         trust.keys.is_empty() || trust.keys.contains(&key),
@@ -168,7 +148,7 @@ fn published(
     anchor: &AnchorCopy,
     key: &VerifierKey,
     trust: &Trust,
-) -> anyhow::Result<Option<Published>> {
+) -> anyhow::Result<Option<AcceptedHead>> {
     let Some(stored) = store.latest_published() else {
         return Ok(None);
     };
@@ -181,13 +161,7 @@ fn published(
     let copied =
         std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let texts = trust.policy.iter().chain([&copied]).chain(anchor.policies());
-    for text in texts {
-        let policy = Policy::parse(text).context("a witness policy in the backup")?;
-        if let Ok(cosigned) = policy.check(&note) {
-            return Ok(Some(Published { cosigned, policy: text.clone() }));
-        }
-    }
-    anyhow::bail!(
+    AcceptedHead::under_first(&note, texts)?.map(Some).context(
         "the last published checkpoint satisfies neither today's witness policy nor one in the backup"
     )
 }

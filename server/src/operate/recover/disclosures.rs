@@ -1,7 +1,7 @@
 //! What the log held for sealed fields. It is in no tile, so only a server of this log that still
 //! has it can give it back, and it gives what it may show to everybody. Nothing else depends on it.
 
-use records::{Disclosure, Entry, Held};
+use records::{Disclosure, Entry, HeldBy};
 use serde::Deserialize;
 use tlog::LeafIndex;
 use tlog_client::ClientError;
@@ -25,9 +25,7 @@ struct RecordAnswer {
 
 impl Disclosures {
     /// What the mirror has for entries that begin at `first`, as the store keeps it.
-    ///
-    /// # Errors
-    /// [`ClientError`] when the mirror could not say: what it has would be lost for good.
+    /// A mirror that could not say is an error: what it has would be lost for good.
     pub(super) fn of_entries(
         &mut self,
         mirror: &Mirror,
@@ -37,7 +35,7 @@ impl Disclosures {
         let parsed: Vec<Option<Entry>> = entries.iter().map(|it| Entry::parse(it).ok()).collect();
         let held = |entry: &Option<Entry>| {
             let fields = entry.iter().flat_map(|it| it.record().sealed());
-            fields.filter(|it| it.held == Held::Log).count()
+            fields.filter(|it| it.held == HeldBy::Log).count()
         };
         let mut wanted: Vec<LeafIndex> = (first.get()..)
             .zip(&parsed)
@@ -71,7 +69,6 @@ impl Disclosures {
         Ok(self.are_served.unwrap_or(false))
     }
 
-    /// Disclosures that came back.
     pub(super) fn found(&self) -> u64 {
         self.found
     }
@@ -89,7 +86,7 @@ fn those_that_fit(entry: &Entry, body: &[u8]) -> Vec<String> {
     };
     let offered: Vec<Disclosure> =
         answer.disclosures.iter().filter_map(|it| Disclosure::parse(it).ok()).collect();
-    let fields = entry.record().sealed().iter().filter(|it| it.held == Held::Log);
+    let fields = entry.record().sealed().iter().filter(|it| it.held == HeldBy::Log);
     fields
         .filter_map(|field| {
             let fits = |it: &&Disclosure| it.digest() == field.digest && it.name() == field.name();

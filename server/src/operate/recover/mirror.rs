@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 8;
 
 /// Where the log can be read, and what waits for the answers.
 #[derive(Debug)]
-pub struct Mirror {
+pub(crate) struct Mirror {
     files: LogFiles,
     runtime: Runtime,
     /// The tiles that proofs asked for last.
@@ -31,10 +31,7 @@ pub struct Mirror {
 
 impl Mirror {
     /// A mirror at a URL, or in a folder.
-    ///
-    /// # Errors
-    /// When the URL cannot be asked.
-    pub fn open(from: &str, settings: &HttpSettings) -> anyhow::Result<Self> {
+    pub(crate) fn open(from: &str, settings: &HttpSettings) -> anyhow::Result<Self> {
         let files = if from.starts_with("http://") || from.starts_with("https://") {
             LogFiles::Server(Box::new(HttpClient::new(LogUrl::parse(from)?, settings)?))
         } else {
@@ -49,18 +46,12 @@ impl Mirror {
     }
 
     /// The newest checkpoint that the mirror has.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn checkpoint(&self) -> Result<Note, ClientError> {
+    pub(crate) fn checkpoint(&self) -> Result<Note, ClientError> {
         self.runtime.block_on(self.files.checkpoint())
     }
 
     /// The entries of a range, unverified, of a tree of this size.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn entries(
+    pub(crate) fn entries(
         &self,
         range: Range<LeafIndex>,
         size: TreeSize,
@@ -88,10 +79,7 @@ impl Mirror {
     }
 
     /// What `/v1/records/{index}` says of each index; `None` from a mirror that has no such thing.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn records(&self, indices: &[LeafIndex]) -> Result<Vec<Option<Bytes>>, ClientError> {
+    pub(crate) fn records(&self, indices: &[LeafIndex]) -> Result<Vec<Option<Bytes>>, ClientError> {
         let paths: Vec<String> = indices.iter().map(|it| format!("v1/records/{it}")).collect();
         let fetches = stream::iter(&paths).map(|path| self.files.find(path, RECORD_BYTES_MAX));
         self.all(fetches.buffered(REQUESTS_MAX))

@@ -3,18 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use tlog::{CosignedCheckpoint, Note, Policy, TreeSize, VerifierKey};
+use tlog::{Note, Policy, TreeSize, VerifierKey};
 use tlog_client::WitnessClient;
 
 use super::mirror::Mirror;
 use crate::config::Config;
-
-/// A head with its quorum, and the text of the policy that accepts it.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) cosigned: CosignedCheckpoint,
-    pub(super) policy: String,
-}
+use crate::operate::accepted::AcceptedHead;
 
 /// Where the checkpoint comes from, and what it is held against.
 pub(super) struct Sources<'a> {
@@ -30,38 +24,36 @@ pub(super) struct Sources<'a> {
     pub(super) at_least: Option<TreeSize>,
 }
 
-impl Target {
-    /// Reads the checkpoint and checks everything about it that needs no entries.
-    pub(super) fn find(config: &Config, sources: &Sources<'_>) -> anyhow::Result<Self> {
-        let (today, text) = config.policy()?;
-        let note = match sources.checkpoint {
-            None => sources.mirror.checkpoint().context("the mirror's checkpoint")?,
-            Some(path) => {
-                let bytes = std::fs::read(path)
-                    .with_context(|| format!("reading the checkpoint {}", path.display()))?;
-                Note::parse(&bytes).with_context(|| format!("the checkpoint {}", path.display()))?
-            }
-        };
-        let target = accepted(&note, &today, &text, sources.policies_before)?;
-        ensure!(
-            target.cosigned.checkpoint().origin == config.origin,
-            "the checkpoint is of the log {}, not of {}",
-            target.cosigned.checkpoint().origin,
-            config.origin
-        );
-        ensure!(
-            matches!(sources.own_key.verify_note(&note), Ok(Some(_))),
-            "the checkpoint does not carry a valid signature by this log's own key {}",
-            sources.own_key
-        );
-        let size = target.cosigned.head().size;
-        refuse_less(size, sources.anchored, "the log signed a tree of")?;
-        if let Some(at_least) = sources.at_least {
-            refuse_less(size, at_least, "--at-least says")?;
+/// Reads the checkpoint and checks everything about it that needs no entries.
+pub(super) fn find_target(config: &Config, sources: &Sources<'_>) -> anyhow::Result<AcceptedHead> {
+    let (today, text) = config.policy()?;
+    let note = match sources.checkpoint {
+        None => sources.mirror.checkpoint().context("the mirror's checkpoint")?,
+        Some(path) => {
+            let bytes = std::fs::read(path)
+                .with_context(|| format!("reading the checkpoint {}", path.display()))?;
+            Note::parse(&bytes).with_context(|| format!("the checkpoint {}", path.display()))?
         }
-        refuse_less_than_witnesses(config, &today, size, sources.own_key)?;
-        Ok(target)
+    };
+    let target = accepted(&note, &today, &text, sources.policies_before)?;
+    ensure!(
+        target.cosigned.checkpoint().origin == config.origin,
+        "the checkpoint is of the log {}, not of {}",
+        target.cosigned.checkpoint().origin,
+        config.origin
+    );
+    ensure!(
+        matches!(sources.own_key.verify_note(&note), Ok(Some(_))),
+        "the checkpoint does not carry a valid signature by this log's own key {}",
+        sources.own_key
+    );
+    let size = target.cosigned.head().size;
+    refuse_less(size, sources.anchored, "the log signed a tree of")?;
+    if let Some(at_least) = sources.at_least {
+        refuse_less(size, at_least, "--at-least says")?;
     }
+    refuse_less_than_witnesses(config, &today, size, sources.own_key)?;
+    Ok(target)
 }
 
 /// Today's policy first; an earlier one may have accepted what was published last.
@@ -70,16 +62,13 @@ fn accepted(
     today: &Policy,
     text: &str,
     policies_before: &[String],
-) -> anyhow::Result<Target> {
+) -> anyhow::Result<AcceptedHead> {
     let refusal = match today.check(note) {
-        Ok(cosigned) => return Ok(Target { cosigned, policy: text.to_owned() }),
+        Ok(cosigned) => return Ok(AcceptedHead { cosigned, policy: text.to_owned() }),
         Err(refusal) => refusal,
     };
-    for before in policies_before {
-        let policy = Policy::parse(before).context("a witness policy of earlier days")?;
-        if let Ok(cosigned) = policy.check(note) {
-            return Ok(Target { cosigned, policy: before.clone() });
-        }
+    if let Some(accepted) = AcceptedHead::under_first(note, policies_before)? {
+        return Ok(accepted);
     }
     Err(refusal).context("the witness policy does not accept the checkpoint")
 }

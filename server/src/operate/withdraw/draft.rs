@@ -13,8 +13,8 @@ use records::{RecordDraft, Submission, Value};
 use store::{Kv, Store};
 use tlog::LeafIndex;
 
-use super::Withdrawal;
 use crate::core::state::CommittedState;
+use crate::core::withdrawn::Withdrawal;
 
 /// Makes the file, which must not be there yet.
 pub(super) fn create(path: &Path) -> anyhow::Result<File> {

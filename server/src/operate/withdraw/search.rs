@@ -15,32 +15,28 @@ use anyhow::Context as _;
 use records::{Disclosure, DisclosureDigest};
 use sha2::{Digest as _, Sha256};
 
-/// What to look for.
 #[derive(Debug, Default)]
-pub struct Sought {
+pub(crate) struct Sought {
     digests: BTreeSet<[u8; 32]>,
     marks: BTreeSet<[u8; MARK_LEN]>,
 }
 
 /// What a search went through, and where it found something.
 #[derive(Debug, Default)]
-pub struct Searched {
+pub(crate) struct Searched {
     /// Files that were read to their end.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Files that hold what was sought.
-    pub found_in: Vec<PathBuf>,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) found_in: Vec<PathBuf>,
 }
 
 impl Sought {
-    /// Looks for the disclosure with this digest.
-    pub fn digest(&mut self, digest: DisclosureDigest) {
+    pub(crate) fn digest(&mut self, digest: DisclosureDigest) {
         self.digests.insert(*digest.as_bytes());
     }
 
     /// Looks for this disclosure, and for parts of it.
-    pub fn disclosure(&mut self, disclosure: &Disclosure) {
+    pub(crate) fn disclosure(&mut self, disclosure: &Disclosure) {
         self.digest(disclosure.digest());
         let text = disclosure.text().as_bytes();
         // `["` and then the salt: its characters are bytes 2 to 24 of the array's usual form, which
@@ -63,10 +59,12 @@ impl Sought {
 }
 
 /// Searches folders with all that is below them, and single files; symbolic links are not followed.
-///
-/// # Errors
-/// When something could not be read: what was not read was not searched.
-pub fn search(places: &[PathBuf], skip: &[PathBuf], sought: &Sought) -> anyhow::Result<Searched> {
+/// What could not be read was not searched, and is an error.
+pub(crate) fn search(
+    places: &[PathBuf],
+    skip: &[PathBuf],
+    sought: &Sought,
+) -> anyhow::Result<Searched> {
     let mut searched = Searched::default();
     let mut waiting: Vec<PathBuf> = places.to_vec();
     while let Some(path) = waiting.pop() {

@@ -60,9 +60,6 @@ pub enum AdoptError {
 impl AnchorCopy {
     /// Reads a copy, or an anchor that another process may be moving meanwhile: it is replaced as a
     /// whole.
-    ///
-    /// # Errors
-    /// [`AnchorError`].
     pub fn read(path: &Path) -> Result<Self, AnchorError> {
         let bytes = std::fs::read(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => AnchorError::Missing { path: path.to_owned() },
@@ -119,9 +116,6 @@ impl Anchor {
 
     /// Makes an anchor anew where it was lost, at a head that the witnesses cosigned. The head that
     /// was in the lost one may have been larger, which only the witnesses can tell.
-    ///
-    /// # Errors
-    /// [`AdoptError::NotOurs`]; [`AnchorError::Exists`]; [`AnchorError::Io`].
     pub fn recreate_on(
         medium: Box<dyn AnchorMedium>,
         origin: &Origin,
@@ -160,9 +154,6 @@ impl Anchor {
     }
 
     /// Marks the anchor: nothing is signed before every witness confirmed.
-    ///
-    /// # Errors
-    /// [`AnchorError`].
     pub fn mark_restored(&mut self) -> Result<(), AnchorError> {
         self.replace(self.contents.clone().restored())
     }

@@ -35,17 +35,11 @@ pub struct Anchor {
 
 impl Anchor {
     /// Makes the anchor of a new log, with the empty tree in it.
-    ///
-    /// # Errors
-    /// [`AnchorError::Exists`] when there is one; [`AnchorError::Locked`]; [`AnchorError::Io`].
     pub fn create(path: &Path, origin: &Origin) -> Result<Self, AnchorError> {
         Self::create_on(Box::new(AnchorFile::lock(path)?), origin)
     }
 
     /// The same on any medium.
-    ///
-    /// # Errors
-    /// As [`Anchor::create`].
     pub fn create_on(medium: Box<dyn AnchorMedium>, origin: &Origin) -> Result<Self, AnchorError> {
         if read_bytes(medium.as_ref())?.is_some() {
             return Err(AnchorError::Exists { path: medium.path().to_owned() });
@@ -54,9 +48,6 @@ impl Anchor {
     }
 
     /// Opens and locks the anchor of an existing log.
-    ///
-    /// # Errors
-    /// Any variant of [`AnchorError`] but `Exists` and `Moved`.
     pub fn open(path: &Path, origin: &Origin) -> Result<Self, AnchorError> {
         if !path.exists() {
             return Err(AnchorError::Missing { path: path.to_owned() });
@@ -65,9 +56,6 @@ impl Anchor {
     }
 
     /// The same on any medium.
-    ///
-    /// # Errors
-    /// As [`Anchor::open`].
     pub fn open_on(medium: Box<dyn AnchorMedium>, origin: &Origin) -> Result<Self, AnchorError> {
         let (contents, head) = read(medium.as_ref())?;
         if contents.origin != origin.as_str() {
@@ -128,9 +116,6 @@ impl Anchor {
     }
 
     /// Remembers, before a head is published under a policy, that one may be.
-    ///
-    /// # Errors
-    /// [`AnchorError::Io`].
     pub fn expect_policy(&mut self, policy: &str) -> Result<(), AnchorError> {
         let mut next = self.contents.clone();
         if !next.policies.iter().any(|it| it == policy) {
@@ -142,9 +127,6 @@ impl Anchor {
     /// Forgets the policies before, and that the data was restored, once the start-up rule holds and
     /// a head is published. Not before: a quorum for the head signed last does not say that nobody
     /// knows a later one.
-    ///
-    /// # Errors
-    /// [`AnchorError::Io`].
     pub fn settle(&mut self, policy: &str) -> Result<(), AnchorError> {
         let mut next = self.contents.clone();
         next.policies = vec![policy.to_owned()];
@@ -153,9 +135,6 @@ impl Anchor {
     }
 
     /// Remembers that the operator set a witness aside; the same key is remembered once.
-    ///
-    /// # Errors
-    /// [`AnchorError::Io`].
     pub fn remember_set_aside(&mut self, witness: SetAside) -> Result<(), AnchorError> {
         let mut next = self.contents.clone();
         if next.set_aside.iter().all(|it| it.vkey != witness.vkey) {
@@ -165,9 +144,6 @@ impl Anchor {
     }
 
     /// Forgets that a witness, named by its verifier key, was set aside.
-    ///
-    /// # Errors
-    /// [`AnchorError::Io`].
     pub fn hear_again(&mut self, vkey: &str) -> Result<(), AnchorError> {
         let mut next = self.contents.clone();
         next.set_aside.retain(|it| it.vkey != vkey);

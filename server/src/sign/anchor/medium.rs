@@ -41,9 +41,6 @@ impl AnchorFile {
     ///
     /// The lock is on a file beside the anchor: the anchor itself is replaced by renaming, which
     /// would leave the lock on a file that is no longer there.
-    ///
-    /// # Errors
-    /// [`AnchorError::Locked`] when another process holds it; [`AnchorError::Io`].
     pub fn lock(path: &Path) -> Result<Self, AnchorError> {
         match files::lock_file(&path.with_extension("lock")) {
             Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),

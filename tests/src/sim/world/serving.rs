@@ -1,6 +1,6 @@
 //! Requests of clients that the server works on, from their arrival to the answer.
 
-use civiclog_server::admit::pool::Receipt;
+use civiclog_server::admit::outcome::Receipt;
 use tlog::TlogProof;
 
 use super::super::client::Job;

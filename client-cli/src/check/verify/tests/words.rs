@@ -95,7 +95,7 @@ const ACTS: [(&str, Act); 17] = [
 ];
 
 fn second_genesis(log: &FakeLog) -> u64 {
-    let first = log.lock().entries[0].clone();
+    let first = log.lock().entries()[0].clone();
     let genesis = records::Entry::parse(&first).unwrap().record().clone();
     forge(log, &genesis, &[&log.governance])
 }

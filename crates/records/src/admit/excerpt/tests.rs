@@ -5,7 +5,9 @@ use crate::fixture::{
     registry, signed, submitter_add, treasury,
 };
 use crate::json::Value;
-use crate::jws::{Algorithm, P256Verify, SigningKey};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
+use crate::signing::SigningKey;
 use crate::submission::Submission;
 use crate::{RecordDraft, entry};
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::case::{RECORD, Ruling};
-use super::{Broken, Judgement, amount_of};
+use super::judgement::{Broken, Judgement, amount_of};
 use crate::date;
+use crate::hex;
 use crate::json::Value;
 use crate::profile::pattern::text_of;
 use crate::profile::rule::{Key, Party, Primitive, Stated, Whose};
@@ -12,10 +13,10 @@ use crate::record::Target;
 use crate::state::{self, Added, Facts, State, Total};
 
 /// Whether a rule holds; what it missed if not.
-type Held = Result<(), Broken>;
+type RuleOutcome = Result<(), Broken>;
 
 impl<S: State> Judgement<'_, S> {
-    pub(super) fn evaluate(&mut self, rule: &Primitive) -> Ruling<Held, S> {
+    pub(super) fn evaluate(&mut self, rule: &Primitive) -> Ruling<RuleOutcome, S> {
         match rule {
             Primitive::Exists { of, kinds, states, by, is_required } => {
                 self.exists(of, kinds, states, *by, *is_required)
@@ -40,7 +41,7 @@ impl<S: State> Judgement<'_, S> {
         states: &[String],
         by: Option<Party>,
         is_required: bool,
-    ) -> Ruling<Held, S> {
+    ) -> Ruling<RuleOutcome, S> {
         let objects = self.objects(of);
         let broken = |expected: String, got| {
             Ok(Err(Broken {
@@ -81,7 +82,7 @@ impl<S: State> Judgement<'_, S> {
         Ok(Ok(()))
     }
 
-    fn unique(&mut self, of: &[String], among: &str, within: &[Key]) -> Ruling<Held, S> {
+    fn unique(&mut self, of: &[String], among: &str, within: &[Key]) -> Ruling<RuleOutcome, S> {
         let data = self.record.data();
         let value = |pointer: &String| data.at(pointer).and_then(text_of);
         let sets: Vec<Vec<String>> = if of.iter().any(|one| one == "documents") {
@@ -108,7 +109,7 @@ impl<S: State> Judgement<'_, S> {
                 }
                 _ => {
                     self.state.put(state::put_holder(&key, self.record.object()));
-                    self.said.claims.insert(key);
+                    self.contribution.claims.insert(key);
                 }
             }
         }
@@ -121,19 +122,23 @@ impl<S: State> Judgement<'_, S> {
         stream: &[Key],
         among: &str,
         anywhere: bool,
-    ) -> Ruling<Held, S> {
-        let said = self.record.data().at(number).and_then(Value::as_int);
-        let Some(said) = said.and_then(|said| u64::try_from(said).ok()) else { return Ok(Ok(())) };
+    ) -> Ruling<RuleOutcome, S> {
+        let contribution = self.record.data().at(number).and_then(Value::as_int);
+        let Some(contribution) =
+            contribution.and_then(|contribution| u64::try_from(contribution).ok())
+        else {
+            return Ok(Ok(()));
+        };
         let key = self.group(b"n/", among, stream);
         // A correction keeps its number: it was not taken out of the stream.
         let own = self.replaced.numbers.get(&key).copied();
         let expected = match (own, state::last_number(&self.state, &key)?) {
             (Some(own), _) => own,
             (None, Some(last)) => last.saturating_add(1),
-            (None, None) if anywhere => said,
+            (None, None) if anywhere => contribution,
             (None, None) => 1,
         };
-        if said != expected {
+        if contribution != expected {
             return Ok(Err(Broken {
                 pointer: pointer_of_value(Some(&number.to_owned())),
                 expected: format!("{expected}, the next number of the stream"),
@@ -142,13 +147,13 @@ impl<S: State> Judgement<'_, S> {
             }));
         }
         if own.is_none() {
-            self.state.put(state::put_number(&key, said));
+            self.state.put(state::put_number(&key, contribution));
         }
-        self.said.numbers.insert(key, said);
+        self.contribution.numbers.insert(key, contribution);
         Ok(Ok(()))
     }
 
-    fn time(&self, is_before: bool, of: &Whose, at: &str, days: i64) -> Ruling<Held, S> {
+    fn time(&self, is_before: bool, of: &Whose, at: &str, days: i64) -> Ruling<RuleOutcome, S> {
         let fact = match of {
             Whose::This => self.record.data().at(at).cloned(),
             _ => self.facts(of)?.and_then(|facts| facts.get(at).cloned()),
@@ -183,9 +188,10 @@ impl<S: State> Judgement<'_, S> {
 
     /// Spec: SHA-256 of `civiclog/commitment@1`, the object and its opener, each with a line feed,
     /// then the 32 bytes of the salt and the 32 of the hash.
-    fn opens(&self, commitment: &str, salt: &str, sha256: &str) -> Held {
+    fn opens(&self, commitment: &str, salt: &str, sha256: &str) -> RuleOutcome {
         let data = self.record.data();
-        let bytes = |pointer: &str| data.at(pointer).and_then(Value::as_text).and_then(hex_32);
+        let bytes =
+            |pointer: &str| data.at(pointer).and_then(Value::as_text).and_then(hex::decode_32);
         let made = match (bytes(salt), bytes(sha256)) {
             (Some(salt), Some(sha256)) => Some(crate::build::commitment(
                 self.record.object(),
@@ -207,7 +213,7 @@ impl<S: State> Judgement<'_, S> {
         })
     }
 
-    fn sum(&mut self, rule: &Primitive) -> Ruling<Held, S> {
+    fn sum(&mut self, rule: &Primitive) -> Ruling<RuleOutcome, S> {
         let Primitive::Sum { amount, is_minus, of, limit, percent, among } = rule else {
             return Ok(Ok(()));
         };
@@ -244,7 +250,7 @@ impl<S: State> Judgement<'_, S> {
         Ok(held)
     }
 
-    fn totals(&mut self, rule: &Primitive) -> Ruling<Held, S> {
+    fn totals(&mut self, rule: &Primitive) -> Ruling<RuleOutcome, S> {
         let Primitive::Totals { among, by, count, sums, balance, is_closing } = rule else {
             return Ok(Ok(()));
         };
@@ -295,7 +301,7 @@ impl<S: State> Judgement<'_, S> {
         if *is_closing {
             total.is_closed = true;
             self.state.put(state::put_total(&key, &total));
-            self.said.closed.push(key);
+            self.contribution.closed.push(key);
         }
         Ok(Ok(()))
     }
@@ -388,14 +394,6 @@ fn instant(text: &str) -> Option<(i64, i64)> {
     }
     let start = date::parse_date(text)?.checked_mul(DAY_MS)?;
     Some((start, start.checked_add(DAY_MS)?))
-}
-
-fn hex_32(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes().chunks_exact(2).map(|pair| {
-        let text = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(text, 16).ok()
-    });
-    digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 const DAY_MS: i64 = 86_400_000;

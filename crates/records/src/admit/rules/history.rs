@@ -1,47 +1,14 @@
 //! An object's current state as the fold of its standing revisions, and undoing one of them.
 
 use super::super::case::{RECORD, Ruling};
-use super::{Judgement, change, wrong_state};
-use crate::profile::Profile;
+use super::judgement::{Judgement, change};
+use super::step::step;
 use crate::profile::rule::Party;
 use crate::record::Op;
 use crate::refusal::RuleId;
-use crate::state::{self, Fold, ObjectHead, Revision, Said, State, StateError};
+use crate::state::{self, Contribution, Fold, ObjectHead, Revision, State, StateError};
 
-/// A step that the object's state does not allow.
-pub(super) struct WrongState {
-    pub(super) kind: String,
-    pub(super) from: Vec<String>,
-    pub(super) found: String,
-}
-
-/// Takes one standing revision into the fold.
-pub(super) fn step(fold: &mut Fold, profile: &Profile, said: &Said) -> Result<(), WrongState> {
-    if let Some(states) = profile.kind(&said.kind).and_then(|kind| kind.states()) {
-        let fits = if states.from.is_empty() {
-            fold.standing == 0
-        } else {
-            states.from.contains(&fold.status)
-        };
-        if !fits {
-            return Err(WrongState {
-                kind: said.kind.clone(),
-                from: states.from.clone(),
-                found: fold.status.clone(),
-            });
-        }
-        fold.status.clone_from(&states.to);
-    }
-    if fold.standing == 0 {
-        fold.opener.clone_from(&said.submitter);
-        fold.opened_as = format!("{}/{}", profile.name(), said.kind);
-    }
-    fold.standing = fold.standing.saturating_add(1);
-    fold.facts.extend(said.facts.iter().map(|(pointer, value)| (pointer.clone(), value.clone())));
-    Ok(())
-}
-
-type Before = (Fold, Said);
+type Before = (Fold, Contribution);
 
 impl<S: State> Judgement<'_, S> {
     /// Takes back out what the replaced revision did.
@@ -51,8 +18,8 @@ impl<S: State> Judgement<'_, S> {
         head: &ObjectHead,
         before: Option<&Before>,
     ) -> Ruling<(), S> {
-        let said = self.said_of(of, head, before)?;
-        for added in &said.added {
+        let contribution = self.contribution_of(of, head, before)?;
+        for added in &contribution.added {
             let mut total = state::total(&self.state, &added.total)?;
             if total.is_closed {
                 self.flags.insert(RuleId::AFTER_CLOSE);
@@ -60,15 +27,15 @@ impl<S: State> Judgement<'_, S> {
             change(&mut total, added, -1)?;
             self.state.put(state::put_total(&added.total, &total));
         }
-        for claim in &said.claims {
+        for claim in &contribution.claims {
             self.state.put(state::put_holder(claim, ""));
         }
-        for closed in &said.closed {
+        for closed in &contribution.closed {
             let mut total = state::total(&self.state, closed)?;
             total.is_closed = false;
             self.state.put(state::put_total(closed, &total));
         }
-        self.replaced = said;
+        self.replaced = contribution;
         Ok(())
     }
 
@@ -110,17 +77,17 @@ impl<S: State> Judgement<'_, S> {
                     None => break,
                 }
             }
-            let said = if standing == of {
+            let contribution = if standing == of {
                 if self.record.op() == Op::Void {
                     continue;
                 }
-                self.said.clone()
+                self.contribution.clone()
             } else if is_void {
                 continue;
             } else {
-                self.said_of(standing, head, before)?
+                self.contribution_of(standing, head, before)?
             };
-            step(&mut fold, self.profile, &said).map_err(|states| wrong_state(&states))?;
+            step(&mut fold, self.profile, &contribution)?;
         }
         Ok(fold)
     }
@@ -146,10 +113,15 @@ impl<S: State> Judgement<'_, S> {
         Err(place.refuse(RuleId::ROLE, expected, got, "let the right party submit it").into())
     }
 
-    fn said_of(&self, rev: u32, head: &ObjectHead, before: Option<&Before>) -> Ruling<Said, S> {
+    fn contribution_of(
+        &self,
+        rev: u32,
+        head: &ObjectHead,
+        before: Option<&Before>,
+    ) -> Ruling<Contribution, S> {
         if rev == head.rev {
             return Ok(before.map(|(_, newest)| newest.clone()).unwrap_or_default());
         }
-        Ok(state::said_at(&self.state, self.record.object(), rev)?.unwrap_or_default())
+        Ok(state::contribution_at(&self.state, self.record.object(), rev)?.unwrap_or_default())
     }
 }

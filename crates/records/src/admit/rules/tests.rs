@@ -7,8 +7,10 @@ use crate::fixture::{
     ADMITTED_MS, BODY, Log, ORIGIN, governance, key, payment, registry, signed, treasury,
 };
 use crate::json::Value;
-use crate::jws::{Algorithm, P256Verify, SigningKey};
+use crate::jwk::Algorithm;
+use crate::jws::P256Verify;
 use crate::record::{Op, Record, RecordHash};
+use crate::signing::SigningKey;
 use crate::submission::{CheckedSubmission, Submission};
 use crate::{EntryIndex, RecordDraft, Refusal, RuleId, build, replay, state};
 
@@ -353,7 +355,7 @@ fn an_order_need_not_say_who_is_paid_but_says_nothing_empty() {
         "iban",
         "GB98567801234512345678".into(),
         [1; 16],
-        crate::Held::Submitter,
+        crate::HeldBy::Submitter,
     );
     world.ok(with(2, Some(none())).sealed(iban));
     world.replayed();
