@@ -44,7 +44,9 @@ pub fn audit(config: &Config) -> anyhow::Result<AuditSummary> {
 pub struct AuditSummary {
     /// Entries re-hashed and judged again.
     pub entries: u64,
+    /// The root of the tree, in base64.
     pub root: String,
+    /// What was re-hashed.
     pub report: store::AuditReport,
 }
 

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use prometheus::Registry;
 use tempfile::TempDir;
