@@ -4,6 +4,7 @@
 mod ask;
 mod check;
 mod govern;
+mod network;
 mod share;
 mod submit;
 
@@ -16,6 +17,7 @@ pub(crate) use check::{CheckRefusal, EvidenceCommand, EvidenceVerify, Verify};
 pub(crate) use govern::{
     Alg, Draft, DraftCommon, Governance, KeyAdd, KeyRevoke, Keygen, Post, Sign, SubmitterAdd,
 };
+pub(crate) use network::NetworkArgs;
 pub(crate) use share::{Disclose, Document, GetDocument, PutDocument};
 pub(crate) use submit::{MapCommand, MapInit, Observe, Submit};
 
@@ -31,6 +33,8 @@ pub struct Cli {
     /// or `~/.local/state/civiclog`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     /// What to do
     #[command(subcommand)]
     pub(crate) command: Command,

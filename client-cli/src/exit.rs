@@ -74,7 +74,9 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = match &error {
             error if error.is_unreachable() => Exit::Unreachable,
-            ClientError::Url { .. } | ClientError::Request { .. } => Exit::Usage,
+            ClientError::Url { .. } | ClientError::Request { .. } | ClientError::Trust(_) => {
+                Exit::Usage
+            }
             ClientError::Refused { .. } | ClientError::NotFound { .. } => Exit::NotVerified,
             _ => Exit::Misbehaved,
         };

@@ -56,7 +56,8 @@ impl FakeLog {
                 .unwrap();
         let (out, err) = (Buffer::default(), Buffer::default());
         let mut screen = Screen::new(Box::new(out.clone()), Box::new(err.clone()), false, cli.json);
-        let environment = Environment { state_home: Some(self.path("state")), home: None };
+        let environment =
+            Environment { state_home: Some(self.path("state")), ..Environment::default() };
         let exit = crate::run(&cli, &environment, &mut screen);
         Run { exit, out: out.text(), err: err.text() }
     }

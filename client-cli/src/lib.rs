@@ -18,6 +18,7 @@
 //! | `period` | the days that a complete file covers |
 //! | `trust` | policies, and the checkpoints that they accept |
 //! | `state`, `keyfile` | files: what is remembered, private keys |
+//! | `network` | certificates and proxies |
 //! | `exit`, `screen`, `environment` | how a command ends, what people see, what is around it |
 
 mod args;
@@ -30,6 +31,7 @@ mod fake_log;
 mod govern;
 mod keyfile;
 mod map_init;
+mod network;
 mod observe;
 mod period;
 mod screen;
@@ -70,6 +72,7 @@ pub fn run(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Exit {
 
 fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcome {
     let state = || StateFolder::locate(cli.state.as_deref(), environment);
+    let http = || network::settings(&cli.network, environment);
     match &cli.command {
         Command::Verify(args) => verify::run(args, screen),
         Command::Refusal(args) => refusal::run(args, screen),
@@ -78,15 +81,15 @@ fn dispatch(cli: &Cli, environment: &Environment, screen: &mut Screen) -> Outcom
         Command::Governance(command) => governance::run(command, screen),
         Command::Disclose(args) => disclose::run(args, &state()?, screen),
         Command::Map(MapCommand::Init(args)) => map_init::run(args, screen),
-        Command::Prove(args) => online(prove::run(args, screen)),
-        Command::Get(args) => online(get::run(args, screen)),
-        Command::Tender(args) => online(tender::run(args, screen)),
-        Command::Log(args) => online(get::log(args, screen)),
-        Command::Post(args) => online(post::run(args, screen)),
-        Command::Document(command) => online(document::run(command, screen)),
-        Command::Consistency(args) => online(consistency::run(args, &state()?, screen)),
-        Command::Observe(args) => online(observe::run(args, &state()?, screen)),
-        Command::Submit(args) => online(submit::run(args, &state()?, screen)),
+        Command::Prove(args) => online(prove::run(args, &http()?, screen)),
+        Command::Get(args) => online(get::run(args, &http()?, screen)),
+        Command::Tender(args) => online(tender::run(args, &http()?, screen)),
+        Command::Log(args) => online(get::log(args, &http()?, screen)),
+        Command::Post(args) => online(post::run(args, &http()?, screen)),
+        Command::Document(command) => online(document::run(command, &http()?, screen)),
+        Command::Consistency(args) => online(consistency::run(args, &http()?, &state()?, screen)),
+        Command::Observe(args) => online(observe::run(args, &http()?, &state()?, screen)),
+        Command::Submit(args) => online(submit::run(args, &http()?, &state()?, screen)),
     }
 }
 

@@ -19,6 +19,9 @@ fn main() -> ExitCode {
     let environment = Environment {
         state_home: std::env::var_os("XDG_STATE_HOME").map(PathBuf::from),
         home: std::env::var_os("HOME").map(PathBuf::from),
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
     };
     let mut screen =
         Screen::new(Box::new(stdout()), Box::new(stderr()), stderr().is_terminal(), cli.json);

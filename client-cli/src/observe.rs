@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use import::FormatName;
 use import::csv::Csv;
 use tlog::Origin;
-use tlog_client::{Limits, LogClient};
+use tlog_client::{HttpSettings, LogClient};
 
 use crate::args::{Observe, Submit};
 use crate::exit::{Exit, Explain, Failure, Outcome};
@@ -29,10 +29,15 @@ use crate::state::StateFolder;
 use crate::submit::{self, Scope};
 use history::History;
 
-pub(crate) async fn run(args: &Observe, state: &StateFolder, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(
+    args: &Observe,
+    http: &HttpSettings,
+    state: &StateFolder,
+    screen: &mut Screen,
+) -> Outcome {
     let mut worst = Exit::Done;
     for source in &args.sources {
-        let watch = Watch { args, state, source };
+        let watch = Watch { args, http, state, source };
         let exit = if source.is_file() {
             let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
             watch.file(source, &name, Scope::All, screen).await?
@@ -51,6 +56,7 @@ pub(crate) async fn run(args: &Observe, state: &StateFolder, screen: &mut Screen
 /// One source.
 struct Watch<'a> {
     args: &'a Observe,
+    http: &'a HttpSettings,
     state: &'a StateFolder,
     source: &'a Path,
 }
@@ -89,7 +95,7 @@ impl Watch<'_> {
             dry_run: self.args.dry_run,
             wait_seconds: self.args.wait_seconds,
         };
-        submit::run_with(&submit, &csv, scope, self.state, screen).await
+        submit::run_with(&submit, self.http, &csv, scope, self.state, screen).await
     }
 
     /// The CSV files of a folder, in the order of their names.
@@ -120,7 +126,7 @@ impl Watch<'_> {
 
     /// Every commit of a repository since the last one that was observed.
     async fn history(&self, screen: &mut Screen) -> Outcome {
-        let client = LogClient::new(&self.args.at.log, Limits::default())?;
+        let client = LogClient::new(&self.args.at.log, self.http)?;
         let info = client.info().await?;
         let history = History::open(self.source)?;
         let origin: Origin = info

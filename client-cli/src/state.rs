@@ -66,8 +66,11 @@ mod tests {
     #[test]
     fn the_folder_is_given_or_from_xdg_or_from_home() {
         let locate = |given: Option<&str>, xdg: Option<&str>, home: Option<&str>| {
-            let environment =
-                Environment { state_home: xdg.map(PathBuf::from), home: home.map(PathBuf::from) };
+            let environment = Environment {
+                state_home: xdg.map(PathBuf::from),
+                home: home.map(PathBuf::from),
+                ..Environment::default()
+            };
             let folder = StateFolder::locate(given.map(Path::new), &environment);
             folder.ok().map(|folder| folder.root.display().to_string())
         };

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Deserialize;
 use tlog::{Origin, Policy};
+use tlog_client::{HttpSettings, Proxies, Trust};
 
 /// The file as it is written; [`Config`] is what it means.
 #[derive(Debug, Deserialize)]
@@ -24,6 +26,8 @@ struct RawConfig {
     publish: Publish,
     #[serde(default)]
     documents: DocumentLimits,
+    #[serde(default)]
+    network: Network,
 }
 
 /// Where the server listens.
@@ -156,6 +160,47 @@ impl Default for Publish {
     }
 }
 
+/// How witnesses and mirrors are reached. Proxies come from the environment: `HTTPS_PROXY` and its like.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// Certificates in PEM of authorities that are believed beside the system's. Default: none.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate in PEM, with its chain, that is shown to who asks for one. Default: none.
+    pub client_certificate: Option<PathBuf>,
+    /// Its private key in PEM, readable by its owner alone. Set with the certificate or not at all.
+    pub client_key: Option<PathBuf>,
+}
+
+impl Network {
+    fn below(self, folder: &Path) -> Self {
+        let below = |path: Option<PathBuf>| path.map(|path| folder.join(path));
+        Self {
+            ca_file: below(self.ca_file),
+            client_certificate: below(self.client_certificate),
+            client_key: below(self.client_key),
+        }
+    }
+
+    fn trust(&self) -> anyhow::Result<Trust> {
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("reading {}", path.display()))
+        };
+        let mut trust = Trust::default();
+        if let Some(path) = &self.ca_file {
+            trust = trust
+                .and_authorities(&read(path)?)
+                .with_context(|| format!("`network.ca_file` {}", path.display()))?;
+        }
+        if let (Some(path), Some(key)) = (&self.client_certificate, &self.client_key) {
+            trust = trust
+                .with_identity(&read(path)?, files::read_secret(key)?.as_bytes())
+                .with_context(|| format!("`network.client_certificate` {}", path.display()))?;
+        }
+        Ok(trust)
+    }
+}
+
 /// A checked configuration, with every path made absolute to the file's own folder.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -175,6 +220,8 @@ pub struct Config {
     pub publish: Publish,
     /// What documents may take.
     pub documents: DocumentLimits,
+    /// How witnesses and mirrors are reached.
+    pub network: Network,
 }
 
 impl Config {
@@ -197,9 +244,28 @@ impl Config {
             limits: raw.limits,
             publish: raw.publish,
             documents: raw.documents,
+            network: raw.network.below(folder),
         };
         config.check_ranges().with_context(|| path.display().to_string())?;
         Ok(config)
+    }
+
+    /// How others are reached over HTTP.
+    ///
+    /// # Errors
+    /// When a file of `[network]` or a proxy of the environment cannot be used.
+    pub fn http_settings(&self) -> anyhow::Result<HttpSettings> {
+        let proxies = Proxies::from_variables(service::environment_variable)?;
+        Ok(HttpSettings { trust: self.network.trust()?, proxies, ..HttpSettings::default() })
+    }
+
+    /// The same for witnesses, which are asked once and have little time.
+    ///
+    /// # Errors
+    /// As [`Config::http_settings`].
+    pub fn witness_settings(&self) -> anyhow::Result<HttpSettings> {
+        let timeout = Duration::from_millis(self.publish.witness_timeout_ms);
+        Ok(self.http_settings()?.once_within(timeout))
     }
 
     /// Where the log's private keys are.
@@ -256,7 +322,11 @@ impl Config {
             );
             Ok(())
         };
-        let (limits, publish) = (&self.limits, &self.publish);
+        let (limits, publish, network) = (&self.limits, &self.publish, &self.network);
+        anyhow::ensure!(
+            network.client_certificate.is_some() == network.client_key.is_some(),
+            "`network.client_certificate` and `network.client_key` are set both or not at all"
+        );
         let documents = &self.documents;
         in_range("documents.uploads_max", documents.uploads_max as u64, 1, 1024)?;
         in_range("documents.downloads_max", documents.downloads_max as u64, 1, 65_536)?;

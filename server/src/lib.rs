@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! submit ──────► sequence ──────► publish ────────────────► cosign ────────► verify
-//! serve admit    sequencer        sign: guard anchor signer  publish::cosign  (anybody)
+//! serve admit    sequencer        sign: guard anchor signer  tlog_client      (anybody)
 //! pool           ONE commit       publish::driver            quorum           serve::receipt
 //! ```
 //!

@@ -4,7 +4,6 @@
 mod accepted;
 pub(crate) mod backup;
 pub mod check;
-pub(crate) mod fetch;
 pub mod init;
 pub(crate) mod recover;
 pub(crate) mod restore;

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use prometheus::Registry;
 use service::{Clock, FileSystems, HttpLimits, Shutdown, SystemClock};
 use store::RocksKv;
+use tlog_client::WitnessClient;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -23,7 +24,6 @@ use crate::core::withdrawn::{List, settle};
 use crate::core::{Core, genesis};
 use crate::documents::Documents;
 use crate::operate::backup::SnapshotMaker;
-use crate::publish::cosign::WitnessClient;
 use crate::publish::decisions::{Event, Pace, WitnessStatus, witnesses_to_ask};
 use crate::publish::driver::Driver;
 use crate::publish::set_aside::Decision;
@@ -280,13 +280,13 @@ fn witness_clients(
     config: &Config,
     opened: &Opened<RocksKv>,
 ) -> anyhow::Result<Vec<WitnessClient>> {
-    let timeout = Duration::from_millis(config.publish.witness_timeout_ms);
+    let settings = config.witness_settings()?;
     witnesses_to_ask(&opened.policy, &opened.policies_before)
         .iter()
         .map(|witness| {
             let url = witness.url.as_deref();
             let url = url.with_context(|| format!("witness {} has no URL", witness.name))?;
-            Ok(WitnessClient::new(url, timeout)?)
+            Ok(WitnessClient::new(url, &settings)?)
         })
         .collect()
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use files::{Access, FileLock};
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Evidence, Hash, Note, Policy, VerifierKey, verify_consistency};
-use tlog_client::{Limits, LogClient};
+use tlog_client::{HttpSettings, LogClient};
 
 use crate::args::Consistency;
 use crate::exit::{Exit, Explain, Failure, Outcome};
@@ -18,9 +18,14 @@ use crate::screen::Screen;
 use crate::state::StateFolder;
 use crate::trust;
 
-pub(crate) async fn run(args: &Consistency, state: &StateFolder, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(
+    args: &Consistency,
+    http: &HttpSettings,
+    state: &StateFolder,
+    screen: &mut Screen,
+) -> Outcome {
     let policy = trust::read_policy(&args.policy)?;
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     let new = trust::checkpoint(&client, &policy).await?;
     let memory = Memory::open(&state.checkpoints(&new.checkpoint().origin))?;
     let Some(old) = memory.recall(&policy)? else {

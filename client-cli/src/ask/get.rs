@@ -5,16 +5,16 @@ mod history;
 use records::Disclosure;
 use serde_json::{Value, json};
 use tlog::LeafIndex;
-use tlog_client::{Limits, LogClient};
+use tlog_client::{HttpSettings, LogClient};
 
 use crate::args::{AtLog, Get};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::screen::Screen;
 
 /// Shows an entry or an object, with what is disclosed of it opened.
-pub(crate) async fn run(args: &Get, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(args: &Get, http: &HttpSettings, screen: &mut Screen) -> Outcome {
     // An object has a slash in it, so what is all digits is an index.
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     let mut shown = if args.what.bytes().all(|byte| byte.is_ascii_digit()) {
         let index: LeafIndex = args
             .what
@@ -44,8 +44,8 @@ pub(crate) async fn run(args: &Get, screen: &mut Screen) -> Outcome {
 }
 
 /// Shows what a log says about itself.
-pub(crate) async fn log(args: &AtLog, screen: &mut Screen) -> Outcome {
-    let client = LogClient::new(&args.log, Limits::default())?;
+pub(crate) async fn log(args: &AtLog, http: &HttpSettings, screen: &mut Screen) -> Outcome {
+    let client = LogClient::new(&args.log, http)?;
     let info = client.info().await?;
     screen.report(&info);
     let mut lines = vec![format!("{} at {}", info.origin, client.url())];

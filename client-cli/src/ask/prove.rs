@@ -3,7 +3,7 @@
 use files::Access;
 use serde::Serialize;
 use tlog::TlogProof;
-use tlog_client::{Limits, LogClient};
+use tlog_client::{HttpSettings, LogClient};
 
 use crate::args::Prove;
 use crate::exit::{Exit, Explain, Failure, Outcome};
@@ -11,8 +11,8 @@ use crate::screen::Screen;
 use crate::trust;
 
 /// Runs the command. Nothing is written that does not hold.
-pub(crate) async fn run(args: &Prove, screen: &mut Screen) -> Outcome {
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+pub(crate) async fn run(args: &Prove, http: &HttpSettings, screen: &mut Screen) -> Outcome {
+    let client = LogClient::new(&args.at.log, http)?;
     let info = client.info().await?;
     let policy = trust::policy_or_own(args.policy.as_deref(), &info, screen)?;
     let receipt = client.receipt(args.index).await?;

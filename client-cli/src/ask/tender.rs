@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use records::{Disclosure, Entry};
 use serde::Serialize;
 use tlog::LeafIndex;
-use tlog_client::{Limits, LogClient, TreeView};
+use tlog_client::{HttpSettings, LogClient, TreeView};
 
 use crate::args::Tender;
 use crate::exit::{Exit, Explain, Failure, Outcome};
@@ -21,12 +21,12 @@ use crate::trust;
 use fate::{Commitment, Step};
 
 /// Shows a tender.
-pub(crate) async fn run(args: &Tender, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(args: &Tender, http: &HttpSettings, screen: &mut Screen) -> Outcome {
     if !records::name::is_object(&args.object) {
         let words = format!("`{}` is no object such as GB-LAE-DEV/tender/2026-17", args.object);
         return Err(Failure::usage(words));
     }
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     let info = client.info().await?;
     let policy = trust::policy_or_own(args.policy.as_deref(), &info, screen)?;
     let checkpoint = trust::checkpoint(&client, &policy).await?;

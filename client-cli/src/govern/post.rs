@@ -3,7 +3,7 @@
 use files::Access;
 use serde::Serialize;
 use tlog::TlogProof;
-use tlog_client::{Limits, LineStatus, LogClient, Wait};
+use tlog_client::{HttpSettings, LineStatus, LogClient, Wait};
 
 use crate::args::Post;
 use crate::exit::{Exit, Explain, Failure, Outcome};
@@ -11,7 +11,7 @@ use crate::govern::submission_file::read_submission;
 use crate::screen::Screen;
 
 /// Runs the command. Posting the same file again is harmless: it is the same record.
-pub(crate) async fn run(args: &Post, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(args: &Post, http: &HttpSettings, screen: &mut Screen) -> Outcome {
     let submission = read_submission(&args.file)?;
     if submission.signatures().is_empty() {
         let shown = args.file.display();
@@ -19,7 +19,7 @@ pub(crate) async fn run(args: &Post, screen: &mut Screen) -> Outcome {
             "nobody has signed {shown} yet: civiclog governance sign {shown} --key KEY.pem"
         )));
     }
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     let mut answer = client.submit(submission.to_canonical().into(), Wait::Published).await?;
     // Committed but not published: asking again is how to wait, for the log holds each request.
     for _ in 1..WAITS_MAX {

@@ -7,17 +7,17 @@ use records::{DOCUMENT_BYTES_MAX, DOCUMENT_TYP, DocumentClaim};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tlog::Hash;
-use tlog_client::{ClientError, Limits, LogClient};
+use tlog_client::{ClientError, HttpSettings, LogClient};
 
 use crate::args::{Document, GetDocument, PutDocument};
 use crate::exit::{Exit, Explain, Failure, Outcome};
 use crate::keyfile;
 use crate::screen::Screen;
 
-pub(crate) async fn run(command: &Document, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(command: &Document, http: &HttpSettings, screen: &mut Screen) -> Outcome {
     match command {
-        Document::Put(args) => put(args, screen).await,
-        Document::Get(args) => get(args, screen).await,
+        Document::Put(args) => put(args, http, screen).await,
+        Document::Get(args) => get(args, http, screen).await,
     }
 }
 
@@ -30,12 +30,12 @@ struct Uploaded<'a> {
 }
 
 /// Uploads a file. Doing it again is harmless: it is the same document.
-async fn put(args: &PutDocument, screen: &mut Screen) -> Outcome {
+async fn put(args: &PutDocument, http: &HttpSettings, screen: &mut Screen) -> Outcome {
     let key = keyfile::read_signing_key(&args.key)?;
     let bytes = read_capped(&args.file)?;
     let sha256 = sha256_of(&bytes);
     let size = bytes.len() as u64;
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     // What is signed names the log, so that nobody can publish the document in another one.
     let log = client.info().await?.origin;
     let claim = DocumentClaim { log: &log, sha256: &sha256, size };
@@ -61,13 +61,13 @@ struct Fetched<'a> {
 }
 
 /// Fetches a document. Nothing is written that has another hash.
-async fn get(args: &GetDocument, screen: &mut Screen) -> Outcome {
+async fn get(args: &GetDocument, http: &HttpSettings, screen: &mut Screen) -> Outcome {
     if args.sha256.len() != 64 || !args.sha256.bytes().all(|it| it.is_ascii_hexdigit()) {
         let words = format!("`{}` is no SHA-256: 64 hexadecimal digits", args.sha256);
         return Err(Failure::usage(words));
     }
     let sha256 = args.sha256.to_ascii_lowercase();
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     let bytes_max = usize::try_from(DOCUMENT_BYTES_MAX).unwrap_or(usize::MAX);
     let bytes = match client.document(&sha256, bytes_max).await {
         Err(ClientError::Refused { status: GONE, problem }) => {

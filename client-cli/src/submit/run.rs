@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use records::Record;
 use sha2::{Digest, Sha256};
 use tlog::{CosignedCheckpoint, Hash, LeafIndex, Origin, Policy, TreeSize};
-use tlog_client::{Limits, LogClient, TreeView};
+use tlog_client::{HttpSettings, LogClient, TreeView};
 
 use super::choose::choose;
 use super::journal::Journal;
@@ -30,22 +30,28 @@ use crate::state::StateFolder;
 use crate::{keyfile, trust};
 
 /// Runs the command.
-pub(crate) async fn run(args: &Submit, state: &StateFolder, screen: &mut Screen) -> Outcome {
+pub(crate) async fn run(
+    args: &Submit,
+    http: &HttpSettings,
+    state: &StateFolder,
+    screen: &mut Screen,
+) -> Outcome {
     let format = choose(args, screen)?;
     let scope = args.complete.as_ref().map_or(Scope::Unknown, Scope::Period);
-    run_with(args, &*format, scope, state, screen).await
+    run_with(args, http, &*format, scope, state, screen).await
 }
 
 /// Runs the command with a format that says more than its arguments.
 pub(crate) async fn run_with(
     args: &Submit,
+    http: &HttpSettings,
     format: &dyn Format,
     scope: Scope<'_>,
     state: &StateFolder,
     screen: &mut Screen,
 ) -> Outcome {
     let key = keyfile::read_signing_key(&args.key)?;
-    let client = LogClient::new(&args.at.log, Limits::default())?;
+    let client = LogClient::new(&args.at.log, http)?;
     let info = client.info().await?;
     let origin: Origin = info
         .origin

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 
 /// Reads a whole body of at most `bytes_max` bytes within `timeout`.
@@ -49,13 +49,11 @@ async fn collect(
     bytes_max: usize,
     mut take: impl FnMut(usize) -> bool,
 ) -> Result<Bytes, BodyError> {
+    let mut body = Limited::new(body, bytes_max);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(classify)?;
+        let frame = frame.map_err(|error| classify(error, bytes_max))?;
         let Ok(data) = frame.into_data() else { continue };
-        if data.len() > bytes_max - whole.len() {
-            return Err(BodyError::TooLarge { bytes_max });
-        }
         if !take(data.len()) {
             return Err(BodyError::NoRoom);
         }
@@ -69,23 +67,17 @@ async fn collect(
 /// Closing a connection with unread bytes resets it, and the client never sees why it was refused.
 /// Whoever sends more or slower than the limits allow gets the reset.
 pub async fn discard_body(body: Body, bytes_max: usize, timeout: Duration) {
-    let discard = async {
-        let mut body = body;
-        let mut rest = bytes_max;
-        while let Some(Ok(frame)) = body.frame().await {
-            let len = frame.data_ref().map_or(0, Bytes::len);
-            match rest.checked_sub(len) {
-                Some(less) => rest = less,
-                None => return,
-            }
-        }
-    };
+    let mut rest = Limited::new(body, bytes_max);
+    let discard = async { while let Some(Ok(_)) = rest.frame().await {} };
     // Out of time is one of the limits, no failure.
     let _ = tokio::time::timeout(timeout, discard).await;
 }
 
-fn classify(error: axum::Error) -> BodyError {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+fn classify(error: Box<dyn Error + Send + Sync>, bytes_max: usize) -> BodyError {
+    if error.is::<LengthLimitError>() {
+        return BodyError::TooLarge { bytes_max };
+    }
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
     while let Some(current) = cause {
         if is_early_end(current) {
             return BodyError::Truncated;
@@ -129,7 +121,7 @@ pub enum BodyError {
     Truncated,
     /// Reject: not a body in the sense of HTTP, such as a broken chunk.
     #[error("cannot read the body")]
-    Unreadable(#[source] axum::Error),
+    Unreadable(#[source] Box<dyn Error + Send + Sync>),
 }
 
 #[cfg(test)]

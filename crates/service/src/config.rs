@@ -38,6 +38,12 @@ pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Con
     })
 }
 
+/// A variable of the environment, if it is set and is UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the one place where a server reads one")]
+pub fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// A path written in a configuration file is relative to the folder of that file.
 pub fn resolve(config_file: &Path, written: &Path) -> PathBuf {
     match config_file.parent() {

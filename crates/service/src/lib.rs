@@ -32,7 +32,7 @@ mod stall;
 pub use admin::{Readiness, admin_router};
 pub use body::{BodyError, discard_body, read_body_capped, read_body_metered};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{ConfigError, load_toml, parse_toml, resolve};
+pub use config::{ConfigError, environment_variable, load_toml, parse_toml, resolve};
 pub use disk::{FileSystems, FreeSpace};
 pub use exec::lower_thread_priority;
 pub use http::{HttpLimits, Peer, serve};

@@ -1,8 +1,11 @@
 //! What can go wrong between us and a log.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use crate::answer::Problem;
+use crate::trust::TrustError;
 
 /// A call to a log that gave no usable answer.
 ///
@@ -11,15 +14,17 @@ use crate::answer::Problem;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The URL is not one of a log.
-    #[error("`{url}` is not a log URL: expected http:// or https://, a host and no query")]
+    /// Not the URL of a log or witness.
+    #[error(
+        "`{url}` is no URL of a log or witness: expected http:// or https://, a host and no query"
+    )]
     Url {
         /// What was given.
         url: String,
     },
-    /// The operating system has no certificates to check https with.
-    #[error("reading the system's certificates for https")]
-    Certificates(#[source] std::io::Error),
+    /// The certificates for https cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A request could not be built.
     #[error("building the request for {path}")]
     Request {
@@ -39,6 +44,32 @@ pub enum ClientError {
         /// The last failure.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The answer ended too early, on every attempt.
+    #[error("the answer of {url} was cut short ({attempts} attempts)")]
+    CutShort {
+        /// The whole URL.
+        url: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// The last failure.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A copy of the log in a folder has no such file.
+    #[error("the mirror has no {path}")]
+    Absent {
+        /// Below the folder.
+        path: String,
+    },
+    /// A file of a copy of the log could not be read.
+    #[error("reading {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
     },
     /// Nothing came in time, on every attempt.
     #[error("{url} did not answer within {timeout_ms} ms ({attempts} attempts)")]
@@ -110,22 +141,26 @@ pub enum ClientError {
         got: usize,
     },
     /// A tile that is no tile.
-    #[error("{url} is not a tile of its coordinate")]
+    #[error("{url} is no tile of {width} hashes")]
     Tile {
         /// The whole URL.
         url: String,
+        /// The width of its coordinate.
+        width: u16,
         /// What is wrong.
         #[source]
         source: tlog::TileError,
     },
     /// A tile with fewer hashes than its coordinate says.
-    #[error("{url} holds fewer hashes than its name says")]
+    #[error("{url} is no tile of {width} hashes: it holds fewer")]
     TooShort {
         /// The whole URL.
         url: String,
+        /// The width of its coordinate.
+        width: u16,
     },
     /// A bundle that is no bundle.
-    #[error("{url} is not an entry bundle of its coordinate")]
+    #[error("{url} is no bundle of entries of its coordinate")]
     Bundle {
         /// The whole URL.
         url: String,
@@ -152,7 +187,7 @@ impl ClientError {
             Self::Connection { .. }
                 | Self::TimedOut { .. }
                 | Self::Unavailable { .. }
-                | Self::Certificates(_)
+                | Self::CutShort { .. }
         )
     }
 }

@@ -3,26 +3,20 @@
 use bytes::Bytes;
 use http::Method;
 use serde::de::DeserializeOwned;
-use tlog::{
-    BundleCoord, Hash, LeafIndex, Note, TILE_WIDTH_MAX, Tile, TileCoord, TilePath, TreeSize,
-};
+use tlog::{Hash, LeafIndex, Note, TreeSize};
 
 use crate::answer::{
     BatchLine, Consistency, DocumentAnswer, ListedObject, LogInfo, SubmitAnswer, Wait,
 };
 use crate::error::ClientError;
-use crate::transport::{Call, HttpClient, Limits, LogUrl};
+use crate::files::LogFiles;
+use crate::settings::HttpSettings;
+use crate::transport::{Call, HttpClient, LogUrl};
 
 /// Lines of one NDJSON batch: the log's own cap.
 pub const BATCH_LINES_MAX: usize = 10_000;
 /// Bytes of one NDJSON batch: the log's own cap.
 pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of a checkpoint: 64 signature lines of the longest kind fit.
-pub const CHECKPOINT_BYTES_MAX: usize = 512 * 1024;
-/// Bytes of a hash tile: 256 hashes.
-pub const TILE_BYTES_MAX: usize = 256 * 32;
-/// Bytes of an entry bundle: 256 of the longest entries with their lengths.
-pub const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
 /// Bytes of a JSON answer about one thing.
 pub const JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of the history of one object.
@@ -42,9 +36,9 @@ impl LogClient {
     /// A client of the log at `url`.
     ///
     /// # Errors
-    /// [`ClientError::Url`] and [`ClientError::Certificates`].
-    pub fn new(url: &str, limits: Limits) -> Result<Self, ClientError> {
-        Ok(Self { http: HttpClient::new(LogUrl::parse(url)?, limits)? })
+    /// [`ClientError::Url`] and [`ClientError::Trust`].
+    pub fn new(url: &str, settings: &HttpSettings) -> Result<Self, ClientError> {
+        Ok(Self { http: HttpClient::new(LogUrl::parse(url)?, settings)? })
     }
 
     /// The log's URL.
@@ -52,63 +46,17 @@ impl LogClient {
         self.http.base()
     }
 
+    /// Its checkpoint, tiles and bundles, unverified.
+    pub fn into_files(self) -> LogFiles {
+        LogFiles::Server(Box::new(self.http))
+    }
+
     /// The published checkpoint, unverified.
-    ///
-    /// Spec: c2sp.org/tlog-tiles §Checkpoints.
     ///
     /// # Errors
     /// [`ClientError::Note`] if it is no signed note.
     pub async fn checkpoint(&self) -> Result<Note, ClientError> {
-        let body = self.read("checkpoint".to_owned(), CHECKPOINT_BYTES_MAX).await?;
-        Note::parse(&body)
-            .map_err(|source| ClientError::Note { url: self.url().join("checkpoint"), source })
-    }
-
-    /// One hash tile, exactly as wide as its coordinate.
-    ///
-    /// A log may drop a partial tile once the full one exists; then the full one is cut.
-    ///
-    /// Spec: c2sp.org/tlog-tiles §Merkle Tree.
-    ///
-    /// # Errors
-    /// [`ClientError::Tile`] if it is not a tile of that width.
-    pub async fn tile(&self, coord: TileCoord) -> Result<Tile, ClientError> {
-        let path = TilePath::Hash(coord).to_string();
-        let width = usize::from(coord.width());
-        let body = match self.read(path.clone(), TILE_BYTES_MAX).await {
-            Err(ClientError::NotFound { .. }) if !coord.is_full() => {
-                self.read(TilePath::Hash(coord.full()).to_string(), TILE_BYTES_MAX).await?
-            }
-            other => other?,
-        };
-        let cut = body.get(..width * 32).unwrap_or(&body);
-        match Tile::from_bytes(cut) {
-            Ok(tile) if usize::from(tile.width()) == width => Ok(tile),
-            Ok(_) => Err(ClientError::TooShort { url: self.url().join(&path) }),
-            Err(source) => Err(ClientError::Tile { url: self.url().join(&path), source }),
-        }
-    }
-
-    /// The entries of one bundle, exactly as many as its coordinate says.
-    ///
-    /// Spec: c2sp.org/tlog-tiles §Log Entries.
-    ///
-    /// # Errors
-    /// [`ClientError::Bundle`] if it is not a bundle of that width.
-    pub async fn bundle(&self, coord: BundleCoord) -> Result<Vec<Bytes>, ClientError> {
-        let path = TilePath::Entries(coord).to_string();
-        let (body, width) = match self.read(path.clone(), BUNDLE_BYTES_MAX).await {
-            Err(ClientError::NotFound { .. }) if !coord.is_full() => {
-                let full = BundleCoord::new(coord.index(), TILE_WIDTH_MAX)
-                    .expect("another width does not take the index out of its range");
-                let path = TilePath::Entries(full).to_string();
-                (self.read(path, BUNDLE_BYTES_MAX).await?, TILE_WIDTH_MAX)
-            }
-            other => (other?, coord.width()),
-        };
-        let entries = tlog::parse_bundle(&body, width)
-            .map_err(|source| ClientError::Bundle { url: self.url().join(&path), source })?;
-        Ok(entries.into_iter().take(coord.width().into()).map(|e| body.slice_ref(e)).collect())
+        self.clone().into_files().checkpoint().await
     }
 
     /// What the log says about itself.
@@ -280,7 +228,7 @@ impl LogClient {
     }
 
     async fn read(&self, path: String, bytes_max: usize) -> Result<Bytes, ClientError> {
-        self.http.call(&Call::read(path, bytes_max)).await
+        self.http.get(&path, bytes_max).await
     }
 
     async fn read_json<T: DeserializeOwned>(

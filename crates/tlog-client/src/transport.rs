@@ -3,75 +3,27 @@
 use std::io::Read;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::answer::Problem;
+use crate::connector::Connector;
 use crate::error::ClientError;
-
-/// How long and how often. Every wait of this client is one of these.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Time to a TCP connection.
-    pub connect_timeout_ms: u64,
-    /// Time for one attempt of a read, body included.
-    pub read_timeout_ms: u64,
-    /// Time for one attempt of a submission, body included: longer than the 20 s for which
-    /// `wait=published` may hold the answer, and long enough for 8 MiB on a slow line.
-    pub submit_timeout_ms: u64,
-    /// Attempts of a read, the first included.
-    pub read_attempts_max: u32,
-    /// Attempts of a submission, the first included.
-    pub submit_attempts_max: u32,
-    /// Wait after the first failed attempt; doubled after each.
-    pub backoff_first_ms: u64,
-    /// Longest wait that we choose ourselves.
-    pub backoff_max_ms: u64,
-    /// Longest wait that a `Retry-After` may ask of us.
-    pub retry_after_max_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect_timeout_ms: 10_000,
-            read_timeout_ms: 30_000,
-            submit_timeout_ms: 120_000,
-            read_attempts_max: 5,
-            submit_attempts_max: 10,
-            backoff_first_ms: 200,
-            backoff_max_ms: 10_000,
-            retry_after_max_ms: 120_000,
-        }
-    }
-}
-
-impl Limits {
-    /// The wait before attempt `attempt + 1`, given what the server asked for in attempt
-    /// `attempt` (1-based).
-    ///
-    /// `Retry-After` is a floor, not a suggestion; only its length is capped.
-    pub fn backoff(&self, attempt: u32, retry_after_s: Option<u64>) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(32);
-        let own = self.backoff_first_ms.saturating_mul(1 << doublings).min(self.backoff_max_ms);
-        let asked =
-            retry_after_s.map_or(0, |s| s.saturating_mul(1000).min(self.retry_after_max_ms));
-        Duration::from_millis(if retry_after_s == Some(0) { 0 } else { own.max(asked) })
-    }
-}
+use crate::settings::{HttpSettings, Limits, Retry};
+use crate::trust::Trust;
 
 /// The base URL of a log, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogUrl {
     base: String,
-    is_https: bool,
+    uri: Uri,
 }
 
 impl LogUrl {
@@ -82,21 +34,21 @@ impl LogUrl {
     pub fn parse(url: &str) -> Result<Self, ClientError> {
         let refused = || ClientError::Url { url: url.to_owned() };
         let uri: Uri = url.parse().map_err(|_| refused())?;
-        let is_https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(refused()),
-        };
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
         let has_host = uri.host().is_some_and(|host| !host.is_empty());
-        if !has_host || uri.query().is_some() || url.contains('#') {
+        if !is_web || !has_host || uri.query().is_some() || url.contains('#') {
             return Err(refused());
         }
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), is_https })
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), uri })
     }
 
     /// The URL of a path below the log, `path` without a leading slash.
     pub fn join(&self, path: &str) -> String {
         format!("{}/{path}", self.base)
+    }
+
+    fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
     }
 }
 
@@ -133,57 +85,63 @@ impl Call {
 pub struct HttpClient {
     base: LogUrl,
     limits: Limits,
-    pool: Pool,
+    /// What a proxy that reads the requests wants to see.
+    proxy_password: Option<HeaderValue>,
+    pool: Client<HttpsConnector<Connector>, Full<Bytes>>,
 }
 
-/// Plain HTTP needs no certificates, so that a log on loopback works on a machine that has none.
-#[derive(Debug, Clone)]
-enum Pool {
-    Plain(Client<HttpConnector, Full<Bytes>>),
-    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
-}
-
-/// What one attempt came to.
-enum Attempt {
-    Done(Bytes),
-    /// Worth another attempt; `retry_after_s` is what the server asked for.
-    Again {
-        error: ClientError,
-        retry_after_s: Option<u64>,
-    },
-    Failed(ClientError),
+/// A whole answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl HttpClient {
-    /// A client of one log.
+    /// A client of one server.
     ///
     /// # Errors
-    /// [`ClientError::Certificates`] if the URL is https and the system has no root
-    /// certificates.
-    pub fn new(base: LogUrl, limits: Limits) -> Result<Self, ClientError> {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(Duration::from_millis(limits.connect_timeout_ms)));
-        connector.set_nodelay(true);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new());
-        let pool = if base.is_https {
-            connector.enforce_http(false);
-            let https = HttpsConnectorBuilder::new()
-                .with_native_roots()
-                .map_err(ClientError::Certificates)?
-                .https_only()
-                .enable_http1()
-                .wrap_connector(connector);
-            Pool::Tls(builder.build(https))
-        } else {
-            Pool::Plain(builder.build(connector))
+    /// [`ClientError::Trust`] if the URL is https and the certificates cannot be used.
+    pub fn new(base: LogUrl, settings: &HttpSettings) -> Result<Self, ClientError> {
+        let limits = settings.limits.clone();
+        let proxy = settings.proxies.of(&base.uri);
+        let proxy_password = match &proxy {
+            Some(proxy) if !base.is_https() => proxy.basic_auth().cloned(),
+            _ => None,
         };
-        Ok(Self { base, limits, pool })
+        // Plain HTTP needs no certificates, and reading those of the system takes milliseconds.
+        let tls = if base.is_https() { settings.trust.config()? } else { Trust::nobody()? };
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Connector::new(millis(limits.connect_timeout_ms), proxy));
+        let pool =
+            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Ok(Self { base, limits, proxy_password, pool })
     }
 
-    /// The log's URL.
+    /// The URL of the server.
     pub fn base(&self) -> &LogUrl {
         &self.base
+    }
+
+    /// Reads a path, which has no leading slash.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is no such thing.
+    pub async fn get(&self, path: &str, bytes_max: usize) -> Result<Bytes, ClientError> {
+        self.call(&Call::read(path.to_owned(), bytes_max)).await
+    }
+
+    /// Posts an empty body. Whether a call that failed took effect is unknown.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn post(&self, path: &str, bytes_max: usize) -> Result<Bytes, ClientError> {
+        let call = Call { method: Method::POST, ..Call::read(path.to_owned(), bytes_max) };
+        self.call(&call).await
     }
 
     /// Makes the call, again and again within the limits, until it has the body of a 2xx or a refusal.
@@ -191,135 +149,104 @@ impl HttpClient {
     /// Every call of a log may be repeated: reads by nature, submissions because the same bytes
     /// are the same record.
     pub(crate) async fn call(&self, call: &Call) -> Result<Bytes, ClientError> {
-        let attempts_max = if call.method == Method::GET {
-            self.limits.read_attempts_max
-        } else {
-            self.limits.submit_attempts_max
-        };
+        let retry = self.retry(call);
         let mut attempt = 1;
         loop {
-            match self.attempt(call, attempt).await {
-                Attempt::Done(body) => return Ok(body),
-                Attempt::Failed(error) => return Err(error),
-                Attempt::Again { error, .. } if attempt >= attempts_max => return Err(error),
-                Attempt::Again { retry_after_s, .. } => {
-                    tokio::time::sleep(self.limits.backoff(attempt, retry_after_s)).await;
-                    attempt += 1;
+            let (error, retry_after_s) = match self.answer(call, attempt).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer.body),
+                Ok(answer) => {
+                    (self.refusal(&answer, call, attempt), retry_after_seconds(&answer.headers))
                 }
+                Err(error) => (error, None),
+            };
+            if attempt >= retry.attempts_max || !error.is_unreachable() {
+                return Err(error);
             }
+            tokio::time::sleep(retry.backoff(attempt, retry_after_s)).await;
+            attempt += 1;
         }
     }
 
-    async fn attempt(&self, call: &Call, attempts: u32) -> Attempt {
-        let timeout_ms = if call.method == Method::GET {
-            self.limits.read_timeout_ms
-        } else {
-            self.limits.submit_timeout_ms
+    /// Makes the call once, and judges no status.
+    pub(crate) async fn answer(&self, call: &Call, attempts: u32) -> Result<Answer, ClientError> {
+        let timeout_ms = match call.method {
+            Method::GET => self.limits.read_timeout_ms,
+            _ => self.limits.submit_timeout_ms,
         };
-        let deadline = Duration::from_millis(timeout_ms);
-        match tokio::time::timeout(deadline, self.exchange(call, attempts)).await {
-            Ok(attempt) => attempt,
-            Err(_elapsed) => {
-                let error =
-                    ClientError::TimedOut { url: self.base.join(&call.path), timeout_ms, attempts };
-                Attempt::Again { error, retry_after_s: None }
-            }
-        }
-    }
-
-    async fn exchange(&self, call: &Call, attempts: u32) -> Attempt {
         let url = self.base.join(&call.path);
-        let request = match build_request(&url, call) {
-            Ok(request) => request,
+        let exchange = self.exchange(url.clone(), call, attempts);
+        tokio::time::timeout(millis(timeout_ms), exchange)
+            .await
+            .unwrap_or(Err(ClientError::TimedOut { url, timeout_ms, attempts }))
+    }
+
+    async fn exchange(
+        &self,
+        url: String,
+        call: &Call,
+        attempts: u32,
+    ) -> Result<Answer, ClientError> {
+        let request = self
+            .request(&url, call)
+            .map_err(|source| ClientError::Request { path: call.path.clone(), source })?;
+        let (head, incoming) = match self.pool.request(request).await {
+            Ok(answer) => answer.into_parts(),
             Err(source) => {
-                return Attempt::Failed(ClientError::Request { path: call.path.clone(), source });
+                return Err(ClientError::Connection { url, attempts, source: Box::new(source) });
             }
         };
-        let sent = match &self.pool {
-            Pool::Plain(client) => client.request(request).await,
-            Pool::Tls(client) => client.request(request).await,
-        };
-        let response = match sent {
-            Ok(response) => response,
-            Err(source) => {
-                let error = ClientError::Connection { url, attempts, source: Box::new(source) };
-                return Attempt::Again { error, retry_after_s: None };
+        let limit = call.answer_bytes_max;
+        let body = match Limited::new(incoming, limit).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(source) if source.is::<LengthLimitError>() => {
+                return Err(ClientError::TooLarge { url, limit });
             }
+            Err(source) => return Err(ClientError::CutShort { url, attempts, source }),
         };
-        let (head, incoming) = response.into_parts();
-        let body = match read_capped(incoming, call.answer_bytes_max).await {
+        let body = match unpack(&head.headers, body, limit) {
             Ok(body) => body,
-            Err(ReadError::TooLarge) => {
-                return Attempt::Failed(ClientError::TooLarge {
-                    url,
-                    limit: call.answer_bytes_max,
-                });
-            }
-            Err(ReadError::Broken(source)) => {
-                let error = ClientError::Connection { url, attempts, source: Box::new(source) };
-                return Attempt::Again { error, retry_after_s: None };
-            }
+            Err(Packing::TooLarge) => return Err(ClientError::TooLarge { url, limit }),
+            Err(Packing::Unreadable) => return Err(ClientError::Encoding { url }),
         };
-        let body = match unpack(&head.headers, body, call.answer_bytes_max) {
-            Ok(body) => body,
-            Err(Packing::TooLarge) => {
-                return Attempt::Failed(ClientError::TooLarge {
-                    url,
-                    limit: call.answer_bytes_max,
-                });
-            }
-            Err(Packing::Unreadable) => return Attempt::Failed(ClientError::Encoding { url }),
-        };
-        if head.status.is_success() {
-            return Attempt::Done(body);
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    fn request(&self, url: &str, call: &Call) -> Result<Request<Full<Bytes>>, http::Error> {
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(url)
+            .header(USER_AGENT, concat!("civiclog/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT_ENCODING, "gzip, identity");
+        if let Some(content_type) = call.content_type {
+            request = request.header(CONTENT_TYPE, content_type);
         }
-        let status = head.status.as_u16();
-        let problem = Box::new(Problem::from_body(head.status, &body));
-        let is_later = head.status.is_server_error()
-            || matches!(head.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+        if let Some((name, value)) = &call.header {
+            request = request.header(*name, value);
+        }
+        if let Some(password) = &self.proxy_password {
+            request = request.header(PROXY_AUTHORIZATION, password);
+        }
+        request.body(Full::new(call.body.clone()))
+    }
+
+    fn refusal(&self, answer: &Answer, call: &Call, attempts: u32) -> ClientError {
+        let url = self.base.join(&call.path);
+        let status = answer.status.as_u16();
+        let problem = Box::new(Problem::from_body(answer.status, &answer.body));
+        let is_later = answer.status.is_server_error()
+            || matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
         if is_later {
-            let retry_after_s = retry_after_seconds(&head.headers);
-            let error = ClientError::Unavailable { url, status, attempts, problem };
-            return Attempt::Again { error, retry_after_s };
-        }
-        Attempt::Failed(if head.status == StatusCode::NOT_FOUND {
+            ClientError::Unavailable { url, status, attempts, problem }
+        } else if answer.status == StatusCode::NOT_FOUND {
             ClientError::NotFound { url, problem }
         } else {
             ClientError::Refused { status, problem }
-        })
-    }
-}
-
-fn build_request(url: &str, call: &Call) -> Result<Request<Full<Bytes>>, http::Error> {
-    let mut request = Request::builder()
-        .method(call.method.clone())
-        .uri(url)
-        .header(USER_AGENT, concat!("civiclog/", env!("CARGO_PKG_VERSION")))
-        .header(ACCEPT_ENCODING, "gzip, identity");
-    if let Some(content_type) = call.content_type {
-        request = request.header(CONTENT_TYPE, content_type);
-    }
-    if let Some((name, value)) = &call.header {
-        request = request.header(*name, value);
-    }
-    request.body(Full::new(call.body.clone()))
-}
-
-enum ReadError {
-    TooLarge,
-    Broken(hyper::Error),
-}
-
-async fn read_capped(mut body: Incoming, bytes_max: usize) -> Result<Bytes, ReadError> {
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(ReadError::Broken)?.into_data() else { continue };
-        if read.len() + data.len() > bytes_max {
-            return Err(ReadError::TooLarge);
         }
-        read.extend_from_slice(&data);
     }
-    Ok(read.freeze())
+
+    fn retry(&self, call: &Call) -> Retry {
+        if call.method == Method::GET { self.limits.read } else { self.limits.submit }
+    }
 }
 
 enum Packing {
@@ -350,6 +277,10 @@ fn unpack(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Bytes, P
         return Err(Packing::TooLarge);
     }
     Ok(plain.into())
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
 }
 
 /// `Retry-After` in seconds. Its date form is not used by any log and is ignored.

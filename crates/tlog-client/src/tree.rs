@@ -10,6 +10,7 @@ use tlog::{
 };
 
 use crate::error::TreeError;
+use crate::files::LogFiles;
 use crate::log::LogClient;
 
 /// Requests in flight at once.
@@ -19,7 +20,7 @@ pub const REQUESTS_IN_FLIGHT_MAX: usize = 16;
 /// make it from a checkpoint that a policy accepted.
 #[derive(Debug, Clone)]
 pub struct TreeView {
-    client: LogClient,
+    files: LogFiles,
     head: TreeHead,
 }
 
@@ -37,7 +38,7 @@ pub struct ProvenEntry {
 impl TreeView {
     /// A view of the log under `head`.
     pub fn new(client: LogClient, head: TreeHead) -> Self {
-        Self { client, head }
+        Self { files: client.into_files(), head }
     }
 
     /// The tree head everything is checked against.
@@ -82,7 +83,7 @@ impl TreeView {
     /// [`TreeError::OtherRoot`] if the entries do not hash to the head.
     pub async fn scan(&self, mut visit: impl FnMut(LeafIndex, &[u8])) -> Result<(), TreeError> {
         let mut fetched = stream::iter(bundles_of_size(self.head.size))
-            .map(async |coord| (coord, self.client.bundle(coord).await))
+            .map(async |coord| (coord, self.files.bundle(coord).await))
             .buffered(REQUESTS_IN_FLIGHT_MAX);
         let mut frontier = Frontier::empty();
         while let Some((coord, entries)) = fetched.next().await {
@@ -116,7 +117,7 @@ impl TreeView {
 
     async fn tiles(&self, coords: BTreeSet<TileCoord>) -> Result<TileMap, TreeError> {
         let mut fetched = stream::iter(coords)
-            .map(async |coord| self.client.tile(coord).await.map(|tile| (coord, tile)))
+            .map(async |coord| self.files.tile(coord).await.map(|tile| (coord, tile)))
             .buffer_unordered(REQUESTS_IN_FLIGHT_MAX);
         let mut tiles = TileMap::default();
         while let Some((coord, tile)) = fetched.try_next().await? {
@@ -132,7 +133,7 @@ impl TreeView {
         indices: &BTreeSet<LeafIndex>,
     ) -> Result<BTreeMap<LeafIndex, Bytes>, TreeError> {
         let mut fetched = stream::iter(coords)
-            .map(async |coord| self.client.bundle(coord).await.map(|entries| (coord, entries)))
+            .map(async |coord| self.files.bundle(coord).await.map(|entries| (coord, entries)))
             .buffer_unordered(REQUESTS_IN_FLIGHT_MAX);
         let mut all = BTreeMap::new();
         while let Some((coord, entries)) = fetched.try_next().await? {

@@ -20,10 +20,10 @@ use serde::Serialize;
 use service::{Clock, SystemClock};
 use store::Store;
 use tlog::TreeHead;
+use tlog_client::{HttpClient, HttpSettings, LogUrl};
 
 use crate::config::Config;
 use crate::documents::{DocumentId, path_of};
-use crate::operate::fetch::Fetcher;
 use crate::sign::anchor::{AnchorCopy, AnchorError, AnchorFile};
 
 pub(crate) mod copy;
@@ -193,13 +193,15 @@ fn ask_server(admin: SocketAddr) -> anyhow::Result<SnapshotMade> {
          with --admin"
     );
     let timeout = Duration::from_secs(SNAPSHOT_TIMEOUT_S);
-    let fetcher = Fetcher::new(&format!("http://{admin}"), timeout)?;
+    // On this machine, so through no proxy.
+    let settings = HttpSettings::default().once_within(timeout);
+    let client = HttpClient::new(LogUrl::parse(&format!("http://{admin}"))?, &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
     let answer = runtime
-        .block_on(fetcher.post("backup", ANSWER_BYTES_MAX))
+        .block_on(client.post("backup", ANSWER_BYTES_MAX))
         .context("asking the running server for a snapshot")?;
     serde_json::from_slice(&answer).context("the server's answer")
 }

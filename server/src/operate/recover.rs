@@ -75,7 +75,7 @@ pub(crate) fn recover(config: &Config, request: &RecoverRequest<'_>) -> anyhow::
     let keys = LogKeys::load(&config.keys_dir(), &config.origin)?;
     let vkeys = keys.verifier_keys();
     let mut anchor = LockedAnchor::open(config, request.anchor_is_lost)?;
-    let mirror = Mirror::open(request.from)?;
+    let mirror = Mirror::open(request.from, &config.http_settings()?)?;
     let target = find_target(
         config,
         &Sources {

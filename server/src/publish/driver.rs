@@ -10,10 +10,10 @@ use anyhow::Context as _;
 use service::error_chain;
 use store::{Kv, Store};
 use tlog::{AddCheckpoint, Note, SignedCheckpoint, TreeSize, VerifierKey, WitnessAnswer};
+use tlog_client::{ClientError, WitnessClient};
 use tokio::sync::{mpsc, watch};
 
 use crate::core::{Core, prove};
-use crate::publish::cosign::{AskError, WitnessClient};
 use crate::publish::decisions::{
     Answered, Effect, Event, Publisher, RoundNumber, Shown, WitnessId, WitnessStatus,
 };
@@ -256,10 +256,10 @@ fn outcome_of(answer: &WitnessAnswer) -> &'static str {
 }
 
 /// One of [`crate::core::metrics::WITNESS_OUTCOMES`].
-fn cause_of(error: &AskError) -> &'static str {
+fn cause_of(error: &ClientError) -> &'static str {
     match error {
-        AskError::TimedOut(_) => "timed_out",
-        AskError::Connection(_) => "unreachable",
-        AskError::Body(_) => "unreadable",
+        ClientError::TimedOut { .. } => "timed_out",
+        ClientError::Connection { .. } => "unreachable",
+        _ => "unreadable",
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use tlog_client::Limits;
+use tlog_client::Retry;
 
 use super::disk::pick;
 use super::fodder::Sendable;
@@ -16,7 +16,7 @@ pub struct SimClient {
     state: State,
     /// Every request has a number of its own; an answer to an earlier one comes too late.
     request: u64,
-    limits: Limits,
+    retry: Retry,
 }
 
 /// Submissions that are sent in one request.
@@ -59,7 +59,7 @@ impl SimClient {
             jobs.push_back(Job { submissions, wants_published: random.below(2) == 0, attempts: 0 });
         }
         let state = State::Pausing { until_ms: 0 };
-        Self { jobs, state, request: 0, limits: Limits::default() }
+        Self { jobs, state, request: 0, retry: Retry::PATIENT }
     }
 
     /// Whether everything was answered.
@@ -103,7 +103,7 @@ impl SimClient {
 
     fn pause(&mut self, now_ms: u64, retry_after_s: Option<u64>) {
         let attempts = self.jobs.front().map_or(1, |it| it.attempts);
-        let pause = self.limits.backoff(attempts, retry_after_s).as_millis();
+        let pause = self.retry.backoff(attempts, retry_after_s).as_millis();
         let until_ms = now_ms + u64::try_from(pause).unwrap_or(u64::MAX);
         self.state = State::Pausing { until_ms };
     }

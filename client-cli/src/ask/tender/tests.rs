@@ -102,7 +102,7 @@ fn the_list_that_the_log_gives_is_the_one_that_reading_all_of_it_gives() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (read, listed) = runtime.block_on(async {
-        let client = LogClient::new(&log.url, Limits::default()).unwrap();
+        let client = LogClient::new(&log.url, &HttpSettings::default()).unwrap();
         let checkpoint = trust::checkpoint(&client, &policy).await.unwrap();
         let view = TreeView::new(client.clone(), checkpoint.head());
         let read = scan(&view, TENDER).await.unwrap();

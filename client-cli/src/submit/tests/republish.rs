@@ -2,7 +2,7 @@
 
 use import::Scratch;
 use tlog::LeafIndex;
-use tlog_client::{Limits, LogClient, TreeView};
+use tlog_client::{HttpSettings, LogClient, TreeView};
 
 use super::persons::log_with_a_person;
 use super::*;
@@ -202,7 +202,7 @@ fn a_large_log_is_asked_for_its_list_of_objects() {
     let scratch = Scratch::in_folder(folder.path()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listed = runtime.block_on(async {
-        let client = LogClient::new(&log.url, Limits::default()).unwrap();
+        let client = LogClient::new(&log.url, &HttpSettings::default()).unwrap();
         let policy = trust::read_policy(&log.path("policy.txt")).unwrap();
         let checkpoint = trust::checkpoint(&client, &policy).await.unwrap();
         let view = TreeView::new(client.clone(), checkpoint.head());

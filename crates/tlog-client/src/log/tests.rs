@@ -1,10 +1,11 @@
 use testlog::{Reply, Server};
+use tlog::{BundleCoord, TileCoord};
 
 use super::*;
 use crate::answer::LineStatus;
 
 fn client(server: &Server) -> LogClient {
-    LogClient::new(&server.url, Limits::default()).unwrap()
+    LogClient::new(&server.url, &HttpSettings::default()).unwrap()
 }
 
 #[tokio::test]
@@ -15,9 +16,10 @@ async fn a_partial_tile_that_was_dropped_is_cut_from_the_full_one() {
         _ => Reply::new(404, ""),
     })
     .await;
-    let tile = client(&server).tile(TileCoord::new(0, 0, 3).unwrap()).await.unwrap();
+    let tile = client(&server).into_files().tile(TileCoord::new(0, 0, 3).unwrap()).await.unwrap();
     assert_eq!(tile.hashes(), [Hash::new([0; 32]), Hash::new([1; 32]), Hash::new([2; 32])]);
-    let entries = client(&server).bundle(BundleCoord::new(0, 2).unwrap()).await.unwrap();
+    let entries =
+        client(&server).into_files().bundle(BundleCoord::new(0, 2).unwrap()).await.unwrap();
     assert_eq!(entries, ["x", "x"]);
     assert_eq!(server.requests()[..2], ["GET /tile/0/000.p/3", "GET /tile/0/000"]);
 }
@@ -31,9 +33,15 @@ async fn a_tile_that_is_too_short_or_no_tile_is_refused() {
     ])
     .await;
     let coord = TileCoord::new(0, 0, 3).unwrap();
-    assert!(matches!(client(&server).tile(coord).await, Err(ClientError::TooShort { .. })));
-    assert!(matches!(client(&server).tile(coord).await, Err(ClientError::Tile { .. })));
-    let bundle = client(&server).bundle(BundleCoord::new(0, 1).unwrap()).await;
+    assert!(matches!(
+        client(&server).into_files().tile(coord).await,
+        Err(ClientError::TooShort { .. })
+    ));
+    assert!(matches!(
+        client(&server).into_files().tile(coord).await,
+        Err(ClientError::Tile { .. })
+    ));
+    let bundle = client(&server).into_files().bundle(BundleCoord::new(0, 1).unwrap()).await;
     assert!(matches!(bundle, Err(ClientError::Bundle { .. })));
 }
 

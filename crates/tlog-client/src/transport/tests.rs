@@ -4,12 +4,14 @@ use testlog::{Reply, Server};
 
 use super::*;
 
-fn impatient() -> Limits {
-    Limits { backoff_first_ms: 0, backoff_max_ms: 0, read_timeout_ms: 5_000, ..Limits::default() }
+fn impatient() -> HttpSettings {
+    let read = Retry { attempts_max: 5, backoff_first_ms: 0, backoff_max_ms: 0, ..Retry::PATIENT };
+    let limits = Limits { read, read_timeout_ms: 5_000, ..Limits::default() };
+    HttpSettings { limits, ..HttpSettings::default() }
 }
 
 async fn read(server: &Server, bytes_max: usize) -> Result<Bytes, ClientError> {
-    let client = HttpClient::new(LogUrl::parse(&server.url).unwrap(), impatient()).unwrap();
+    let client = HttpClient::new(LogUrl::parse(&server.url).unwrap(), &impatient()).unwrap();
     client.call(&Call::read("x".to_owned(), bytes_max)).await
 }
 
@@ -28,17 +30,6 @@ fn only_log_urls_are_taken() {
         assert!(matches!(LogUrl::parse(bad), Err(ClientError::Url { .. })), "{bad}");
     }
     assert_eq!(LogUrl::parse("http://a/b/").unwrap().join("checkpoint"), "http://a/b/checkpoint");
-}
-
-#[test]
-fn backoff_doubles_up_to_its_limit_and_honours_retry_after() {
-    let limits = Limits::default();
-    let millis = |attempt, asked| limits.backoff(attempt, asked).as_millis();
-    assert_eq!([1, 2, 3, 99].map(|attempt| millis(attempt, None)), [200, 400, 800, 10_000]);
-    assert_eq!(millis(1, Some(7)), 7_000);
-    assert_eq!(millis(99, Some(1)), 10_000);
-    assert_eq!(millis(1, Some(u64::MAX)), u128::from(limits.retry_after_max_ms));
-    assert_eq!(millis(3, Some(0)), 0);
 }
 
 #[tokio::test]
@@ -76,7 +67,7 @@ async fn nobody_listening_is_unreachable() {
     drop(server);
     // The listener is closed once the aborted task is dropped.
     tokio::task::yield_now().await;
-    let client = HttpClient::new(LogUrl::parse(&url).unwrap(), impatient()).unwrap();
+    let client = HttpClient::new(LogUrl::parse(&url).unwrap(), &impatient()).unwrap();
     let error = client.call(&Call::read("x".to_owned(), 10)).await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
 }
@@ -105,8 +96,10 @@ async fn bodies_are_capped_packed_and_unpacked() {
 async fn silence_ends_at_the_deadline() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let limits = Limits { read_timeout_ms: 20, read_attempts_max: 2, ..impatient() };
-    let client = HttpClient::new(LogUrl::parse(&url).unwrap(), limits).unwrap();
+    let mut settings = impatient();
+    settings.limits.read_timeout_ms = 20;
+    settings.limits.read.attempts_max = 2;
+    let client = HttpClient::new(LogUrl::parse(&url).unwrap(), &settings).unwrap();
     let error = client.call(&Call::read("x".to_owned(), 10)).await.unwrap_err();
     assert!(matches!(error, ClientError::TimedOut { attempts: 2, .. }), "{error}");
 }

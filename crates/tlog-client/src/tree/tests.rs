@@ -2,7 +2,7 @@ use testlog::{Reply, Server, Tree};
 use tlog::TreeSize;
 
 use super::*;
-use crate::transport::Limits;
+use crate::settings::HttpSettings;
 
 /// A tree of `count` entries.
 fn tree_of(count: u64) -> Tree {
@@ -15,7 +15,7 @@ async fn serve(tree: &Tree) -> (Server, TreeView) {
         tree.served(&request.path).map_or_else(|| Reply::new(404, ""), |body| Reply::new(200, body))
     })
     .await;
-    let client = LogClient::new(&server.url, Limits::default()).unwrap();
+    let client = LogClient::new(&server.url, &HttpSettings::default()).unwrap();
     (server, TreeView::new(client, head))
 }
 

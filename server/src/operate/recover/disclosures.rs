@@ -4,8 +4,9 @@
 use records::{Disclosure, Entry, HeldBy};
 use serde::Deserialize;
 use tlog::LeafIndex;
+use tlog_client::ClientError;
 
-use super::mirror::{Mirror, MirrorError};
+use super::mirror::Mirror;
 
 /// Collects disclosures, and counts what stays missing.
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ impl Disclosures {
         mirror: &Mirror,
         first: LeafIndex,
         entries: &[Vec<u8>],
-    ) -> Result<Vec<Option<Vec<u8>>>, MirrorError> {
+    ) -> Result<Vec<Option<Vec<u8>>>, ClientError> {
         let parsed: Vec<Option<Entry>> = entries.iter().map(|it| Entry::parse(it).ok()).collect();
         let held = |entry: &Option<Entry>| {
             let fields = entry.iter().flat_map(|it| it.record().sealed());
@@ -61,7 +62,7 @@ impl Disclosures {
     }
 
     /// Asks for one record, once, before asking for many.
-    fn are_served_by(&mut self, mirror: &Mirror, one: &[LeafIndex]) -> Result<bool, MirrorError> {
+    fn are_served_by(&mut self, mirror: &Mirror, one: &[LeafIndex]) -> Result<bool, ClientError> {
         if self.are_served.is_none() && !one.is_empty() {
             self.are_served = Some(mirror.records(one)?.iter().all(Option::is_some));
         }

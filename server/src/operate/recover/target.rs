@@ -1,15 +1,14 @@
 //! The head that a recovery goes for: cosigned, ours, and not behind what anybody is known to know.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tlog::{Note, Policy, TreeSize, VerifierKey};
+use tlog_client::WitnessClient;
 
 use super::mirror::Mirror;
 use crate::config::Config;
 use crate::operate::accepted::AcceptedHead;
-use crate::operate::fetch::Fetcher;
 
 /// Where the checkpoint comes from, and what it is held against.
 pub(super) struct Sources<'a> {
@@ -96,13 +95,11 @@ fn refuse_less_than_witnesses(
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let timeout = Duration::from_millis(config.publish.witness_timeout_ms);
+    let settings = config.witness_settings()?;
     for witness in policy.witnesses() {
         let url = witness.url.as_deref().context("a witness without a URL")?;
-        let fetcher = Fetcher::once(url, timeout)?;
-        // SPEC tlog-witness §monitoring: the newest checkpoint, under the hash of the origin.
-        let path = format!("{}/checkpoint", config.origin.sha256_hex());
-        let asked = runtime.block_on(fetcher.get(&path, tlog::NOTE_BYTES_MAX));
+        let client = WitnessClient::new(url, &settings)?;
+        let asked = runtime.block_on(client.latest_checkpoint(&config.origin));
         let Ok(Some(bytes)) = asked else {
             tracing::warn!(witness = %witness.name, "it does not say what it cosigned last");
             continue;

@@ -1,6 +1,9 @@
 //! What is read from a folder of tiles, and what is not taken for one.
 
-use tlog::{Frontier, TileMap, encode_bundle, leaf_hash};
+use std::path::Path;
+
+use tlog::{Frontier, TileMap, TilePath, encode_bundle, leaf_hash};
+use tlog_client::files::TILE_BYTES_MAX;
 
 use super::*;
 
@@ -35,7 +38,8 @@ fn copy_of_512() -> (tempfile::TempDir, Mirror, TileMap) {
         let coord = BundleCoord::new(bundle, 256).expect("a bundle");
         put(folder.path(), &TilePath::Entries(coord), &bytes);
     }
-    let mirror = Mirror::open(folder.path().to_str().expect("UTF-8")).expect("a mirror");
+    let mirror = Mirror::open(folder.path().to_str().expect("UTF-8"), &HttpSettings::default())
+        .expect("a mirror");
     (folder, mirror, tiles)
 }
 
@@ -57,7 +61,7 @@ fn full_tiles_and_bundles_stand_in_for_partial_ones_that_are_gone() {
 #[test]
 fn what_is_missing_cut_or_too_long_is_named() {
     let (folder, mirror, _) = copy_of_512();
-    let words = |error: MirrorError| {
+    let words = |error: ClientError| {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", source.unwrap_or_default())
     };
