@@ -178,19 +178,19 @@ fn functions_stay_short() {
 
 #[test]
 fn no_files_of_a_crate_import_each_other_in_a_circle() {
-    let mut found = String::new();
+    let mut found = Vec::new();
     for (name, graph) in crates() {
         for circle in graph.circles() {
-            found += &format!("\n{name}:");
+            found.push(format!("{name}:"));
             for module in &circle {
                 let uses = graph.uses(module);
                 let inside: Vec<String> =
                     uses.iter().filter(|it| circle.contains(it)).map(|it| it.join("::")).collect();
-                found += &format!("\n    {} -> {}", module.join("::"), inside.join(", "));
+                found.push(format!("    {} -> {}", module.join("::"), inside.join(", ")));
             }
         }
     }
-    assert!(found.is_empty(), "circles of files, and what ties each:{found}");
+    assert!(found.is_empty(), "circles of files, and what ties each:\n{}", found.join("\n"));
 }
 
 /// The folders of the server, from the socket down to the key: each imports only from those after it.

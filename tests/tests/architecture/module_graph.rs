@@ -8,24 +8,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use syn::spanned::Spanned as _;
+use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
 /// A module by its path below the crate's root: `["admit", "pool"]`; the root itself is empty.
 type ModulePath = Vec<String>;
 
 /// The files of one crate and what each takes from the others.
-pub struct ModuleGraph {
+pub(crate) struct ModuleGraph {
     modules: BTreeMap<ModulePath, Module>,
 }
 
 /// One file.
-pub struct Module {
-    pub file: PathBuf,
+pub(crate) struct Module {
+    pub(crate) file: PathBuf,
     /// Lines without those that are compiled for tests only, wherever these stand.
-    pub product_lines: usize,
+    pub(crate) product_lines: usize,
     /// The longest function outside tests: its name and its lines.
-    pub longest_function: (String, usize),
+    pub(crate) longest_function: (String, usize),
     children: BTreeSet<String>,
     /// Names that `use` brings into the module, with the path that they stand for.
     imports: BTreeMap<String, Vec<String>>,
@@ -35,7 +35,7 @@ pub struct Module {
 
 impl ModuleGraph {
     /// Reads a crate from its `lib.rs`.
-    pub fn of_crate(root: &Path) -> Self {
+    pub(crate) fn of_crate(root: &Path) -> Self {
         let mut graph = Self { modules: BTreeMap::new() };
         let mut waiting = vec![(ModulePath::new(), root.to_path_buf())];
         while let Some((path, file)) = waiting.pop() {
@@ -49,18 +49,18 @@ impl ModuleGraph {
         graph
     }
 
-    pub fn modules(&self) -> impl Iterator<Item = (&ModulePath, &Module)> {
+    pub(crate) fn modules(&self) -> impl Iterator<Item = (&ModulePath, &Module)> {
         self.modules.iter()
     }
 
     /// The modules whose items a module uses, itself excluded.
-    pub fn uses(&self, path: &ModulePath) -> BTreeSet<ModulePath> {
+    pub(crate) fn uses(&self, path: &ModulePath) -> BTreeSet<ModulePath> {
         let module = &self.modules[path];
         module.paths.iter().map(|used| self.definer(used)).filter(|used| used != path).collect()
     }
 
     /// Every circle of files, each named once with all files that it ties together.
-    pub fn circles(&self) -> Vec<Vec<ModulePath>> {
+    pub(crate) fn circles(&self) -> Vec<Vec<ModulePath>> {
         let reached: BTreeMap<&ModulePath, BTreeSet<ModulePath>> =
             self.modules.keys().map(|path| (path, self.reachable_from(path))).collect();
         let mut circles = BTreeSet::new();
@@ -157,7 +157,7 @@ struct Reader {
 
 impl Reader {
     /// The path from the crate's root, for a path that starts inside the crate.
-    fn from_root(&self, segments: &[String]) -> Option<Vec<String>> {
+    fn rooted(&self, segments: &[String]) -> Option<Vec<String>> {
         let [first, rest @ ..] = segments else { return None };
         match first.as_str() {
             "crate" => Some(rest.to_vec()),
@@ -198,7 +198,7 @@ impl Reader {
                 self.import(&rename.rename.to_string(), &path, is_public);
             }
             syn::UseTree::Glob(_) => {
-                if let Some(path) = self.from_root(before) {
+                if let Some(path) = self.rooted(before) {
                     self.module.paths.insert(path);
                 }
             }
@@ -206,7 +206,7 @@ impl Reader {
     }
 
     fn import(&mut self, name: &str, path: &[String], is_public: bool) {
-        let Some(path) = self.from_root(path) else { return };
+        let Some(path) = self.rooted(path) else { return };
         // What a parent only hands on from below is not used by the parent.
         if !(is_public && path.starts_with(&self.path)) {
             self.module.paths.insert(path.clone());
@@ -216,13 +216,13 @@ impl Reader {
         }
     }
 
-    fn skip(&mut self, item: &impl syn::spanned::Spanned) {
+    fn skip(&mut self, item: &impl Spanned) {
         let span = item.span();
         let lines = span.end().line - span.start().line + 1;
         self.module.product_lines = self.module.product_lines.saturating_sub(lines);
     }
 
-    fn measure(&mut self, name: &syn::Ident, item: &impl syn::spanned::Spanned) {
+    fn measure(&mut self, name: &syn::Ident, item: &impl Spanned) {
         let span = item.span();
         let lines = span.end().line - span.start().line + 1;
         if lines > self.module.longest_function.1 {
@@ -264,7 +264,7 @@ impl<'a> Visit<'a> for Reader {
     fn visit_path(&mut self, path: &'a syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|it| it.ident.to_string()).collect();
         if segments.len() > 1
-            && let Some(path) = self.from_root(&segments)
+            && let Some(path) = self.rooted(&segments)
         {
             self.module.paths.insert(path);
         }
