@@ -8,7 +8,6 @@ use crate::args::MapInit;
 use crate::exit::{Exit, Explain, Outcome};
 use crate::screen::Screen;
 
-/// Writes the map.
 pub(crate) fn run(args: &MapInit, screen: &mut Screen) -> Outcome {
     let (submitter, currency) = (args.submitter.as_deref(), args.currency.as_deref());
     let map = guess(&args.file, Hints { submitter, currency })?;

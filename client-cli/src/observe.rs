@@ -53,7 +53,6 @@ pub(crate) async fn run(
     Ok(worst)
 }
 
-/// One source.
 struct Watch<'a> {
     args: &'a Observe,
     http: &'a HttpSettings,

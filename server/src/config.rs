@@ -30,7 +30,6 @@ struct RawConfig {
     network: Network,
 }
 
-/// Where the server listens.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listen {
@@ -129,7 +128,6 @@ impl Default for DocumentLimits {
     }
 }
 
-/// How heads are published.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Publish {
@@ -212,11 +210,9 @@ pub struct Config {
     pub anchor: PathBuf,
     /// The witness policy file.
     pub policy_path: PathBuf,
-    /// Where to listen.
     pub listen: Listen,
     /// What to take on at once.
     pub limits: Limits,
-    /// How heads are published.
     pub publish: Publish,
     /// What documents may take.
     pub documents: DocumentLimits,
@@ -260,9 +256,6 @@ impl Config {
     }
 
     /// The same for witnesses, which are asked once and have little time.
-    ///
-    /// # Errors
-    /// As [`Config::http_settings`].
     pub fn witness_settings(&self) -> anyhow::Result<HttpSettings> {
         let timeout = Duration::from_millis(self.publish.witness_timeout_ms);
         Ok(self.http_settings()?.once_within(timeout))
@@ -273,12 +266,10 @@ impl Config {
         self.data_dir.join("keys")
     }
 
-    /// Where the database is.
     pub fn database_dir(&self) -> PathBuf {
         self.data_dir.join("db")
     }
 
-    /// Where documents are.
     pub fn documents_dir(&self) -> PathBuf {
         self.data_dir.join("documents")
     }

@@ -30,10 +30,7 @@
 //! | [`core`], [`sign`] | what every part holds; from a commit to a signature |
 //! | [`config`] | the configuration file |
 
-#![expect(
-    clippy::missing_errors_doc,
-    reason = "programs are the only users; errors say themselves when they arise"
-)]
+#![expect(missing_docs, reason = "only the program and the tests use it: a comment here says why")]
 
 use std::io::Write as _;
 

@@ -67,9 +67,6 @@ pub fn open(dir: &Path, name: &KeyName) -> anyhow::Result<Signers> {
 }
 
 /// The verifier keys of the witness in a folder, one or two, that of Ed25519 first.
-///
-/// # Errors
-/// When they cannot be read.
 pub fn published(dir: &Path) -> anyhow::Result<Vec<VerifierKey>> {
     let path = vkey_path(dir);
     let reading = || format!("reading the verifier keys in {}", path.display());

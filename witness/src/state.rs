@@ -112,9 +112,6 @@ impl StateFolder {
 }
 
 /// Makes what `open` expects in the folder of a new witness.
-///
-/// # Errors
-/// What the operating system said.
 pub fn create(dir: &Path) -> io::Result<()> {
     files::create_folder(&states_path(dir), Access::Owner)?;
     files::replace(&list_path(dir), b"", Access::Everyone)
@@ -122,9 +119,6 @@ pub fn create(dir: &Path) -> io::Result<()> {
 
 /// Reads and verifies all that is remembered; changes nothing and takes no lock, so it may be asked
 /// beside a running witness.
-///
-/// # Errors
-/// As [`StateFolder::open`].
 pub fn read(
     dir: &Path,
     own_keys: &[VerifierKey],

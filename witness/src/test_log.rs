@@ -18,7 +18,6 @@ pub(crate) fn forked_log(origin: &str, leaves: u64, fork: u64) -> ForgedLog {
     ForgedLog::forked(origin, SEED, leaves, fork)
 }
 
-/// The log as it is configured.
 pub(crate) fn logs(log: &ForgedLog) -> Logs {
     logs_with(log, vec![log.vkey()])
 }
@@ -33,7 +32,6 @@ pub(crate) fn signers() -> Signers {
     Signers::new("witness.example/w1".parse().unwrap(), [5; 32], None).unwrap()
 }
 
-/// The key of its cosignatures.
 pub(crate) fn own_key() -> VerifierKey {
     signers().verifier_keys().remove(0)
 }

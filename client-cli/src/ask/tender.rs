@@ -20,7 +20,6 @@ use crate::screen::Screen;
 use crate::trust;
 use fate::{Commitment, Step};
 
-/// Shows a tender.
 pub(crate) async fn run(args: &Tender, http: &HttpSettings, screen: &mut Screen) -> Outcome {
     if !records::name::is_object(&args.object) {
         let words = format!("`{}` is no object such as GB-LAE-DEV/tender/2026-17", args.object);

@@ -16,7 +16,6 @@ use crate::govern::submission_file::read_submission;
 use crate::keyfile;
 use crate::screen::Screen;
 
-/// Runs a governance command.
 pub(crate) fn run(command: &Governance, screen: &mut Screen) -> Outcome {
     match command {
         Governance::Keygen(args) => keygen::run(args, screen),

@@ -12,7 +12,6 @@ use crate::exit::{Exit, Explain, Failure, Outcome};
 /// The CSV files of a commit: path and the id of its content.
 pub(super) type Tables = BTreeMap<String, String>;
 
-/// A repository.
 #[derive(Debug)]
 pub(super) struct History {
     folder: PathBuf,

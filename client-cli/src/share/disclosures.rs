@@ -16,14 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Explain, Outcome};
 
-/// The file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Disclosures {
     format: String,
-    /// The origin of the log.
     pub(crate) log: String,
-    /// Whom it was made for.
     #[serde(rename = "for")]
     pub(crate) audience: String,
     #[serde(rename = "disclosures")]
@@ -53,7 +50,6 @@ impl Disclosures {
         files::replace_json(path, self, Access::Owner).explain(Exit::Usage, writing)
     }
 
-    /// Reads it.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let reading = || format!("the disclosures file {}", path.display());
         let bytes = std::fs::read(path).explain(Exit::Usage, reading)?;

@@ -10,9 +10,6 @@ use crate::exit::{Failure, Outcome};
 use crate::screen::Screen;
 
 /// Decides the format, and that the other arguments go with it.
-///
-/// # Errors
-/// Usage.
 pub(super) fn choose(args: &Submit, screen: &mut Screen) -> Outcome<Box<dyn Format>> {
     let shown = args.file.display();
     let format = match args.format {

@@ -76,7 +76,6 @@ struct Extent {
     len: usize,
 }
 
-/// The lines of a batch, all there.
 struct Batch {
     body_at: u64,
     body: Vec<u8>,

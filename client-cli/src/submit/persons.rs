@@ -64,7 +64,6 @@ pub(crate) struct SecretFile<'a> {
 }
 
 impl<'a> SecretFile<'a> {
-    /// The one that belongs to a journal.
     pub(crate) fn beside(journal: &Path, origin: &'a str, submitter: &'a str) -> Self {
         let mut path = journal.as_os_str().to_owned();
         path.push(".secret");

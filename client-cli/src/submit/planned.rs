@@ -6,7 +6,6 @@ use tlog::LeafIndex;
 
 use super::journal::Kept;
 
-/// A row on its way.
 #[derive(Debug)]
 pub(super) struct PlannedRow {
     pub(super) draft: Draft,
@@ -18,14 +17,12 @@ pub(super) struct PlannedRow {
     pub(super) status: RowStatus,
 }
 
-/// What becomes of a row.
 #[derive(Debug)]
 pub(super) enum RowStatus {
     /// To be sealed, signed and sent.
     New,
     /// Journalled by an earlier run: these bytes are sent (again).
     Kept(Kept),
-    /// Durable.
     InLog {
         index: LeafIndex,
         /// Whether this run put it there.

@@ -51,7 +51,6 @@ impl Receipt {
     }
 }
 
-/// What was written.
 #[derive(Debug)]
 pub(crate) struct WrittenReceipts {
     pub(crate) files: Vec<PathBuf>,

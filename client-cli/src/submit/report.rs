@@ -24,7 +24,6 @@ use crate::screen::Screen;
 pub(crate) struct Report {
     log: String,
     dry_run: bool,
-    /// What the file is.
     format: &'static str,
     /// Rows of the file, the header not counted.
     rows: u64,
@@ -363,7 +362,6 @@ struct Listed {
     /// Nothing if there was nothing to list.
     path: Option<PathBuf>,
     rows: u64,
-    /// The first few.
     first: Vec<RowError>,
 }
 

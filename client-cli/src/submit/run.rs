@@ -29,7 +29,6 @@ use crate::screen::Screen;
 use crate::state::StateFolder;
 use crate::{keyfile, trust};
 
-/// Runs the command.
 pub(crate) async fn run(
     args: &Submit,
     http: &HttpSettings,

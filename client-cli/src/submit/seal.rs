@@ -14,7 +14,6 @@ use super::planned::Act;
 /// What is the same for all rows of a run.
 #[derive(Debug)]
 pub(crate) struct Sealer<'a> {
-    /// Who says it.
     pub(crate) submitter: &'a str,
     /// The log's name.
     pub(crate) origin: &'a str,
@@ -69,9 +68,6 @@ impl Sealer<'_> {
     }
 
     /// Checks what [`Sealer::seal`] checks, and signs nothing.
-    ///
-    /// # Errors
-    /// As [`Sealer::seal`].
     pub(crate) fn rehearse(&self, draft: &Draft, act: &Act) -> Result<(), Refusal> {
         let salts = vec![[0; 16]; draft.sealed.len()];
         let Unsigned { record, for_log, .. } = self.build(draft, act, salts)?;

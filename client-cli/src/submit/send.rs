@@ -37,7 +37,6 @@ pub(crate) async fn send(
 
 /// One line of a batch.
 struct Outgoing {
-    /// Which of the rows.
     position: usize,
     rev: u32,
     /// Whether it is what the row builds on, journalled by an earlier run and not published yet.

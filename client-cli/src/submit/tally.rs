@@ -11,7 +11,6 @@ use super::receipts::{RECEIPTS, Receipt};
 use super::report::{ERRORS, Report, WARNINGS};
 use crate::exit::{Exit, Explain, Outcome};
 
-/// The tally of a run.
 pub(crate) struct Tally<'a> {
     pub(crate) report: Report,
     /// How large the tree is that holds all rows that went in.
@@ -88,5 +87,4 @@ fn noting() -> String {
     "noting what became of a row".to_owned()
 }
 
-/// The objects of the file.
 pub(super) const OBJECTS: Table = Table::named("objects");

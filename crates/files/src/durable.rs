@@ -51,9 +51,6 @@ pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 }
 
 /// Makes a folder and those above it, each synced into the one that holds it.
-///
-/// # Errors
-/// What the operating system said.
 pub fn create_folder(path: &Path, access: Access) -> io::Result<()> {
     let missing: Vec<&Path> = path
         .ancestors()
@@ -70,9 +67,6 @@ pub fn create_folder(path: &Path, access: Access) -> io::Result<()> {
 }
 
 /// Makes the names in a folder durable: what was created, renamed or removed there.
-///
-/// # Errors
-/// What the operating system said.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -11,9 +11,6 @@ use std::path::{Path, PathBuf};
 use crate::durable::Access;
 
 /// Takes a folder for this process alone, by an exclusive lock on the file `lock` in it.
-///
-/// # Errors
-/// As [`lock_file`].
 pub fn lock_folder(folder: &Path) -> Result<FileLock, LockError> {
     lock_file(&folder.join("lock")).map_err(|error| match error {
         LockError::Held { .. } => LockError::Held { path: folder.to_owned() },
@@ -36,9 +33,6 @@ pub fn lock_file(path: &Path) -> Result<FileLock, LockError> {
 }
 
 /// As [`lock_file`], but waits until the other holder is done.
-///
-/// # Errors
-/// [`LockError::Io`].
 pub fn wait_for_lock(path: &Path) -> Result<FileLock, LockError> {
     let locked = open(path).and_then(|file| file.lock().map(|()| FileLock { _file: file }));
     locked.map_err(|source| LockError::Io { path: path.to_owned(), source })

@@ -81,7 +81,6 @@ impl Format for Csv {
     }
 }
 
-/// The drafts of a table.
 struct CsvDrafts<'a> {
     file: &'a Path,
     drafter: Drafter<'a>,

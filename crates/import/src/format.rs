@@ -83,9 +83,6 @@ pub trait Format {
 
     /// Opens a file that was checked.
     ///
-    /// # Errors
-    /// As [`Format::check`].
-    ///
     /// # Panics
     /// If the format knows of persons and the input does not name them, or the other way round.
     fn open<'a>(&'a self, input: Input<'a>) -> Result<Box<dyn Drafts + 'a>, ImportError>;

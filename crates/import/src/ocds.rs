@@ -52,7 +52,6 @@ impl Format for Ocds {
     }
 }
 
-/// The releases of a file.
 struct Releases<'a> {
     lines: Lines,
     file: &'a Path,

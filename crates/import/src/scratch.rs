@@ -32,9 +32,6 @@ impl std::fmt::Debug for Scratch {
 
 impl Scratch {
     /// Makes an empty one in a folder.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn in_folder(folder: &Path) -> io::Result<Self> {
         let file = UnlinkedFile(tempfile::tempfile_in(folder)?);
         let mut builder = Database::builder();
@@ -44,9 +41,6 @@ impl Scratch {
     }
 
     /// The value under a key.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let rows = self.rows.open_table(table.definition()).map_err(failed)?;
         let found = rows.get(key).map_err(failed)?;
@@ -54,9 +48,6 @@ impl Scratch {
     }
 
     /// Puts a value there, in place of any other.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn put(&self, table: Table, key: &[u8], value: &[u8]) -> io::Result<()> {
         let mut rows = self.rows.open_table(table.definition()).map_err(failed)?;
         rows.insert(key, value).map_err(failed)?;
@@ -64,9 +55,6 @@ impl Scratch {
     }
 
     /// Puts many values there.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn put_all(&self, table: Table, added: impl IntoIterator<Item = Row>) -> io::Result<()> {
         let mut rows = self.rows.open_table(table.definition()).map_err(failed)?;
         for (key, value) in added {
@@ -76,9 +64,6 @@ impl Scratch {
     }
 
     /// Removes what is under a key.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn remove(&self, table: Table, key: &[u8]) -> io::Result<()> {
         let mut rows = self.rows.open_table(table.definition()).map_err(failed)?;
         rows.remove(key).map_err(failed)?;
@@ -86,9 +71,6 @@ impl Scratch {
     }
 
     /// The rows behind a key, in the order of their keys: as many as are handled at a time.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn page(&self, table: Table, after: Bound<&[u8]>) -> io::Result<Vec<Row>> {
         let rows = self.rows.open_table(table.definition()).map_err(failed)?;
         let found = rows.range::<&[u8]>((after, Bound::Unbounded)).map_err(failed)?;
@@ -100,9 +82,6 @@ impl Scratch {
     }
 
     /// The last row whose key begins so.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn last(&self, table: Table, prefix: &[u8]) -> io::Result<Option<Row>> {
         let rows = self.rows.open_table(table.definition()).map_err(failed)?;
         let below = [prefix, &[u8::MAX]].concat();

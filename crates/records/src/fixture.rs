@@ -143,7 +143,6 @@ pub(crate) fn signed(record: &Record, keys: &[&SigningKey], disclosures: &[Discl
     Submission::assemble(record, &signatures, disclosures)
 }
 
-/// A log in memory.
 #[derive(Default)]
 pub(crate) struct Log {
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,

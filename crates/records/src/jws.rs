@@ -37,9 +37,6 @@ impl DetachedJws {
     }
 
     /// Reads `header..signature` whose header says `typ`.
-    ///
-    /// # Errors
-    /// As [`DetachedJws::parse`].
     pub fn parse_as(typ: &str, text: &str) -> Result<Self, Refusal> {
         let mut parts = text.split('.');
         let (Some(header), Some(""), Some(signature), None) =

@@ -39,9 +39,6 @@ pub enum SigningKeyError {
 impl SigningKey {
     /// Reads a private key, `-----BEGIN PRIVATE KEY-----`.
     ///
-    /// # Errors
-    /// [`SigningKeyError::NotAKey`].
-    ///
     /// Spec: RFC 5958, RFC 8410.
     pub fn from_pkcs8_pem(pem: &str) -> Result<Self, SigningKeyError> {
         if let Ok(key) = p256::ecdsa::SigningKey::from_pkcs8_pem(pem) {

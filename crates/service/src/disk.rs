@@ -7,9 +7,6 @@ use std::path::Path;
 /// Says how many bytes may still be written where a path is.
 pub trait FreeSpace: fmt::Debug + Send + Sync {
     /// What is left for this process on the file system that holds `path`, in bytes.
-    ///
-    /// # Errors
-    /// When the system could not say.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 }
 

@@ -75,7 +75,6 @@ pub(crate) fn state_of(entry: &[u8]) -> Vec<Row> {
     vec![([b"of/", entry].concat(), b"seen".to_vec()), (b"last".to_vec(), entry.to_vec())]
 }
 
-/// Every row of every family.
 pub(crate) fn dump<K: Kv>(kv: &K) -> BTreeMap<Family, BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut all = BTreeMap::new();
     for family in Family::ALL {

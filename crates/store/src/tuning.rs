@@ -42,7 +42,6 @@ impl Default for Settings {
     }
 }
 
-/// Options of the database as a whole.
 pub(crate) fn database(settings: &Settings, must_be_new: bool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(must_be_new);

@@ -30,12 +30,7 @@ pub(crate) enum Finding {
     /// All whole but the last write, and that one misses whole sectors.
     LastWriteTorn,
     /// Something that a power cut does not do.
-    Damaged {
-        /// In which file.
-        log: PathBuf,
-        /// From which byte on.
-        at: usize,
-    },
+    Damaged { log: PathBuf, at: usize },
 }
 
 /// Reads all files of the write-ahead log of a database that nobody has open.

@@ -37,22 +37,18 @@ impl ForgedLog {
         }
     }
 
-    /// Its name.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Its key.
     pub fn vkey(&self) -> VerifierKey {
         self.signer.verifier_key()
     }
 
-    /// What it signs with.
     pub fn signer(&self) -> &Ed25519Signer {
         &self.signer
     }
 
-    /// The head of this size.
     pub fn head(&self, size: u64) -> TreeHead {
         self.tree.head_at(size)
     }
@@ -62,7 +58,6 @@ impl ForgedLog {
         Checkpoint::new(self.origin.clone(), head).to_text()
     }
 
-    /// Any text, signed.
     pub fn sign(&self, text: &str) -> Note {
         Note::new(text.to_owned(), vec![self.signer.sign(text)]).unwrap()
     }

@@ -11,16 +11,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Its method.
     pub method: Method,
     /// Path and query, without the leading slash.
     pub path: String,
     /// The content type; empty when it has none.
     pub content_type: String,
-    /// The whole body.
     pub body: Vec<u8>,
 }
 
@@ -34,11 +31,8 @@ impl Request {
 /// What one request gets.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: Vec<(&'static str, String)>,
-    /// The whole body.
     pub body: Vec<u8>,
 }
 
@@ -76,7 +70,6 @@ impl Server {
         .await
     }
 
-    /// Answers by a function.
     pub async fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

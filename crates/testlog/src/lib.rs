@@ -13,6 +13,7 @@
 //! would.
 //!
 //! The unit tests of `tlog` and `records` cannot use it: to them its types are of another crate.
+#![expect(missing_docs, reason = "only tests use it: a comment here says why")]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod forged;

@@ -17,7 +17,6 @@ use crate::http::{Reply, Request, Server};
 use crate::quorum::Quorum;
 use crate::tree::Tree;
 
-/// The name of the log.
 pub const ORIGIN: &str = "log.example/test";
 /// The submitter that is registered from the beginning.
 pub const SUBMITTER: &str = "XX-LAE-WMC";
@@ -40,9 +39,7 @@ pub enum Fault {
 /// The log behind a URL, as long as this is held.
 #[derive(Debug)]
 pub struct LogServer {
-    /// Where it is served.
     pub url: String,
-    /// The log itself.
     pub log: Arc<Mutex<Log>>,
     /// Signs what only governance may do.
     pub governance: SigningKey,
@@ -58,7 +55,6 @@ pub struct Log {
     tree: Tree,
     quorum: Quorum,
     disclosures: Vec<Vec<String>>,
-    /// Documents by their hash.
     pub documents: BTreeMap<String, Vec<u8>>,
     state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The published size, if it lags behind.
@@ -223,7 +219,6 @@ impl Log {
         self.published.unwrap_or(self.tree.size())
     }
 
-    /// All entries.
     pub fn entries(&self) -> &[Vec<u8>] {
         self.tree.entries()
     }
@@ -233,7 +228,6 @@ impl Log {
         self.tree.entries_mut()
     }
 
-    /// The policy as a file.
     pub fn policy_text(&self) -> String {
         self.quorum.policy_text()
     }

@@ -36,22 +36,18 @@ impl Quorum {
         Self { origin, log, witnesses, policy }
     }
 
-    /// What the log signs with.
     pub fn signer(&self) -> &Ed25519Signer {
         &self.log
     }
 
-    /// The lines of the policy.
     pub fn policy_lines(&self) -> &[String] {
         &self.policy
     }
 
-    /// The policy as a file.
     pub fn policy_text(&self) -> String {
         self.policy.join("\n") + "\n"
     }
 
-    /// The policy, read.
     pub fn policy(&self) -> Policy {
         Policy::parse(&self.policy_text()).unwrap()
     }

@@ -15,7 +15,6 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// A tree of these entries.
     pub fn of(entries: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let frontier = Frontier::empty();
         let heads = vec![frontier.head()];
@@ -24,7 +23,6 @@ impl Tree {
         tree
     }
 
-    /// Appends an entry.
     pub fn append(&mut self, entry: &[u8]) {
         let integration = self.frontier.integrate(&[leaf_hash(entry)]);
         integration.tiles().iter().for_each(|changed| self.tiles.insert_changed(changed));
@@ -38,12 +36,10 @@ impl Tree {
         &mut self.entries
     }
 
-    /// All entries.
     pub fn entries(&self) -> &[Vec<u8>] {
         &self.entries
     }
 
-    /// One of the entries.
     pub fn entry(&self, index: u64) -> &[u8] {
         &self.entries[usize::try_from(index).unwrap()]
     }
@@ -53,12 +49,10 @@ impl Tree {
         self.frontier.size().get()
     }
 
-    /// The head that the tree had at this size.
     pub fn head_at(&self, size: u64) -> TreeHead {
         self.heads[usize::try_from(size).unwrap()]
     }
 
-    /// The newest head.
     pub fn head(&self) -> TreeHead {
         self.frontier.head()
     }

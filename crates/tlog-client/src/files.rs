@@ -76,9 +76,6 @@ impl LogFiles {
     }
 
     /// Any other file; `None` if it is not there.
-    ///
-    /// # Errors
-    /// As any read.
     pub async fn find(&self, path: &str, bytes_max: usize) -> Result<Option<Bytes>, ClientError> {
         match self.read(path, bytes_max).await {
             Err(ClientError::NotFound { .. } | ClientError::Absent { .. }) => Ok(None),

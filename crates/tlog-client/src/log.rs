@@ -34,9 +34,6 @@ pub struct LogClient {
 
 impl LogClient {
     /// A client of the log at `url`.
-    ///
-    /// # Errors
-    /// [`ClientError::Url`] and [`ClientError::Trust`].
     pub fn new(url: &str, settings: &HttpSettings) -> Result<Self, ClientError> {
         Ok(Self { http: HttpClient::new(LogUrl::parse(url)?, settings)? })
     }
@@ -60,9 +57,6 @@ impl LogClient {
     }
 
     /// What the log says about itself.
-    ///
-    /// # Errors
-    /// As any read.
     pub async fn info(&self) -> Result<LogInfo, ClientError> {
         self.read_json("v1/log".to_owned(), JSON_BYTES_MAX).await
     }
@@ -77,9 +71,6 @@ impl LogClient {
 
     /// All revisions of an object and its current state, as JSON; `None` if the log says it has
     /// no such object, which proves nothing.
-    ///
-    /// # Errors
-    /// As any read.
     pub async fn object(&self, object: &str) -> Result<Option<serde_json::Value>, ClientError> {
         match self.read_json(format!("v1/objects/{object}"), OBJECT_BYTES_MAX).await {
             Ok(value) => Ok(Some(value)),
@@ -90,9 +81,6 @@ impl LogClient {
 
     /// One page of the log's list of objects whose names begin with `prefix`, in the order of their
     /// names, from the one after `after`. A page of none is the end. Nothing of it is proven.
-    ///
-    /// # Errors
-    /// As any read.
     pub async fn objects(
         &self,
         prefix: &str,
@@ -107,27 +95,18 @@ impl LogClient {
     }
 
     /// The `.tlog-proof` text of an entry.
-    ///
-    /// # Errors
-    /// As any read.
     pub async fn proof(&self, index: LeafIndex) -> Result<Bytes, ClientError> {
         self.read(format!("v1/proofs/{index}"), PROOF_BYTES_MAX).await
     }
 
     /// The receipt file of an entry: its proof, those of the registrations behind its
     /// signatures, that of entry 0.
-    ///
-    /// # Errors
-    /// As any read.
     pub async fn receipt(&self, index: LeafIndex) -> Result<Bytes, ClientError> {
         self.read(format!("v1/receipts/{index}"), PROOF_BYTES_MAX).await
     }
 
     /// The consistency proof between two sizes, unverified. An unreadable hash is left as the
     /// zero hash, with which no proof holds.
-    ///
-    /// # Errors
-    /// As any read.
     pub async fn consistency(
         &self,
         from: TreeSize,

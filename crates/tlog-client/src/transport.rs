@@ -65,7 +65,6 @@ pub(crate) struct Call {
     /// Below the log's URL, no leading slash; may end in a query.
     pub(crate) path: String,
     pub(crate) content_type: Option<&'static str>,
-    /// One more header.
     pub(crate) header: Option<(&'static str, String)>,
     pub(crate) body: Bytes,
     /// Cap of the answer's body, before and after unpacking.

@@ -23,9 +23,6 @@ pub struct WitnessClient {
 
 impl WitnessClient {
     /// A client for the submission prefix `url`, as in the policy file.
-    ///
-    /// # Errors
-    /// [`ClientError::Url`] and [`ClientError::Trust`].
     pub fn new(url: &str, settings: &HttpSettings) -> Result<Self, ClientError> {
         Ok(Self { http: HttpClient::new(LogUrl::parse(url)?, settings)? })
     }

@@ -49,7 +49,6 @@ pub struct Evidence {
     keys: Vec<VerifierKey>,
     contradiction: Contradiction,
     origin: Origin,
-    /// One or two.
     notes: Vec<Note>,
 }
 
@@ -189,7 +188,6 @@ impl Evidence {
         }
     }
 
-    /// The one way in.
     fn show(
         keys: Vec<VerifierKey>,
         notes: Vec<Note>,

@@ -56,7 +56,6 @@ impl CheckError {
 /// A submission that passed, and what it was made from.
 #[derive(Debug)]
 pub struct Checked {
-    /// The submission.
     pub submission: CheckedSubmission,
     /// What the entry has to hold.
     pub posted: Posted,

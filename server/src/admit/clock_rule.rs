@@ -22,19 +22,13 @@ pub const FROM_WITNESSES_MAX_MS: u64 = 60_000;
 pub enum ClockError {
     /// The clock went back.
     #[error("the log's clock is {by_ms} ms behind its last entry; nothing is admitted until then")]
-    BehindLastEntry {
-        /// How far.
-        by_ms: u64,
-    },
+    BehindLastEntry { by_ms: u64 },
     /// No quorum of witnesses cosigned in the life of this process, so nobody's time is known.
     #[error("no quorum of witnesses told its time yet; nothing is admitted until then")]
     WitnessTimeUnknown,
     /// The clock and the witnesses disagree.
     #[error("the log's clock is {by_ms} ms away from its witnesses' time; nothing is admitted")]
-    FromWitnesses {
-        /// How far.
-        by_ms: u64,
-    },
+    FromWitnesses { by_ms: u64 },
 }
 
 /// The machine's clock under the rule.

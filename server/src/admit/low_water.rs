@@ -26,7 +26,6 @@ pub enum LowWaterError {
     AlmostFull {
         /// Which folder: one of [`crate::core::metrics::FOLDERS`].
         folder: &'static str,
-        /// Where it is.
         path: PathBuf,
         /// What is left, in bytes.
         free: u64,
@@ -38,7 +37,6 @@ pub enum LowWaterError {
     Unknown {
         /// Which folder: one of [`crate::core::metrics::FOLDERS`].
         folder: &'static str,
-        /// Where it is.
         path: PathBuf,
         /// The system's error.
         #[source]

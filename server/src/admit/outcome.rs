@@ -35,7 +35,6 @@ pub enum NotJudged {
          again then"
     )]
     OutcomeUnknown,
-    /// The disk is almost full.
     #[error(
         "the log's disk is almost full; it takes records again once its operator has made room"
     )]
@@ -66,7 +65,6 @@ impl Signable {
         self.record
     }
 
-    /// The index it would have had.
     pub fn size(&self) -> LeafIndex {
         self.size
     }

@@ -11,7 +11,6 @@ use crate::admit::outcome::{NotJudged, Outcome};
 
 /// A submission that passed everything stateless, on its way to the sequencer.
 pub struct Pending {
-    /// What was submitted.
     pub checked: Checked,
     /// Where the answer goes. Nobody may be listening any more; the record counts all the same.
     pub answer: oneshot::Sender<Outcome>,

@@ -45,7 +45,6 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers everything.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let to = Registering(registry);
         let metrics = Self {

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 pub enum Mode {
     /// Reads are served; the start-up rule does not hold yet. In words, what it waits for.
     Starting(String),
-    /// Everything.
     Running,
     /// Reads are served; this process commits and signs nothing any more.
     ReadOnly(Reason),
@@ -29,7 +28,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The words for the operator.
     pub fn words(&self) -> &str {
         match self {
             Self::Contradicted(words) | Self::Failed(words) => words,
@@ -54,7 +52,6 @@ impl ModeSwitch {
         Self { sender: watch::Sender::new(Mode::Starting(words)) }
     }
 
-    /// The mode now.
     pub fn current(&self) -> Mode {
         self.sender.borrow().clone()
     }

@@ -46,7 +46,6 @@ enum Phase {
     /// Showing the anchored head to the witnesses; nothing new may be signed.
     Confirming,
     Running,
-    /// Final.
     Contradicted,
 }
 
@@ -81,7 +80,6 @@ pub struct Publisher {
     all_must_confirm: bool,
 }
 
-/// What a publisher starts from.
 #[derive(Debug)]
 pub struct Start {
     /// The policy that heads are published under.

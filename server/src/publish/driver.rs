@@ -33,10 +33,8 @@ pub trait EffectRunner {
     fn inquire(&self, witness: WitnessId);
 }
 
-/// One request to one witness.
 #[derive(Debug)]
 pub struct WitnessRequest {
-    /// Its name in the policy.
     pub name: String,
     /// Its place in the order of [`crate::publish::decisions::witnesses_to_ask`].
     pub witness: WitnessId,
@@ -44,7 +42,6 @@ pub struct WitnessRequest {
     pub round: RoundNumber,
     /// The head that the request is about.
     pub signed: Arc<SignedCheckpoint>,
-    /// What is sent.
     pub body: AddCheckpoint,
 }
 

@@ -14,9 +14,7 @@ use crate::publish::decisions::Shown;
 /// A head with our signature that this data folder does not explain, as a witness showed it.
 #[derive(Debug)]
 pub struct Foreign {
-    /// What it is.
     pub shown: Shown,
-    /// The checkpoint, with our signature.
     pub signed: SignedCheckpoint,
 }
 

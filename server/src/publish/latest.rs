@@ -46,7 +46,6 @@ impl Published {
         index.is_within(self.size())
     }
 
-    /// The checkpoint with its cosigners.
     pub fn checkpoint(&self) -> &CosignedCheckpoint {
         &self.checkpoint
     }
@@ -65,7 +64,6 @@ impl Published {
 /// The RFC 6962 form of a published head.
 #[derive(Clone, Debug)]
 pub struct SignedTreeHead {
-    /// When it was signed.
     pub at: UnixMillis,
     /// The `digitally-signed` structure: algorithms, length, DER signature.
     pub signature: Vec<u8>,

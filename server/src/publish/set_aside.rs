@@ -19,21 +19,15 @@ use crate::sign::anchor::{Anchor, SetAside};
 pub enum Decision {
     /// Its unsigned claims count for nothing from now on.
     SetAside {
-        /// Its name.
         name: String,
         /// Why, in the operator's words.
         because: String,
     },
     /// It is asked again like every other.
-    HearAgain {
-        /// Its name.
-        name: String,
-    },
+    HearAgain { name: String },
 }
 
-/// What a decision is judged by.
 pub struct Judging<'a, K: Kv> {
-    /// The policy of today.
     pub policy: &'a Policy,
     /// The store, which explains the heads that our key signed, or does not.
     pub store: &'a Store<K>,

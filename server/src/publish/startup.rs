@@ -28,7 +28,6 @@ use crate::sign::thread::SigningThread;
 pub struct Parts<K: Kv> {
     /// What the configuration calls the log.
     pub origin: Origin,
-    /// Locked.
     pub anchor: Anchor,
     /// Reads what `writer` writes.
     pub store: Store<K>,
@@ -48,7 +47,6 @@ pub struct Opened<K: Kv> {
     pub store: Store<K>,
     /// The only one.
     pub writer: Writer<K>,
-    /// Locked.
     pub anchor: Anchor,
     /// With the keys that entry 0 names.
     pub signer: LogSigner,
@@ -68,7 +66,6 @@ pub struct Opened<K: Kv> {
 pub struct Publishing<K: Kv> {
     /// Waits for the witnesses to confirm the head signed last.
     pub publisher: Publisher,
-    /// Ask them.
     pub first: Vec<Effect>,
     /// Has the anchor and the keys.
     pub signing: SigningThread<K>,

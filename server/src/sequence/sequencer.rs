@@ -42,7 +42,6 @@ pub enum SequenceError {
     /// The last entry cannot be read.
     #[error("reading the last entry's admission time")]
     LastEntry(#[source] records::Refusal),
-    /// The last entry is missing.
     #[error("the last entry is not in the store")]
     LastEntryMissing,
 }

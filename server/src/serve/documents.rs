@@ -65,7 +65,6 @@ pub(super) async fn put(
 
 /// What an upload comes to before its body.
 enum Begun {
-    /// There is room for it.
     Upload(Box<Upload>, u64, OwnedSemaphorePermit),
     /// The log has it already.
     Here(DocumentId, u64),

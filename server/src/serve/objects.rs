@@ -54,7 +54,6 @@ struct RevisionView {
     of: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
-    /// Who said it.
     by: String,
     /// When the log admitted it.
     when: String,

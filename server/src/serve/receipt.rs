@@ -18,9 +18,6 @@ use crate::publish::latest::Published;
 use crate::serve::revisions::last_within;
 
 /// The proof of one entry under a published checkpoint, with the entry in it.
-///
-/// # Errors
-/// When the store cannot be read.
 pub fn proof_under<K: Kv>(
     store: &Store<K>,
     index: LeafIndex,
@@ -33,9 +30,6 @@ pub fn proof_under<K: Kv>(
 }
 
 /// The receipt file of one entry.
-///
-/// # Errors
-/// When the store cannot be read.
 pub fn receipt<K: Kv>(
     store: &Store<K>,
     index: LeafIndex,

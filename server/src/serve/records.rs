@@ -18,7 +18,6 @@ use crate::core::withdrawn::{self, Withdrawal, Withdrawals};
 /// An entry as JSON answers carry it.
 #[derive(Serialize)]
 pub(super) struct EntryView {
-    /// Where it stands.
     pub(super) index: u64,
     /// The stored bytes, verbatim: they are canonical JSON.
     pub(super) entry: Box<RawValue>,

@@ -16,7 +16,6 @@ use super::respond::{Caching, json};
 use super::revisions::last_within;
 use crate::core::state::{CommittedState, DAMAGED};
 
-/// Submitters in one answer.
 pub(super) const SUBMITTERS_MAX: usize = 10_000;
 
 #[derive(Serialize)]

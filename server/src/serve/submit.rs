@@ -97,7 +97,6 @@ enum Wait {
     Published,
 }
 
-/// The two kinds of body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     One,

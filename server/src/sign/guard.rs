@@ -37,7 +37,6 @@ pub enum GuardError {
     Backwards {
         /// The size signed before.
         from: TreeSize,
-        /// The size to sign.
         to: TreeSize,
     },
     /// What is stored is not what is about to be signed.

@@ -58,7 +58,6 @@ pub enum SigningError {
 pub struct SigningThread<K: Kv> {
     /// Whether anything may be signed, and where it is stored.
     pub core: Core<K>,
-    /// Locked.
     pub anchor: Anchor,
     /// Ed25519 and P-256.
     pub signer: LogSigner,

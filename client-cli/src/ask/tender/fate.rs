@@ -25,7 +25,6 @@ impl Step {
     }
 }
 
-/// A commitment and its fate.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Commitment {
     pub(super) object: String,

@@ -24,7 +24,6 @@ pub(in crate::check) enum Link {
     Entry,
     /// What the log signed is a checkpoint, of one log.
     Checkpoint,
-    /// The log signed it.
     LogSignature,
     /// Enough witnesses cosigned it.
     Witnesses,

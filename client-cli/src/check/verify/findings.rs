@@ -18,7 +18,6 @@ pub(super) struct Findings {
     pub(super) liars_for_split_view: usize,
 }
 
-/// One entry that holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct EntryFinding {
     pub(super) index: u64,
@@ -88,7 +87,6 @@ pub(super) struct SealedFinding {
     pub(super) opened: Option<serde_json::Value>,
 }
 
-/// A signature of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct SignatureFinding {
     pub(super) kid: String,
@@ -99,10 +97,8 @@ pub(super) struct SignatureFinding {
     /// What the file lacks for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) missing: Option<String>,
-    /// Where its key was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) registered_at: Option<u64>,
-    /// Whose key it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) registered_for: Option<String>,
     /// Since when the key may have been in other hands, if the file holds its revocation.

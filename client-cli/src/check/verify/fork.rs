@@ -13,7 +13,6 @@ use super::proven::Proven;
 /// What the log said in the proofs so far.
 #[derive(Default)]
 pub(super) struct Statements {
-    /// The log that all proofs are of.
     log: Option<String>,
     /// Which proof named a root for a size first.
     heads: BTreeMap<TreeSize, (usize, Hash)>,

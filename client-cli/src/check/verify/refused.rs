@@ -20,7 +20,6 @@ pub(super) struct Refused<'a> {
     pub(super) refusal: Refusal,
     /// What the entries before it registered.
     pub(super) excerpt: &'a Excerpt,
-    /// All entries of the file.
     pub(super) entries: &'a BTreeMap<u64, &'a Proven>,
 }
 

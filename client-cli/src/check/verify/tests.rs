@@ -74,7 +74,6 @@ fn write_file(log: &FakeLog, indices: &[u64]) {
     log.write("file", file);
 }
 
-/// Has the log admit a record, and says where it is.
 fn admit(log: &FakeLog, record: &records::Record, signers: &[&SigningKey]) -> u64 {
     let signatures: Vec<_> =
         signers.iter().map(|signer| signer.sign_detached(record.bytes())).collect();

@@ -188,7 +188,6 @@ fn a_file_beyond_the_limit_is_not_opened() {
     assert!(run.err.contains("a message may have"), "{}", run.err);
 }
 
-/// A statement of these entries.
 fn statement(head: &str, entries: &str) -> String {
     format!(
         "<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt>\n\

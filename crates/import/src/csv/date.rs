@@ -26,7 +26,6 @@ impl DateFormat {
             .then(|| Self { pattern: pattern.to_owned() })
     }
 
-    /// The pattern as it was written.
     pub(super) fn pattern(&self) -> &str {
         &self.pattern
     }

@@ -40,7 +40,6 @@ impl<'a> Drafter<'a> {
         Some(self.person(row)?.object(&self.map.object_prefix(), &identity.object))
     }
 
-    /// The draft of a row.
     pub(super) fn draft(&self, row: &Row, identity: Identity) -> Result<Draft, RowError> {
         let map = self.map;
         let Identity { object, number, line } = identity;
@@ -94,9 +93,6 @@ impl<'a> Drafter<'a> {
     }
 
     /// What the next row is known by.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub(super) fn identify(&self, row: &Row) -> io::Result<Result<Identity, RowError>> {
         let rule = &self.map.object;
         let Some(column) = &rule.column else {
@@ -210,7 +206,6 @@ pub(super) struct Identity {
     object: String,
     /// The publisher's own number.
     number: Option<String>,
-    /// Which of the lines of that number it is.
     line: Option<i64>,
 }
 

@@ -78,7 +78,6 @@ impl Guess {
         Ok(Self { encoding, delimiter, preamble, columns })
     }
 
-    /// The commented map.
     fn map(&self, hints: Hints<'_>) -> String {
         let amount = self.best(Column::amount_score);
         let date = self.best(|column| column.date_format().map_or(0, |_| column.date_score()));

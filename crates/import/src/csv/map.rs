@@ -30,7 +30,6 @@ pub(super) struct Map {
     /// was observed. Not read from the file.
     #[serde(skip)]
     label: String,
-    /// What a row is.
     pub(super) kind: RowKind,
     /// How the file's bytes are text.
     #[serde(default)]
@@ -46,7 +45,6 @@ pub(super) struct Map {
     pub(super) object: ObjectRule,
     /// The day on which it happened.
     pub(super) occurred: DateRule,
-    /// The money.
     pub(super) amount: AmountRule,
     /// The contract that a payment belongs to.
     pub(super) contract: Option<ContractRule>,
@@ -227,7 +225,6 @@ pub(super) fn read(path: &Path) -> Result<Map, ImportError> {
 }
 
 impl Map {
-    /// The body whose money it is.
     pub(super) fn body(&self) -> &str {
         self.object.body.as_deref().unwrap_or(&self.submitter)
     }

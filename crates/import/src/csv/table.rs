@@ -12,11 +12,9 @@ use super::encoding::{self, Encoding};
 use super::map::Map;
 use crate::error::ImportError;
 
-/// Where the columns of the map are.
 #[derive(Debug)]
 pub(super) struct Columns(BTreeMap<String, usize>);
 
-/// One row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Row {
     /// 1-based line of the file where it starts: what an editor shows.
@@ -179,7 +177,6 @@ struct Records {
 }
 
 struct RecordStart {
-    /// Line on which it begins.
     line: u64,
     is_too_long: bool,
 }

@@ -78,7 +78,6 @@ struct Statements<'a> {
     is_over: bool,
 }
 
-/// What was counted of a statement.
 #[derive(Debug)]
 struct Counted {
     all: Control,

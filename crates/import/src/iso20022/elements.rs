@@ -45,9 +45,6 @@ impl Elements {
     }
 
     /// Marks that a part of the part begins here, so that [`Elements::split`] finds it.
-    ///
-    /// # Errors
-    /// As [`Elements::add`].
     pub(super) fn mark(&mut self) -> Result<(), TooManyElements> {
         if self.marks.len() == ELEMENTS_MAX {
             return Err(TooManyElements);
@@ -189,7 +186,6 @@ pub(super) fn kept(member: &str, value: Option<String>) -> Option<Secret> {
 /// Elements of one transaction or entry with all its details: some ten thousand payments that the
 /// bank booked as one.
 pub(super) const ELEMENTS_MAX: usize = 256 * 1024;
-/// Where a payment says what it is for.
 pub(super) const PURPOSE: &[&str] =
     &["RmtInf/Ustrd", "RmtInf/Strd/RfrdDocInf/Nb", "RmtInf/Strd/CdtrRefInf/Ref"];
 /// Spec: SEPA and CBPR+ write this where there is no reference.

@@ -31,7 +31,6 @@ pub(super) enum Node {
     Closed(Content),
 }
 
-/// What an element said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     /// The text since its last child, without the blanks around it.
@@ -321,7 +320,6 @@ impl<R: Read> Metered<R> {
         Self { file: BufReader::new(file), line: 1, left: EVENT_BYTES_MAX }
     }
 
-    /// An event begins.
     fn begin(&mut self) {
         self.left = EVENT_BYTES_MAX;
     }
@@ -363,7 +361,6 @@ pub(super) const DEPTH_MAX: usize = 64;
 pub(super) const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of the text of one element of the message: as much as a record takes.
 pub(super) const TEXT_BYTES_MAX: usize = 8 * 1024;
-/// Attributes of one element.
 const ATTRIBUTES_MAX: usize = 64;
 const NAME_CHARS_SHOWN: usize = 40;
 const NAMESPACE_PREFIX: &str = "urn:iso:std:iso:20022:tech:xsd:";

@@ -19,7 +19,6 @@ use crate::draft::{Secret, one_line};
 use crate::number;
 use crate::row_error::RowError;
 
-/// What a release says.
 pub(super) struct Facts {
     pub(super) ocid: String,
     pub(super) id: String,

@@ -24,12 +24,10 @@ impl<'a> Members<'a> {
         self.0.get(name).map(|raw| raw.get()).filter(|text| *text != "null")
     }
 
-    /// A member that is a string.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.get(name)?).ok()
     }
 
-    /// A member that is an object.
     pub(super) fn object(&self, name: &str) -> Option<Self> {
         Self::of(self.get(name)?)
     }

@@ -43,7 +43,6 @@ impl Lines {
         Ok(lines)
     }
 
-    /// The next line.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         if self.is_one_document {
             return Ok(None);
@@ -87,7 +86,6 @@ impl Lines {
         }
     }
 
-    /// All lines as one.
     pub(super) fn whole(&mut self) -> io::Result<Result<Vec<u8>, String>> {
         self.file.seek(SeekFrom::Start(self.start))?;
         let mut bytes = Vec::new();

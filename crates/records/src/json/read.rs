@@ -29,9 +29,6 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Refusal> {
 }
 
 /// Reads one document and remembers where the member `span_of` of the outermost object lies.
-///
-/// # Errors
-/// As [`parse`].
 pub fn parse_document(bytes: &[u8], limits: &Limits, span_of: &str) -> Result<Document, Refusal> {
     if bytes.len() > limits.bytes_max {
         return Err(refuse(

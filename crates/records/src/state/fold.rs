@@ -34,7 +34,6 @@ pub(crate) struct Contribution {
     pub(crate) added: Vec<Added>,
     /// Values it holds as the only object, by their keys.
     pub(crate) claims: BTreeSet<Vec<u8>>,
-    /// Totals it closed.
     pub(crate) closed: Vec<Vec<u8>>,
     /// Numbers it took, by their streams.
     pub(crate) numbers: BTreeMap<Vec<u8>, u64>,
@@ -47,7 +46,6 @@ pub(crate) struct Added {
     pub(crate) sum: Option<(String, i128)>,
 }
 
-/// A running total.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Total {
     pub(crate) is_closed: bool,
@@ -57,9 +55,6 @@ pub(crate) struct Total {
 }
 
 /// The current state of an object; `None` when its profile keeps none, or there is no such object.
-///
-/// # Errors
-/// [`StateError`].
 pub fn object_fold<S: State>(
     state: &S,
     object: &str,

@@ -5,9 +5,6 @@ use super::read::{Put, State, StateError, join, read};
 use super::rows::{ObjectHead, Revision};
 
 /// The newest revision of an object; `None` when the log has none.
-///
-/// # Errors
-/// [`StateError`].
 pub fn object_head<S: State>(
     state: &S,
     object: &str,
@@ -16,9 +13,6 @@ pub fn object_head<S: State>(
 }
 
 /// One revision of an object; `None` when the log has none.
-///
-/// # Errors
-/// [`StateError`].
 pub fn object_revision<S: State>(
     state: &S,
     object: &str,

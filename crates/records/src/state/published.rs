@@ -36,9 +36,6 @@ pub struct Governance {
 }
 
 /// What is known of a profile; `None` for shipped ones that nothing happened to, and unknown ones.
-///
-/// # Errors
-/// [`StateError`].
 pub fn profile_state<S: State>(
     state: &S,
     id: &str,
@@ -59,9 +56,6 @@ pub(crate) fn put_profile(id: &str, profile: &ProfileState) -> Put {
 }
 
 /// The canonical document of a published profile.
-///
-/// # Errors
-/// [`StateError`].
 pub fn published_profile<S: State>(
     state: &S,
     id: &str,
@@ -90,9 +84,6 @@ pub(crate) fn put_codelist(list: &str, parts: u32) -> Put {
 }
 
 /// Whether a code is in a code list that the log published.
-///
-/// # Errors
-/// [`StateError`].
 pub fn is_listed<S: State>(
     state: &S,
     list: &str,
@@ -106,9 +97,6 @@ pub(crate) fn put_code(list: &str, code: &str) -> Put {
 }
 
 /// What a submitter was let do for a body that is another's.
-///
-/// # Errors
-/// [`StateError`].
 pub fn delegation<S: State>(
     state: &S,
     submitter: &str,
@@ -129,9 +117,6 @@ pub(crate) fn put_delegation(submitter: &str, body: &str, delegation: &Delegatio
 }
 
 /// Who governs: as the last rotation says, else as the genesis does; `None` before entry 0.
-///
-/// # Errors
-/// [`StateError`].
 pub fn governance<S: State>(state: &S) -> Result<Option<Governance>, StateError<S::Error>> {
     let kids = |texts: Vec<String>| {
         texts.iter().map(|text| Kid::parse(text)).collect::<Option<Vec<Kid>>>()

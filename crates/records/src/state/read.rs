@@ -9,9 +9,6 @@ pub trait State {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The value of a key; `None` when there is none.
-    ///
-    /// # Errors
-    /// The reader's own.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
 }
 

@@ -8,17 +8,11 @@ use crate::record::Record;
 use crate::registry::Genesis;
 
 /// A registered key; `None` when the log never registered it.
-///
-/// # Errors
-/// [`StateError`].
 pub fn key<S: State>(state: &S, kid: &Kid) -> Result<Option<KeyState>, StateError<S::Error>> {
     read(state, &key_row(kid), "key", |bytes| codec::key(kid, bytes))
 }
 
 /// A registered submitter; `None` when there is none.
-///
-/// # Errors
-/// [`StateError`].
 pub fn submitter<S: State>(
     state: &S,
     id: &str,
@@ -27,9 +21,6 @@ pub fn submitter<S: State>(
 }
 
 /// The genesis of the log; `None` before entry 0.
-///
-/// # Errors
-/// [`StateError`].
 pub fn genesis<S: State>(state: &S) -> Result<Option<Genesis>, StateError<S::Error>> {
     read(state, GENESIS_KEY, "genesis", |bytes| {
         Record::parse(bytes).ok().and_then(|record| record.body().genesis().cloned())

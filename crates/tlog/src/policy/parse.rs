@@ -33,7 +33,6 @@ struct Parser {
     quorum: Option<QuorumLine>,
     /// Witnesses and groups share one set of names.
     defined: BTreeMap<String, Member>,
-    /// Those that are members of a group.
     taken: BTreeSet<Member>,
 }
 

@@ -12,7 +12,6 @@ use tlog::LeafIndex;
 use super::fields::{Withdrawal, Withdrawals, join};
 use crate::config::Config;
 
-/// The list, as it is on the disk.
 #[derive(Debug)]
 pub(crate) struct List {
     path: PathBuf,

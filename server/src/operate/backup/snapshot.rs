@@ -35,7 +35,6 @@ pub(crate) struct SnapshotFolder {
 /// A snapshot that is whole, as the server tells of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct SnapshotMade {
-    /// The name of its folder.
     name: String,
     pub(crate) took_ms: u64,
 }

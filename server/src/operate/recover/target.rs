@@ -18,7 +18,6 @@ pub(super) struct Sources<'a> {
     /// The policies that the anchor remembers.
     pub(super) policies_before: &'a [String],
     pub(super) own_key: &'a VerifierKey,
-    /// The size in the anchor.
     pub(super) anchored: TreeSize,
     /// A size that the operator knows of.
     pub(super) at_least: Option<TreeSize>,

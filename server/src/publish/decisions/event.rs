@@ -51,16 +51,10 @@ pub enum Shown {
     #[error(
         "a tree of {size} entries, signed by this log's key, that this data folder does not have"
     )]
-    Newer {
-        /// Its size.
-        size: TreeSize,
-    },
+    Newer { size: TreeSize },
     /// Another tree than this data folder has at that size.
     #[error("another tree of {size} entries than this data folder has, signed by this log's key")]
-    Contradicting {
-        /// Its size.
-        size: TreeSize,
-    },
+    Contradicting { size: TreeSize },
 }
 
 /// A witness's answer to one request.
@@ -68,7 +62,6 @@ pub enum Shown {
 pub struct Answered {
     /// Whoever was asked.
     pub witness: WitnessId,
-    /// The round that it was asked for.
     pub round: RoundNumber,
     /// `None` when it could not be reached or did not answer in time.
     pub answer: Option<WitnessAnswer>,
@@ -102,7 +95,6 @@ pub enum Effect {
     Distrust {
         /// It keeps its place in the list.
         witness: WitnessId,
-        /// What it claims.
         because: Claim,
     },
     /// Ask a distrusted witness for the checkpoint that it cosigned last. If it bears our signature
@@ -116,17 +108,13 @@ pub enum Claim {
     /// It has cosigned a larger tree than this log ever signed.
     #[error("it has cosigned a tree of {theirs} entries; the largest signed here has {ours}")]
     KnowsMore {
-        /// Its size.
         theirs: TreeSize,
         /// The largest size signed here.
         ours: TreeSize,
     },
     /// It denies that a proven head extends what it saw.
     #[error("it denies that our tree of {ours} entries extends what it saw")]
-    Denies {
-        /// The size it was shown.
-        ours: TreeSize,
-    },
+    Denies { ours: TreeSize },
 }
 
 /// Why the log may not sign.
@@ -143,7 +131,6 @@ pub enum Contradiction {
     WitnessContradicts {
         /// The witness's name in the policy.
         name: String,
-        /// What it said.
         claim: Claim,
     },
     /// A witness has a head that our own key signed and that this process cannot have signed. That
@@ -155,7 +142,6 @@ pub enum Contradiction {
     SignedElsewhere {
         /// The witness's name in the policy.
         name: String,
-        /// What it has.
         shown: Shown,
     },
     /// The witnesses that are still believed cannot satisfy the policy.

@@ -20,7 +20,6 @@ pub fn witnesses_to_ask(policy: &Policy, policies_before: &[Policy]) -> Vec<Witn
 /// What the log knows of one witness.
 #[derive(Clone, Debug)]
 pub struct WitnessStatus {
-    /// Its name in the policy.
     pub name: String,
     /// The size it cosigned last, as far as we know.
     pub size: TreeSize,
@@ -69,7 +68,6 @@ impl WitnessStatus {
         }
     }
 
-    /// Whether it is asked at all.
     pub(super) fn is_asked(&self) -> bool {
         self.distrusted.is_none() && !self.is_set_aside
     }

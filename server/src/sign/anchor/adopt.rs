@@ -26,7 +26,6 @@ pub struct AnchorCopy {
 pub struct Adoption<'a> {
     /// The head, under a witness policy of this log.
     pub cosigned: &'a CosignedCheckpoint,
-    /// The text of that policy.
     pub policy: &'a str,
     /// The key that signs this log's heads.
     pub own_key: &'a VerifierKey,
@@ -43,12 +42,7 @@ pub enum AdoptError {
     NotOurs,
     /// The head is smaller than the anchored one.
     #[error("the checkpoint has {got} entries, the log signed a tree of {anchored}")]
-    Smaller {
-        /// The anchored size.
-        anchored: tlog::TreeSize,
-        /// The size that was offered.
-        got: tlog::TreeSize,
-    },
+    Smaller { anchored: tlog::TreeSize, got: tlog::TreeSize },
     /// The public verifier denies that the head extends the anchored one.
     #[error("the checkpoint does not extend the tree that the log signed last")]
     NotAnExtension(#[source] ProofError),
@@ -74,7 +68,6 @@ impl AnchorCopy {
         &self.contents.origin
     }
 
-    /// The head in it.
     pub fn head(&self) -> TreeHead {
         self.head
     }

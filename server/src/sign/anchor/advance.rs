@@ -18,7 +18,6 @@ pub struct Anchored {
 }
 
 impl Anchored {
-    /// The head.
     pub fn head(&self) -> TreeHead {
         self.head
     }
@@ -39,7 +38,6 @@ impl Anchor {
         Self::create_on(Box::new(AnchorFile::lock(path)?), origin)
     }
 
-    /// The same on any medium.
     pub fn create_on(medium: Box<dyn AnchorMedium>, origin: &Origin) -> Result<Self, AnchorError> {
         if read_bytes(medium.as_ref())?.is_some() {
             return Err(AnchorError::Exists { path: medium.path().to_owned() });
@@ -55,7 +53,6 @@ impl Anchor {
         Self::open_on(Box::new(AnchorFile::lock(path)?), origin)
     }
 
-    /// The same on any medium.
     pub fn open_on(medium: Box<dyn AnchorMedium>, origin: &Origin) -> Result<Self, AnchorError> {
         let (contents, head) = read(medium.as_ref())?;
         if contents.origin != origin.as_str() {

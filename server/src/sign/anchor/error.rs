@@ -13,26 +13,16 @@ pub enum AnchorError {
         "there is no anchor at {path}: without it nobody can tell whether the database is the \
          newest one, so the log may not sign; put the anchor back, or see the runbook"
     )]
-    Missing {
-        /// Where it was expected.
-        path: PathBuf,
-    },
+    Missing { path: PathBuf },
     /// An anchor is there already.
     #[error("there is an anchor at {path} already: this log was created before")]
-    Exists {
-        /// Where it is.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
     /// Another process holds the anchor.
     #[error("another process holds the anchor {path}: a log has one server")]
-    Locked {
-        /// Where it is.
-        path: PathBuf,
-    },
+    Locked { path: PathBuf },
     /// The file is not an anchor of this log.
     #[error("the anchor {path} cannot be used: {because}")]
     Unusable {
-        /// Where it is.
         path: PathBuf,
         /// What was expected and what was found.
         because: &'static str,
@@ -48,13 +38,11 @@ pub enum AnchorError {
     Moved {
         /// The size this process wrote last.
         expected: TreeSize,
-        /// The size found.
         found: TreeSize,
     },
     /// Reading or writing failed; whether a write took effect is unknown.
     #[error("reading or writing the anchor {path}")]
     Io {
-        /// Where it is.
         path: PathBuf,
         /// The system's error.
         #[source]

@@ -12,7 +12,6 @@ use super::error::AnchorError;
 
 /// Holds the bytes of one anchor, for one process at a time.
 pub trait AnchorMedium: Send {
-    /// Where it is, for messages.
     fn path(&self) -> &Path;
 
     /// The bytes that are there; `None` when there never were any.

@@ -117,7 +117,6 @@ fn supplier_add(key: &SigningKey, role: &str) -> records::Record {
     of_registry("submitter.add", &format!("log/submitter/{SUPPLIER}"), data)
 }
 
-/// What is delivered, and that it was accepted.
 fn delivery() -> [records::Record; 2] {
     let order = format!("{SUPPLIER}/order/1");
     let draft = |kind, mut data: Vec<(&'static str, Value)>| {
