@@ -57,8 +57,8 @@ const BUGS: [Bug; 6] = [
             },
             Edit {
                 file: "server/src/publish/driver.rs",
-                this: "            match add_checkpoint(store, old, &signed) {",
-                that: "            match add_checkpoint(store, old, &signed).or_else(|it| if PLANTED {
+                this: "match add_checkpoint(store, old, &signed) {",
+                that: "match add_checkpoint(store, old, &signed).or_else(|it| if PLANTED {
                  Ok(AddCheckpoint { old_size: old, consistency_proof: Vec::new(), checkpoint: signed.note().clone() }) } else { Err(it) }) {",
             },
         ],

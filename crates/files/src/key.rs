@@ -58,8 +58,8 @@ pub fn create_private_key(path: &Path, pem: &str) -> Result<(), KeyFileError> {
 pub enum KeyFileError {
     /// Somebody else could read or change the key.
     #[error(
-        "the private key {0} has mode {mode:04o}, expected 0600: others can read it; fix it with: \
-         chmod 600 {0} (and make a new key if anyone may have read it)",
+        "{0} is secret and has mode {mode:04o}, expected 0600: others can read it; fix it with: \
+         chmod 600 {0} (and make a new one if anyone may have read it)",
         path.display()
     )]
     TooOpen {
@@ -69,7 +69,7 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// A folder, a device or a file far too large to be a key.
-    #[error("{} is not a key file: expected a regular file of at most {KEY_FILE_BYTES_MAX} bytes", path.display())]
+    #[error("{} holds no key: expected a regular file of at most {KEY_FILE_BYTES_MAX} bytes", path.display())]
     NotAKeyFile {
         /// The path.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum KeyFileError {
         path: PathBuf,
     },
     /// The file could not be read or written.
-    #[error("cannot read or write the private key {}", path.display())]
+    #[error("cannot read or write the secret file {}", path.display())]
     Io {
         /// The key file.
         path: PathBuf,
