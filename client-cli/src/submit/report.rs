@@ -6,9 +6,8 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use files::Access;
-use import::number::decimal;
 use import::scratch::{Scratch, Table};
-use import::{Draft, FormatName, RowError};
+use import::{Draft, FormatName, RowError, Sum};
 use records::Money;
 use serde::Serialize;
 use tlog::{CosignedCheckpoint, Origin};
@@ -84,17 +83,15 @@ struct Total {
     /// Rows with a negative amount.
     negative: u64,
     #[serde(skip)]
-    minor: i128,
+    exact: Sum,
 }
 
 impl Total {
     fn add(&mut self, money: &Money) {
-        let minor = money.in_minor_units();
         self.rows += 1;
-        self.negative += u64::from(minor < 0);
-        // i128 takes ten thousand million amounts of 28 digits.
-        self.minor = self.minor.saturating_add(minor);
-        self.sum = decimal(self.minor, records::minor_units(money.currency()).unwrap_or(0));
+        self.negative += u64::from(money.in_minor_units() < 0);
+        self.exact.add(Sum::of_money(money));
+        self.sum = self.exact.in_currency(money.currency());
     }
 }
 
@@ -113,14 +110,14 @@ struct Subtotal {
     rows: u64,
     sum: String,
     #[serde(skip)]
-    minor: i128,
+    exact: Sum,
 }
 
 impl Changes {
     fn none(currency: &str) -> Self {
         let subtotal = || {
-            let sum = decimal(0, records::minor_units(currency).unwrap_or(0));
-            Subtotal { rows: 0, sum, minor: 0 }
+            let exact = Sum::default();
+            Subtotal { rows: 0, sum: exact.in_currency(currency), exact }
         };
         let (added, corrected_from, corrected_to) = (subtotal(), subtotal(), subtotal());
         Self { added, corrected_from, corrected_to, voided: subtotal() }
@@ -150,9 +147,8 @@ impl Changes {
 impl Subtotal {
     fn add(&mut self, money: &Money) {
         self.rows += 1;
-        // As above.
-        self.minor = self.minor.saturating_add(money.in_minor_units());
-        self.sum = decimal(self.minor, records::minor_units(money.currency()).unwrap_or(0));
+        self.exact.add(Sum::of_money(money));
+        self.sum = self.exact.in_currency(money.currency());
     }
 }
 

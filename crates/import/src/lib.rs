@@ -15,7 +15,7 @@
 //! | [`iso20022`] | payment orders (pain.001) and bank statements (camt.053) |
 //! | [`format`] | what all formats have in common, and which one a file seems to be |
 //! | [`draft`], [`row_error`] | what comes out |
-//! | [`object_id`], [`number`] | ids and decimals as the log takes them |
+//! | [`object_id`], [`Sum`] | ids and sums as the log takes them |
 //! | [`scratch`] | what has to be remembered of every row, on disk |
 
 pub mod csv;
@@ -24,7 +24,7 @@ pub mod draft;
 pub mod error;
 pub mod format;
 pub mod iso20022;
-pub mod number;
+mod number;
 pub mod object_id;
 pub mod ocds;
 pub mod row_error;
@@ -34,5 +34,6 @@ pub use detect::detect;
 pub use draft::{Draft, Kind, Position, Publisher, Secret, Series};
 pub use error::ImportError;
 pub use format::{Drafted, Drafts, Format, FormatName, Input, PersonNames};
+pub use number::Sum;
 pub use row_error::RowError;
 pub use scratch::Scratch;

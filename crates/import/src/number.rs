@@ -1,51 +1,14 @@
-//! Decimals as JSON and XML write them, in the form that the log takes: from text to text. No
-//! amount is ever a float here.
+//! Decimals as JSON and XML write them, in the form that the log takes. No amount is ever a float
+//! here, and none is rounded: what does not fit a currency is left for the log's rule to refuse.
 
+use std::fmt;
+
+use bigdecimal::BigDecimal;
 use records::{Money, Refusal};
 
 /// A number as a plain decimal: `+007.50` is `7.50`, `1.2e3` is `1200`. `None` if it is no number.
-pub fn plain(number: &str) -> Option<String> {
-    if number.len() > NUMBER_BYTES_MAX {
-        return None;
-    }
-    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (number, 0),
-    };
-    let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let is_empty = whole.is_empty() && fraction.is_empty();
-    if is_empty || !is_digits(whole) || !is_digits(fraction) || exponent.abs() > EXPONENT_MAX {
-        return None;
-    }
-    let (whole, fraction) = shifted(whole, fraction, exponent);
-    let whole = match whole.trim_start_matches('0') {
-        "" => "0",
-        whole => whole,
-    };
-    let point = if fraction.is_empty() { "" } else { "." };
-    let is_zero = whole.bytes().chain(fraction.bytes()).all(|digit| digit == b'0');
-    let sign = if mantissa.starts_with('-') && !is_zero { "-" } else { "" };
-    Some(format!("{sign}{whole}{point}{fraction}"))
-}
-
-/// Moves the point by so many places, to the right if positive.
-fn shifted(whole: &str, fraction: &str, places: i32) -> (String, String) {
-    let digits = [whole, fraction].concat();
-    let distance = usize::try_from(places.unsigned_abs()).unwrap_or(0);
-    let point = if places < 0 {
-        let missing = distance.saturating_sub(whole.len());
-        let digits = ["0".repeat(missing), digits].concat();
-        let (whole, fraction) = digits.split_at(whole.len() + missing - distance);
-        return (whole.to_owned(), fraction.to_owned());
-    } else {
-        whole.len() + distance
-    };
-    let missing = point.saturating_sub(digits.len());
-    let digits = [digits, "0".repeat(missing)].concat();
-    let (whole, fraction) = digits.split_at(point);
-    (whole.to_owned(), fraction.to_owned())
+pub(crate) fn plain(number: &str) -> Option<String> {
+    parse(number).map(|number| number.to_plain_string())
 }
 
 /// An amount in a currency: zeros beyond its minor units (`105678.50000`) say nothing and are left
@@ -53,61 +16,73 @@ fn shifted(whole: &str, fraction: &str, places: i32) -> (String, String) {
 ///
 /// # Errors
 /// `E06`, as [`Money::parse`].
-pub fn money(number: &str, currency: &str) -> Result<Money, Refusal> {
-    let Some(mut decimal) = plain(number) else { return Money::parse(number, currency) };
-    let places_max = records::minor_units(currency).unwrap_or(0);
-    let places_max = usize::try_from(places_max).unwrap_or(0);
-    while let Some((_, fraction)) = decimal.split_once('.') {
-        if fraction.len() > places_max && fraction.ends_with('0') || fraction.is_empty() {
-            decimal.pop();
-        } else {
-            break;
-        }
-    }
-    Money::parse(&decimal, currency)
+pub(crate) fn money(number: &str, currency: &str) -> Result<Money, Refusal> {
+    let Some(decimal) = parse(number) else { return Money::parse(number, currency) };
+    let places_max = minor_units(currency);
+    let cut = decimal.with_scale(places_max);
+    // Cutting takes digits away too, so the shorter form stands only where it is the same number.
+    let is_longer = decimal.fractional_digit_count() > places_max;
+    let decimal = if is_longer && cut == decimal { cut } else { decimal };
+    Money::parse(&decimal.to_plain_string(), currency)
 }
 
-/// A sum of plain numbers without a currency, as files control themselves by: exact.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum(i128);
+/// An exact sum, of any length: it neither wraps nor rounds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sum(BigDecimal);
 
 impl Sum {
-    /// A number. `None` if it is none, or has more digits than any such sum.
-    pub fn of(number: &str) -> Option<Self> {
-        let decimal = plain(number)?;
-        let (whole, fraction) = decimal.split_once('.').unwrap_or((&decimal, ""));
-        let fraction = fraction.trim_end_matches('0');
-        let missing = SUM_PLACES.checked_sub(fraction.len())?;
-        let digits = format!("{whole}{fraction}{}", "0".repeat(missing));
-        digits.parse().ok().map(Self)
+    /// A number without a currency, as files control themselves by. `None` if it is none, or has
+    /// more digits than any sum of a message.
+    pub(crate) fn of(number: &str) -> Option<Self> {
+        let number = parse(number)?.normalized();
+        let places = number.fractional_digit_count();
+        let digits = i64::try_from(number.digits()).unwrap_or(i64::MAX);
+        let is_short = places <= SUM_PLACES && digits.saturating_sub(places) <= SUM_WHOLE_DIGITS;
+        is_short.then_some(Self(number))
     }
 
-    /// Both together; `None` beyond what a sum can hold.
-    pub fn plus(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).map(Self)
+    /// An amount, in whatever currency.
+    pub fn of_money(money: &Money) -> Self {
+        Self(BigDecimal::new(money.in_minor_units().into(), minor_units(money.currency())))
+    }
+
+    /// Adds another to it.
+    pub fn add(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+
+    /// As amounts of this currency are written, with all its minor units. Nothing is cut off if all
+    /// that was added is of this currency.
+    pub fn in_currency(&self, currency: &str) -> String {
+        self.0.with_scale(minor_units(currency)).to_plain_string()
     }
 }
 
-impl std::fmt::Display for Sum {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let width = SUM_PLACES + 1;
-        let digits = format!("{:0width$}", self.0.unsigned_abs());
-        let (whole, fraction) = digits.split_at(digits.len() - SUM_PLACES);
-        let fraction = fraction.trim_end_matches('0');
-        let point = if fraction.is_empty() { "" } else { "." };
-        let sign = if self.0 < 0 { "-" } else { "" };
-        write!(f, "{sign}{whole}{point}{fraction}")
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shortest = self.0.normalized();
+        let places = shortest.fractional_digit_count().max(0);
+        f.write_str(&shortest.with_scale(places).to_plain_string())
     }
 }
 
-/// An amount in minor units as a decimal.
-pub fn decimal(minor: i128, decimals: u32) -> String {
-    let sign = if minor < 0 { "-" } else { "" };
-    let width = usize::try_from(decimals).unwrap_or(0) + 1;
-    let digits = format!("{:0width$}", minor.unsigned_abs());
-    let (whole, fraction) = digits.split_at(digits.len() - width + 1);
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{whole}{point}{fraction}")
+/// A number with as many places as it was written with.
+fn parse(number: &str) -> Option<BigDecimal> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
+    // The library takes underscores, and a sign behind the point.
+    let is_plain = unsigned.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let exponent: i32 = exponent.parse().ok()?;
+    if number.len() > NUMBER_BYTES_MAX || !is_plain || exponent.abs() > EXPONENT_MAX {
+        return None;
+    }
+    let decimal: BigDecimal = number.parse().ok()?;
+    // Behind an exponent there may be fewer than no places.
+    Some(if decimal.fractional_digit_count() < 0 { decimal.with_scale(0) } else { decimal })
+}
+
+fn minor_units(currency: &str) -> i64 {
+    records::minor_units(currency).unwrap_or(0).into()
 }
 
 /// The longest number read: far more digits than money has.
@@ -115,7 +90,9 @@ const NUMBER_BYTES_MAX: usize = 64;
 /// Amounts of 10^40 are of no currency.
 const EXPONENT_MAX: i32 = 40;
 /// Spec: ISO 20022 `DecimalNumber` has at most 17 digits after the point.
-const SUM_PLACES: usize = 17;
+const SUM_PLACES: i64 = 17;
+/// Before the point it has at most 18; sums that a bank computed may have a few more.
+const SUM_WHOLE_DIGITS: i64 = 21;
 
 #[cfg(test)]
 mod tests {
@@ -170,27 +147,44 @@ mod tests {
 
     #[test]
     fn sums_are_exact_and_never_wrap() {
-        let tenth = Sum::of("0.1").unwrap();
-        let sum = (0..10).fold(Sum::default(), |sum, _| sum.plus(tenth).unwrap());
-        assert_eq!(sum, Sum::of("1.00").unwrap());
+        let sum_of = |numbers: &[&str]| {
+            let mut sum = Sum::default();
+            numbers.iter().for_each(|number| sum.add(Sum::of(number).unwrap()));
+            sum
+        };
+        assert_eq!(sum_of(&["0.1"; 10]), Sum::of("1.00").unwrap());
         assert_eq!(Sum::of("-2.50").unwrap().to_string(), "-2.5");
         assert_eq!(Sum::of("1234567.005").unwrap().to_string(), "1234567.005");
+        assert_eq!(Sum::of("1200").unwrap().to_string(), "1200");
         assert_eq!(Sum::of("0.000000000000000001"), None);
-        let most = Sum(i128::MAX);
-        assert_eq!(most.plus(tenth), None);
         assert_eq!(Sum::of(&"9".repeat(30)), None);
+        let most = "9".repeat(21);
+        let twice = format!("1{}8.1", "9".repeat(20));
+        assert_eq!(sum_of(&[&most, &most, "0.1"]).to_string(), twice);
     }
 
     #[test]
     fn sums_are_decimals_of_the_currency() {
-        for (minor, decimals, expected) in [
-            (0, 2, "0.00"),
-            (5, 2, "0.05"),
-            (-123_456, 2, "-1234.56"),
-            (7, 0, "7"),
-            (-1, 3, "-0.001"),
+        for (amounts, currency, expected) in [
+            (&[][..], "EUR", "0.00"),
+            (&["0.05"], "EUR", "0.05"),
+            (&["-1234.06", "-0.5"], "EUR", "-1234.56"),
+            (&["7"], "JPY", "7"),
+            (&["-0.001"], "KWD", "-0.001"),
+            (&["5", "-5"], "GBP", "0.00"),
         ] {
-            assert_eq!(decimal(minor, decimals), expected);
+            let mut sum = Sum::default();
+            for amount in amounts {
+                sum.add(Sum::of_money(&Money::parse(amount, currency).unwrap()));
+            }
+            assert_eq!(sum.in_currency(currency), expected);
+        }
+    }
+
+    #[test]
+    fn what_only_the_library_takes_is_no_number() {
+        for number in ["1_000", ".-5", "1.-5", "1e4_0", "+-5", "-+5", "1..5", "inf"] {
+            assert_eq!(plain(number), None, "{number}");
         }
     }
 }

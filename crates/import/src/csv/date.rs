@@ -1,5 +1,6 @@
 //! Dates as publishers write them.
 
+use records::date::parse_date;
 use serde::{Deserialize, Deserializer};
 
 /// How a column writes dates: the order of year, month and day and what stands between.
@@ -53,8 +54,8 @@ impl DateFormat {
             date.get(start..start + name.len())
         };
         let (year, month, day) = (part("YYYY")?, part("MM")?, part("DD")?);
-        is_a_day(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
-            .then(|| format!("{year}-{month}-{day}"))
+        let day = format!("{year}-{month}-{day}");
+        parse_date(&day).map(|_| day)
     }
 }
 
@@ -67,18 +68,6 @@ impl<'de> Deserialize<'de> for DateFormat {
             ))
         })
     }
-}
-
-fn is_a_day(year: u32, month: u32, day: u32) -> bool {
-    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
-        2 => 28,
-        _ => 0,
-    };
-    (1..=days).contains(&day)
 }
 
 #[cfg(test)]
@@ -98,6 +87,8 @@ mod tests {
             ("DD/MM/YYYY", "12/31/2023", None),
             ("DD.MM.YYYY", "01.02.2024", Some("2024-02-01")),
             ("YYYYMMDD", "20240102", Some("2024-01-02")),
+            ("YYYY-MM-DD", "0000-01-02", None),
+            ("YYYY-MM-DD", "0001-01-02", Some("0001-01-02")),
             ("YYYY-MM-DD", "", None),
             ("YYYY-MM-DD", "2024–01-02", None),
         ] {

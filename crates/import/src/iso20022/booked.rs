@@ -6,7 +6,7 @@ use records::Money;
 
 use super::control::{amount, differs};
 use super::elements::Elements;
-use crate::number;
+use crate::number::Sum;
 use crate::row_error::RowError;
 
 /// The booked balances before and after, in one currency.
@@ -38,17 +38,16 @@ impl Balances {
     /// The one before, and what was booked, give the one after.
     pub(super) fn check(
         &self,
-        sums: &BTreeMap<&'static str, i128>,
+        sums: &BTreeMap<&'static str, Sum>,
         line: u64,
     ) -> Result<(), RowError> {
         let currency = self.opening.currency();
-        let sum = sums.get(currency).copied().unwrap_or_default();
-        let expected = self.opening.in_minor_units().saturating_add(sum);
-        if expected == self.closing.in_minor_units() {
+        let mut expected = Sum::of_money(&self.opening);
+        expected.add(sums.get(currency).cloned().unwrap_or_default());
+        if expected == Sum::of_money(&self.closing) {
             return Ok(());
         }
-        let decimals = records::minor_units(currency).unwrap_or(0);
-        let found = format!("opening and entries, {}", number::decimal(expected, decimals));
+        let found = format!("opening and entries, {}", expected.in_currency(currency));
         Err(differs("Stmt", "Bal", self.closing.value(), &found, line))
     }
 }
@@ -91,8 +90,9 @@ pub(super) fn apart(entry: &Elements, details: &[Elements], line: u64) -> Option
         .collect();
     let parts = parts?;
     let is_one = parts.iter().all(|part| part.currency() == whole.currency());
-    let sum: i128 = parts.iter().map(Money::in_minor_units).sum();
-    (is_one && sum == whole.in_minor_units()).then_some(parts)
+    let mut sum = Sum::default();
+    parts.iter().for_each(|part| sum.add(Sum::of_money(part)));
+    (is_one && sum == Sum::of_money(&whole)).then_some(parts)
 }
 
 const CREDIT: &str = "CRDT";

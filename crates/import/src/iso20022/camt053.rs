@@ -27,6 +27,7 @@ use super::xml::{Content, Node};
 use crate::draft::{Draft, Kind, Position, Publisher, Secret, sorted};
 use crate::error::ImportError;
 use crate::format::{Drafted, Drafts, Format, FormatName, Input};
+use crate::number::Sum;
 use crate::object_id::segment;
 use crate::row_error::RowError;
 
@@ -85,8 +86,8 @@ struct Counted {
     debits: Control,
     /// Records of its booked transactions.
     records: u64,
-    /// Of these, in minor units.
-    sums: BTreeMap<&'static str, i128>,
+    /// Of these.
+    sums: BTreeMap<&'static str, Sum>,
     /// Transactions that became no record.
     missing: u64,
 }
@@ -220,7 +221,7 @@ impl<'a> Statements<'a> {
         match draft.as_ref().ok().and_then(|draft| draft.money.as_ref()) {
             Some(money) => {
                 let sum = self.counted.sums.entry(money.currency()).or_default();
-                *sum = sum.saturating_add(money.in_minor_units());
+                sum.add(Sum::of_money(money));
                 self.counted.records += 1;
             }
             None => self.counted.missing += 1,

@@ -13,7 +13,7 @@ use crate::row_error::RowError;
 pub(super) struct Control {
     pub(super) count: u64,
     /// Of the amounts as they stand there, whatever their currencies; nothing if one of them is no
-    /// number, or the sum beyond all sums.
+    /// such number.
     sum: Option<Sum>,
 }
 
@@ -40,8 +40,10 @@ impl Control {
 
     pub(super) fn add(&mut self, amount: Option<&str>) {
         self.count += 1;
-        let amount = amount.and_then(Sum::of);
-        self.sum = self.sum.zip(amount).and_then(|(sum, amount)| sum.plus(amount));
+        match (&mut self.sum, amount.and_then(Sum::of)) {
+            (Some(sum), Some(amount)) => sum.add(amount),
+            (sum, _) => *sum = None,
+        }
     }
 
     /// Where the message states another count or sum; what it does not state is not held against it.
@@ -55,7 +57,7 @@ impl Control {
         if let Some((path, sum)) = stated.sum
             && (self.sum.is_none() || Sum::of(sum) != self.sum)
         {
-            let found = self.sum.map_or("no such sum".to_owned(), |sum| sum.to_string());
+            let found = self.sum.as_ref().map_or("no such sum".to_owned(), Sum::to_string);
             errors.push(differs(stated.part, path, sum, &found, line));
         }
         errors
@@ -93,12 +95,10 @@ pub(super) fn amount(elements: &Elements, paths: &[&str], line: u64) -> Result<M
     })
 }
 
-/// Sums in minor units as a record has them: each currency once, in the order of their codes.
-pub(super) fn sums(minor: &BTreeMap<&'static str, i128>) -> Vec<Value> {
-    let each = minor.iter().map(|(currency, minor)| {
-        let decimals = records::minor_units(currency).unwrap_or(0);
-        let value = number::decimal(*minor, decimals);
-        Value::map([("currency", *currency), ("value", value.as_str())])
+/// Sums as a record has them: each currency once, in the order of their codes.
+pub(super) fn sums(by_currency: &BTreeMap<&'static str, Sum>) -> Vec<Value> {
+    let each = by_currency.iter().map(|(currency, sum)| {
+        Value::map([("currency", *currency), ("value", &sum.in_currency(currency))])
     });
     each.collect()
 }

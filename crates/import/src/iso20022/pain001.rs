@@ -25,6 +25,7 @@ use super::xml::{Content, Node};
 use crate::draft::{Draft, Kind, Position, Publisher, Secret, sorted};
 use crate::error::ImportError;
 use crate::format::{Drafted, Drafts, Format, FormatName, Input};
+use crate::number::Sum;
 use crate::object_id::segment;
 use crate::row_error::RowError;
 
@@ -70,8 +71,8 @@ struct PaymentOrders<'a> {
     of_instruction: Control,
     /// Whether every instruction had what it says that it has.
     is_consistent: bool,
-    /// Sums of what became orders, in minor units.
-    sums: BTreeMap<&'static str, i128>,
+    /// Sums of what became orders.
+    sums: BTreeMap<&'static str, Sum>,
     /// Transactions that became no order.
     missing: u64,
     ready: VecDeque<Drafted>,
@@ -165,7 +166,7 @@ impl<'a> PaymentOrders<'a> {
         match draft.as_ref().ok().and_then(|draft| draft.money.as_ref()) {
             Some(money) => {
                 let sum = self.sums.entry(money.currency()).or_default();
-                *sum = sum.saturating_add(money.in_minor_units());
+                sum.add(Sum::of_money(money));
             }
             None => self.missing += 1,
         }

@@ -16,7 +16,7 @@ use records::{HeldBy, Money, Value, date};
 
 use super::json::Members;
 use crate::draft::{Secret, one_line};
-use crate::number;
+use crate::number::{self, Sum};
 use crate::row_error::RowError;
 
 pub(super) struct Facts {
@@ -160,22 +160,20 @@ impl ReleaseReader<'_> {
     /// Of each stage and currency the sum and how many amounts it is of; once as money, once as
     /// the record has it.
     fn amounts(&mut self) -> (Vec<(&'static str, Money)>, Vec<Value>) {
-        let mut sums: BTreeMap<(&'static str, &'static str), (i64, i128)> = BTreeMap::new();
+        let mut sums: BTreeMap<(&'static str, &'static str), (i64, Sum)> = BTreeMap::new();
         for Stated { stage, path, value } in stated(&self.members) {
             if let Some(money) = self.money(path, &value) {
                 let (count, sum) = sums.entry((stage, money.currency())).or_default();
                 *count += 1;
-                *sum = sum.saturating_add(money.in_minor_units());
+                sum.add(Sum::of_money(&money));
             }
         }
         if sums.len() > AMOUNTS_MAX {
             self.warn("/", "", "more currencies than a record takes; some are left out of it");
         }
         let (mut stages, mut amounts) = (Vec::new(), Vec::new());
-        for ((stage, currency), (count, minor)) in sums.into_iter().take(AMOUNTS_MAX) {
-            let decimals = records::minor_units(currency).unwrap_or(0);
-            let sum = Money::parse(&number::decimal(minor, decimals), currency);
-            let Ok(sum) = sum else { continue };
+        for ((stage, currency), (count, sum)) in sums.into_iter().take(AMOUNTS_MAX) {
+            let Ok(sum) = Money::parse(&sum.in_currency(currency), currency) else { continue };
             let members =
                 [("amount", sum.to_value()), ("count", Value::Int(count)), ("of", stage.into())];
             amounts.push(Value::map(members));
