@@ -149,7 +149,9 @@ mod tests {
     fn sums_are_exact_and_never_wrap() {
         let sum_of = |numbers: &[&str]| {
             let mut sum = Sum::default();
-            numbers.iter().for_each(|number| sum.add(Sum::of(number).unwrap()));
+            for number in numbers {
+                sum.add(Sum::of(number).unwrap());
+            }
             sum
         };
         assert_eq!(sum_of(&["0.1"; 10]), Sum::of("1.00").unwrap());

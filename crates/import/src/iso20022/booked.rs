@@ -91,7 +91,9 @@ pub(super) fn apart(entry: &Elements, details: &[Elements], line: u64) -> Option
     let parts = parts?;
     let is_one = parts.iter().all(|part| part.currency() == whole.currency());
     let mut sum = Sum::default();
-    parts.iter().for_each(|part| sum.add(Sum::of_money(part)));
+    for part in &parts {
+        sum.add(Sum::of_money(part));
+    }
     (is_one && sum == Sum::of_money(&whole)).then_some(parts)
 }
 
