@@ -20,7 +20,7 @@ pub enum VerifyError {
     #[error("the signed note holds no checkpoint")]
     Checkpoint(#[from] CheckpointError),
     /// No key of this log is trusted, or none of them signed.
-    #[error("no key that is trusted for {origin} signed the checkpoint")]
+    #[error("no key that the policy names for {origin} signed the checkpoint")]
     NoLogSignature {
         /// The log that the checkpoint says it is of.
         origin: Origin,
